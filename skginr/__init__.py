@@ -1,0 +1,34 @@
+"""Learn signals on graphs, meshes and maps as continuous functions, in scikit-learn."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from skginr.embeddings import SpectralEmbedder
+    from skginr.graphs import Graph
+    from skginr.model_selection import GraphBlockKFold
+    from skginr.regression import SIRENRegressor
+    from skginr.smoothing import GraphSmoother
+
+__all__ = ["Graph", "GraphBlockKFold", "GraphSmoother", "SIRENRegressor", "SpectralEmbedder"]
+
+# Imported when first asked for: who only embeds a graph need not wait for torch.
+_HOME = {
+    "Graph": "skginr.graphs",
+    "GraphBlockKFold": "skginr.model_selection",
+    "GraphSmoother": "skginr.smoothing",
+    "SIRENRegressor": "skginr.regression",
+    "SpectralEmbedder": "skginr.embeddings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

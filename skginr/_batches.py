@@ -1,0 +1,99 @@
+"""Tables of tensors that live on the device, and batches that are slices of them."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import Dataset, Subset
+
+Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]
+
+
+class TensorTable(Dataset):
+    """Inputs, targets and weights as tensors on one device.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_inputs)
+    y : Tensor of shape (n_rows, n_outputs), optional
+        Not needed to predict.
+    weight : Tensor of shape (n_rows,), optional
+        Of mean 1.
+    """
+
+    def __init__(
+        self, X: torch.Tensor, y: torch.Tensor | None = None, weight: torch.Tensor | None = None
+    ) -> None:
+        self.X = X
+        self.y = X[:, :0] if y is None else y
+        self.weight = weight
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: int | slice | torch.Tensor) -> Batch:
+        if self.weight is None:
+            return self.X[rows], self.y[rows]
+        return self.X[rows], (self.y[rows], self.weight[rows])
+
+
+class TensorBatches:
+    """Iterates over a :class:`TensorTable` by slicing, in place of a ``DataLoader``.
+
+    A loader that collates rows one by one costs more than the training step itself.
+
+    Parameters
+    ----------
+    dataset : TensorTable, or Subset of one
+    batch_size : int
+        At most so many rows a batch; batches are of equal size, give or take a row.
+    sampling : {"shuffle", "draw", "order"}, default "order"
+        An epoch is every row once in random order; or one random draw of
+        ``batch_size`` rows, repeating rows only where there are fewer; or every row
+        in its order.
+    seed : int, default 0
+        Of the random order, which goes on from epoch to epoch.
+    """
+
+    def __init__(
+        self,
+        dataset: TensorTable | Subset,
+        batch_size: int,
+        sampling: str = "order",
+        seed: int = 0,
+    ) -> None:
+        if isinstance(dataset, Subset):
+            dataset = TensorTable(*_subset(dataset.dataset, torch.as_tensor(dataset.indices)))
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.sampling = sampling
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return 1 if self.sampling == "draw" else math.ceil(len(self.dataset) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.sampling == "order":
+            for start in range(0, len(self.dataset), self.batch_size):
+                yield self.dataset[start : start + self.batch_size]
+        elif self.sampling == "shuffle" and len(self) == 1:
+            # The mean over all rows does not depend on their order.
+            yield self.dataset[:]
+        else:
+            for rows in torch.tensor_split(self._order().to(self.dataset.X.device), len(self)):
+                yield self.dataset[rows]
+
+    def _order(self) -> torch.Tensor:
+        n_rows = len(self.dataset)
+        if self.sampling == "shuffle":
+            return torch.randperm(n_rows, generator=self._generator)
+        copies = math.ceil(self.batch_size / n_rows)
+        order = torch.randperm(n_rows * copies, generator=self._generator)
+        return order[: self.batch_size] % n_rows
+
+
+def _subset(
+    table: TensorTable, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    rows = rows.to(table.X.device)
+    return table.X[rows], table.y[rows], None if table.weight is None else table.weight[rows]

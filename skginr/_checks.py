@@ -1,0 +1,83 @@
+"""Checks at the door, shared by every module: what is wrong, and what to do about it."""
+
+import importlib
+from collections.abc import Collection
+from numbers import Integral, Real
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_option(name: str, value: object, options: Collection[str]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``options``."""
+    if not isinstance(value, str) or value not in options:
+        choices = ", ".join(repr(option) for option in options)
+        raise ValueError(f"{name} must be one of {choices}; got {value!r}.")
+
+
+def check_count(name: str, value: object, *, minimum: int) -> int:
+    """Return ``value`` as an int of at least ``minimum``, or raise."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r} of type {_type_name(value)}.")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {value}.")
+    return int(value)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r} of type {_type_name(value)}.")
+
+
+def check_real(
+    name: str, value: object, *, minimum: float, strict: bool = False, maximum: float = np.inf
+) -> float:
+    """Return ``value`` as a finite float in [minimum, maximum] (above ``minimum`` if strict)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number; got {value!r} of type {_type_name(value)}.")
+    above = value > minimum if strict else value >= minimum
+    if not (np.isfinite(value) and above and value <= maximum):
+        rule = f"{'greater than' if strict else 'at least'} {minimum:g}"
+        rule += f" and at most {maximum:g}" if np.isfinite(maximum) else " and finite"
+        raise ValueError(f"{name} must be {rule}; got {value}.")
+    return float(value)
+
+
+def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:
+    """Return ``points`` as a finite float array of shape (n_points, n_dimensions)."""
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a table of numbers; {error}.") from error
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"{name} must have shape (n_points, n_dimensions) with at least one of each; "
+            f"got shape {array.shape}."
+        )
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{name} must be finite; {bad.sum()} rows hold NaN or infinity, the first is row "
+            f"{int(bad.argmax())}. Drop or fill them."
+        )
+    return array
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional ``module``, or say which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise ModuleNotFoundError(
+            f"{purpose} needs {error.name}, which is not installed: "
+            f"pip install 'skginr[{extra}]' brings it.",
+            name=error.name,
+        ) from error
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__

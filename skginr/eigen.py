@@ -1,0 +1,250 @@
+"""The smallest eigenpairs of a Laplacian, solved once and shared.
+
+The kernel is known: one vector per connected component. It is deflated, and every
+component is solved by itself, so that no eigenvalue of one hides behind an equal
+eigenvalue of another.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, eigsh, splu
+from sklearn.utils.validation import check_memory
+
+from skginr.laplacians import Laplacian, laplacian
+
+if TYPE_CHECKING:
+    import os
+
+    import joblib
+
+# Up to this many nodes LAPACK on the full matrix is fastest, and complete.
+_DENSE_NODES = 500
+# The shift, as a share of the mean diagonal: far enough from zero to factor
+# safely, near enough to tell the smallest eigenvalues apart.
+_SHIFT = 1e-4
+# Two eigenvalues nearer than this share of the largest are one eigenspace.
+_DEGENERATE = 1e-9
+# Bytes of eigenvectors that stay in the process.
+_CACHE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The first eigenpairs outside the kernel, ascending.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of shape (n_vectors,)
+    eigenvectors : ndarray of shape (n_nodes, n_vectors)
+        Mass-orthonormal, with a fixed sign; each lives on one connected component.
+    mass : ndarray of shape (n_nodes,)
+        What the eigenvectors are orthonormal in.
+    components : ndarray of int of shape (n_nodes,)
+        Connected component of each node, the largest first.
+    n_available : int
+        How many there are in all: nodes less components.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    eigenvectors: NDArray[np.float64]
+    mass: NDArray[np.float64]
+    components: NDArray[np.intp]
+    n_available: int
+
+    @property
+    def n_vectors(self) -> int:
+        """Number of eigenpairs held."""
+        return len(self.eigenvalues)
+
+    def cuts_eigenspace(self, k: int) -> bool:
+        """Say whether eigenvalue k + 1 equals eigenvalue k, counted from 1."""
+        if not 0 < k < self.n_vectors:
+            return False
+        gap = self.eigenvalues[k] - self.eigenvalues[k - 1]
+        return bool(gap <= _DEGENERATE * max(self.eigenvalues[-1], np.finfo(float).tiny))
+
+
+def spectral_basis(
+    adjacency: sp.csr_array,
+    *,
+    digest: str,
+    kind: str,
+    n_vectors: int,
+    memory: "str | os.PathLike | joblib.Memory | None" = None,
+) -> Basis:
+    """Return at least ``n_vectors`` eigenpairs, from the process or from disk where known.
+
+    Parameters
+    ----------
+    adjacency : sparse array of shape (n_nodes, n_nodes)
+        Symmetric, non-negative.
+    digest : str
+        Fingerprint of ``adjacency``: what the basis is kept under.
+    kind : {"combinatorial", "symmetric", "random_walk"}
+        See :func:`skginr.laplacians.laplacian`.
+    n_vectors : int
+        Eigenpairs wanted; fewer come back where the graph has fewer.
+    memory : str, path, joblib.Memory or None, default None
+        Where to keep bases on disk, so that other processes find them.
+    """
+    key = (digest, kind)
+    known = _cache.get(key)
+    if known is None or known.n_vectors < min(n_vectors, known.n_available):
+        load = check_memory(memory).cache(_solve, ignore=["adjacency"])
+        known = load(digest, kind, n_vectors, adjacency=adjacency)
+        _cache.put(key, known)
+    return known
+
+
+def n_solves() -> int:
+    """Return how many decompositions this process has computed."""
+    return _n_solves
+
+
+def _solve(digest: str, kind: str, n_vectors: int, *, adjacency: sp.csr_array) -> Basis:
+    # ``digest`` is what joblib.Memory knows ``adjacency`` by.
+    global _n_solves
+    with _lock:
+        _n_solves += 1
+    return solve(adjacency, laplacian(adjacency, kind), n_vectors)
+
+
+def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis:
+    """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``."""
+    components = _components_by_size(adjacency)
+    n_nodes = adjacency.shape[0]
+    # K u = lambda M u becomes an ordinary problem in v = M^1/2 u.
+    root = np.sqrt(operator.mass)
+    scale = sp.diags_array(1 / root)
+    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
+    kernel = root * operator.kernel
+    nodes_of = np.split(np.argsort(components, kind="stable"), np.bincount(components).cumsum())
+    found = []
+    for nodes in nodes_of[:-1]:
+        k = min(n_vectors, len(nodes) - 1)
+        if k > 0:
+            values, vectors = _solve_connected(matrix[nodes][:, nodes], kernel[nodes], k)
+            found += [
+                (value, nodes, vector) for value, vector in zip(values, vectors.T, strict=True)
+            ]
+    found.sort(key=lambda pair: pair[0])
+    found = found[:n_vectors]
+    vectors = np.zeros((n_nodes, len(found)))
+    for column, (_, nodes, vector) in enumerate(found):
+        vectors[nodes, column] = _fix_sign(vector)
+    vectors /= root[:, None]
+    values = np.array([value for value, _, _ in found])
+    for array in (values, vectors, operator.mass, components):
+        array.flags.writeable = False
+    n_available = n_nodes - int(components.max()) - 1
+    return Basis(values, vectors, operator.mass, components, n_available)
+
+
+def _components_by_size(adjacency: sp.csr_array) -> NDArray[np.intp]:
+    n_components, labels = connected_components(adjacency, directed=False)
+    by_size = np.argsort(-np.bincount(labels), kind="stable")
+    rank = np.empty(n_components, dtype=np.intp)
+    rank[by_size] = np.arange(n_components)
+    return rank[labels]
+
+
+def _solve_connected(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the k smallest eigenpairs orthogonal to ``kernel``."""
+    kernel = kernel / np.linalg.norm(kernel)
+    n = matrix.shape[0]
+    if n <= _DENSE_NODES or k > n // 4:
+        bound = float(abs(matrix).sum(axis=1).max())
+        # The kernel is moved above everything else.
+        lifted = matrix.toarray() + 2 * bound * np.outer(kernel, kernel)
+        values, vectors = eigh(lifted, subset_by_index=(0, k - 1), overwrite_a=True)
+    else:
+        values, vectors = _shift_invert(matrix, kernel, k)
+    return np.maximum(values, 0.0), vectors
+
+
+def _shift_invert(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n = matrix.shape[0]
+    shift = _SHIFT * matrix.diagonal().mean()
+    factor = splu(
+        sp.csc_array(matrix + shift * sp.eye_array(n)),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+
+    def invert(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        x = x.ravel()
+        y = factor.solve(x - kernel * (kernel @ x))
+        return y - kernel * (kernel @ y)
+
+    start = np.random.default_rng(0).standard_normal(n)
+    values, vectors = eigsh(
+        matrix,
+        k=k,
+        sigma=-shift,
+        OPinv=LinearOperator((n, n), matvec=invert, dtype=np.float64),
+        which="LM",
+        v0=start - kernel * (kernel @ start),
+    )
+    order = np.argsort(values, kind="stable")
+    return values[order], vectors[:, order]
+
+
+def _fix_sign(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``vector`` or its negative, by a rule that relabelling nodes does not change."""
+    # The sum of cubes is zero only for a distribution as heavy on either side,
+    # where no rule without the order of the nodes can tell the two apart.
+    skewness = float((vector**3).sum())
+    if abs(skewness) <= 1e-8 * float((np.abs(vector) ** 3).sum()):
+        size = np.abs(vector)
+        skewness = vector[np.argmax(size >= size.max() * (1 - 1e-6))]
+    return vector if skewness >= 0 else -vector
+
+
+class _BasisCache:
+    """The most recently used bases, up to a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bases: OrderedDict[tuple[str, str], Basis] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> Basis | None:
+        with _lock:
+            if key in self._bases:
+                self._bases.move_to_end(key)
+            return self._bases.get(key)
+
+    def put(self, key: tuple[str, str], basis: Basis) -> None:
+        with _lock:
+            self._bases[key] = basis
+            self._bases.move_to_end(key)
+            size = sum(kept.eigenvectors.nbytes for kept in self._bases.values())
+            while size > self._max_bytes and len(self._bases) > 1:
+                _, dropped = self._bases.popitem(last=False)
+                size -= dropped.eigenvectors.nbytes
+
+    def clear(self) -> None:
+        with _lock:
+            self._bases.clear()
+
+
+_lock = threading.Lock()
+_cache = _BasisCache(_CACHE_BYTES)
+_n_solves = 0
+
+
+def clear_cache() -> None:
+    """Forget every basis kept in this process."""
+    _cache.clear()

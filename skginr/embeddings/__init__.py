@@ -1,0 +1,5 @@
+"""Transformers that give the nodes of a graph coordinates."""
+
+from skginr.embeddings._spectral import SpectralEmbedder
+
+__all__ = ["SpectralEmbedder"]

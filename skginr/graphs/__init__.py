@@ -1,0 +1,18 @@
+"""The graph and what builds it."""
+
+from skginr.graphs._adjacency import check_weights, to_csr
+from skginr.graphs._graph import Graph, check_graph
+from skginr.graphs._nodes import locate_nodes
+from skginr.graphs._partition import balanced_folds
+from skginr.graphs._points import NeighborKernel, neighbor_adjacency
+
+__all__ = [
+    "Graph",
+    "NeighborKernel",
+    "balanced_folds",
+    "check_graph",
+    "check_weights",
+    "locate_nodes",
+    "neighbor_adjacency",
+    "to_csr",
+]

@@ -1,0 +1,689 @@
+"""The graph: one immutable value that every other part of the library takes."""
+
+import difflib
+from collections.abc import Hashable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import connected_components
+
+from skginr._checks import check_count, check_option, check_points
+from skginr.graphs._adjacency import (
+    adjacency_digest,
+    adjacency_from_edges,
+    adjacency_from_libpysal,
+    adjacency_from_networkx,
+    adjacency_from_pairs,
+    clean_adjacency,
+)
+from skginr.graphs._mesh import check_faces, face_pairs, vertex_areas
+from skginr.graphs._points import NeighborKernel, nearest_neighbor_pairs, neighbor_adjacency
+from skginr.graphs._polygons import check_crs, check_geometry, contiguity, delaunay, positions_of
+
+if TYPE_CHECKING:
+    import geopandas
+
+
+class Graph:
+    """Labelled nodes joined by weighted, undirected edges; an immutable value.
+
+    Build one with a ``Graph.from_*`` method, which checks and cleans what it is
+    given; the constructor takes the parts as they are kept. Edge weights are
+    similarities, so zero means no edge. Asymmetric, negative and non-finite
+    weights are refused; self-loops are dropped with a warning. Nodes without
+    an edge are allowed, and stay.
+
+    Parameters
+    ----------
+    adjacency : sparse array of shape (n_nodes, n_nodes)
+        Symmetric, non-negative weights.
+    labels : pandas.Index of length n_nodes, optional
+        One distinct name per node, which tables refer to. Default 0, 1, 2, ...
+    positions : array-like of shape (n_nodes, n_dimensions), optional
+        Where the nodes are, in any unit; gives edges their length.
+    faces : array-like of int of shape (n_faces, 3), optional
+        Triangles of a mesh, as row numbers of ``positions``.
+    attributes : pandas.DataFrame of length n_nodes, optional
+        Covariates of the nodes, never the signal to be learned.
+    source : str, default "adjacency"
+        Where the graph came from, for its ``repr``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skginr import Graph
+    >>> roads = pd.DataFrame({"a": ["x", "y"], "b": ["y", "z"], "lanes": [2.0, 1.0]})
+    >>> graph = Graph.from_edges(roads, "a", "b", weight="lanes")
+    >>> graph
+    <Graph: 3 nodes, 2 edges, 1 component, from an edge table>
+    >>> graph.adjacency.toarray()
+    array([[0., 2., 0.],
+           [2., 0., 1.],
+           [0., 1., 0.]])
+    """
+
+    def __init__(
+        self,
+        adjacency: ArrayLike | sp.sparray | sp.spmatrix,
+        *,
+        labels: ArrayLike | pd.Index | None = None,
+        positions: ArrayLike | None = None,
+        faces: ArrayLike | None = None,
+        attributes: pd.DataFrame | None = None,
+        source: str = "adjacency",
+    ) -> None:
+        self._adjacency = clean_adjacency(adjacency)
+        n = self._adjacency.shape[0]
+        self._labels = _check_labels(labels, n)
+        self._positions = None if positions is None else check_points("positions", positions).copy()
+        _check_rows("positions", self._positions, n)
+        self._faces = None if faces is None else check_faces(faces, n).copy()
+        if faces is not None and positions is None:
+            raise ValueError("faces need positions, the coordinates of the vertices; got None.")
+        _check_rows("attributes", attributes, n)
+        self._attributes = None if attributes is None else attributes.set_axis(self._labels, axis=0)
+        self._source = source
+        self._freeze()
+
+    def _freeze(self) -> None:
+        parts = self._adjacency
+        for array in (parts.data, parts.indices, parts.indptr, self._positions, self._faces):
+            if array is not None:
+                array.flags.writeable = False
+
+    @classmethod
+    def from_adjacency(
+        cls,
+        adjacency: ArrayLike | sp.sparray | sp.spmatrix,
+        labels: ArrayLike | pd.Index | None = None,
+    ) -> Self:
+        """Return the graph of a symmetric matrix of edge weights.
+
+        Parameters
+        ----------
+        adjacency : sparse or dense array of shape (n_nodes, n_nodes), or DataFrame
+            Non-negative similarities; zero means no edge.
+        labels : array-like of length n_nodes, optional
+            One distinct label per node. Default: the index of a DataFrame, else 0, 1, 2, ...
+
+        Raises
+        ------
+        ValueError
+            If the matrix is not square, not symmetric, negative or not finite, or the
+            labels are missing, repeated or of another number.
+
+        Examples
+        --------
+        >>> Graph.from_adjacency([[0, 1], [1, 0]], labels=["left", "right"])
+        <Graph: 2 nodes, 1 edge, 1 component, from an adjacency matrix>
+        """
+        if isinstance(adjacency, pd.DataFrame):
+            if not adjacency.index.equals(adjacency.columns):
+                raise ValueError(
+                    "adjacency must list the same nodes in its rows and columns, in one order; "
+                    "its index and columns differ. Use adjacency.loc[nodes, nodes]."
+                )
+            labels = adjacency.index if labels is None else labels
+            adjacency = adjacency.to_numpy()
+        return cls(adjacency, labels=labels, source="an adjacency matrix")
+
+    @classmethod
+    def from_edges(
+        cls,
+        frame: pd.DataFrame,
+        source: Hashable,
+        target: Hashable,
+        weight: Hashable | None = None,
+    ) -> Self:
+        """Return the graph of a table with a row per undirected edge.
+
+        Nodes are the distinct values of the two columns, sorted. A pair listed
+        more than once, in either direction, is one edge and must carry one weight.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            The edges.
+        source, target : column names
+            The labels of the two ends.
+        weight : column name, optional
+            Non-negative similarities. Default: 1 for every edge.
+
+        Raises
+        ------
+        ValueError
+            If a column is unknown, a label is missing, a weight is negative or not finite,
+            or one edge is listed with different weights.
+
+        Examples
+        --------
+        >>> Graph.from_edges(pd.DataFrame({"a": [1, 2], "b": [2, 3]}), "a", "b")
+        <Graph: 3 nodes, 2 edges, 1 component, from an edge table>
+        """
+        adjacency, labels = adjacency_from_edges(frame, source, target, weight)
+        return cls(adjacency, labels=labels, source="an edge table")
+
+    @classmethod
+    def from_networkx(cls, graph: Any, weight: str | None = "weight") -> Self:
+        """Return the graph of an undirected networkx graph, its nodes as labels.
+
+        Parameters
+        ----------
+        graph : networkx.Graph or networkx.MultiGraph
+            Parallel edges add their weights.
+        weight : str or None, default "weight"
+            Edge attribute that holds the similarity; edges without it weigh 1.
+
+        Raises
+        ------
+        ValueError
+            If the graph is directed or empty, or a weight is negative or not finite.
+        ModuleNotFoundError
+            If networkx is not installed.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> Graph.from_networkx(nx.cycle_graph(5))
+        <Graph: 5 nodes, 5 edges, 1 component, from a networkx graph>
+        """
+        adjacency, labels = adjacency_from_networkx(graph, weight)
+        return cls(adjacency, labels=labels, source="a networkx graph")
+
+    @classmethod
+    def from_libpysal(cls, weights: Any) -> Self:
+        """Return the graph of libpysal spatial weights, its ids as labels.
+
+        Parameters
+        ----------
+        weights : libpysal.graph.Graph or libpysal.weights.W
+            Symmetric, so neither row-standardised nor k nearest neighbours as they are:
+            make them binary with ``transform("B")``, and symmetric by adding the transpose.
+
+        Raises
+        ------
+        ValueError
+            If the weights are asymmetric, negative or not finite.
+
+        Examples
+        --------
+        >>> from libpysal.weights import lat2W
+        >>> Graph.from_libpysal(lat2W(3, 3))
+        <Graph: 9 nodes, 12 edges, 1 component, from libpysal weights>
+        """
+        adjacency, labels = adjacency_from_libpysal(weights)
+        return cls(adjacency, labels=labels, source="libpysal weights")
+
+    @classmethod
+    def from_geodataframe(
+        cls,
+        gdf: "geopandas.GeoDataFrame",
+        labels: Hashable | None = None,
+        method: str = "queen",
+        n_neighbors: int = 8,
+    ) -> Self:
+        """Return the neighbour graph of a map: areas that touch, or points that are near.
+
+        Edges weigh 1. ``positions`` is a point inside every geometry: in the units of
+        the CRS, or on the sphere in metres where the CRS is longitude and latitude.
+
+        Parameters
+        ----------
+        gdf : geopandas.GeoDataFrame
+            A row per node.
+        labels : column name, optional
+            Column of distinct labels. Default: the index.
+        method : {"queen", "rook", "knn", "delaunay"}, default "queen"
+            Polygons that share a point (queen) or an edge (rook); or the nearest
+            neighbours or Delaunay triangulation of the positions.
+        n_neighbors : int, default 8
+            Neighbours of each node with ``method="knn"``; an edge joins two nodes
+            if either is among the other's nearest.
+
+        Raises
+        ------
+        ValueError
+            If a geometry is missing, the labels are repeated, ``method`` does not suit
+            the geometries, or it measures distances and the CRS is missing or unfit.
+
+        Examples
+        --------
+        >>> import geopandas as gpd
+        >>> from shapely.geometry import box
+        >>> fields = gpd.GeoDataFrame(
+        ...     {"field": ["a", "b", "c"]}, geometry=[box(i, 0, i + 1, 1) for i in range(3)]
+        ... )
+        >>> Graph.from_geodataframe(fields, labels="field")
+        <Graph: 3 nodes, 2 edges, 1 component, from a GeoDataFrame by queen contiguity>
+        """
+        check_option("method", method, ("queen", "rook", "knn", "delaunay"))
+        check_geometry(gdf)
+        if labels is not None and labels not in gdf.columns:
+            raise ValueError(
+                f"labels={labels!r} is not a column of gdf; it has {list(gdf.columns)}."
+            )
+        names = gdf.index if labels is None else pd.Index(gdf[labels])
+        # Before the slow part: a wrong column should not cost a contiguity search.
+        names = _check_labels(names, len(gdf))
+        positions = positions_of(gdf)
+        if method in ("queen", "rook"):
+            adjacency = contiguity(gdf, rook=method == "rook")
+            how = f"{method} contiguity"
+        else:
+            check_crs(gdf, method)
+            if method == "knn":
+                n_neighbors = _check_neighbors(n_neighbors, len(gdf))
+                pairs = nearest_neighbor_pairs(positions, n_neighbors)
+                adjacency = adjacency_from_pairs(pairs, len(gdf))
+                how = f"{n_neighbors} nearest neighbours"
+            else:
+                adjacency = delaunay(gdf, positions)
+                how = "Delaunay triangulation"
+        source = f"a GeoDataFrame by {how}"
+        return cls(adjacency, labels=names, positions=positions, source=source)
+
+    @classmethod
+    def from_points(
+        cls,
+        points: ArrayLike,
+        labels: ArrayLike | pd.Index | None = None,
+        n_neighbors: int = 10,
+    ) -> Self:
+        """Return the nearest-neighbour graph of points, near neighbours weighing more.
+
+        The weight of an edge is a locally scaled heat kernel [1]_, which needs no
+        bandwidth: ``s exp(-d**2 / (r_i r_j))``, with d the distance, r the distance
+        to the last of the nearest neighbours, and s = 1 if both points are among the
+        other's nearest, else 1/2. ``SpectralEmbedder(graph=None)`` uses the same.
+
+        Parameters
+        ----------
+        points : array-like of shape (n_nodes, n_dimensions)
+            Distinct coordinates or features, on comparable scales.
+        labels : array-like of length n_nodes, optional
+            Default: the index of a DataFrame, else 0, 1, 2, ...
+        n_neighbors : int, default 10
+            Nearest neighbours of each point, ties included; less than n_nodes.
+
+        Raises
+        ------
+        ValueError
+            If a coordinate is not finite, two points coincide, or there are too few.
+
+        References
+        ----------
+        .. [1] L. Zelnik-Manor and P. Perona, "Self-tuning spectral clustering",
+           NeurIPS 2004.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Graph.from_points(np.random.default_rng(0).random((100, 2)), n_neighbors=5)
+        <Graph: 100 nodes, 302 edges, 1 component, from points by 5 nearest neighbours>
+        """
+        if labels is None and isinstance(points, pd.DataFrame):
+            labels = points.index
+        positions = check_points("points", points)
+        n_neighbors = _check_neighbors(n_neighbors, len(positions))
+        distinct, first = np.unique(positions, axis=0, return_index=True)
+        if len(distinct) < len(positions):
+            row = int(np.setdiff1d(np.arange(len(positions)), first)[0])
+            raise ValueError(
+                f"points must be distinct; row {row} repeats an earlier one, and "
+                f"{len(positions) - len(distinct)} rows do. Drop duplicates, or give "
+                f"SpectralEmbedder the coordinates with graph=None: it merges them."
+            )
+        adjacency = neighbor_adjacency(NeighborKernel(positions, n_neighbors))
+        source = f"points by {n_neighbors} nearest neighbours"
+        return cls(adjacency, labels=labels, positions=positions, source=source)
+
+    @classmethod
+    def from_mesh(
+        cls,
+        vertices: ArrayLike,
+        faces: ArrayLike,
+        labels: ArrayLike | pd.Index | None = None,
+    ) -> Self:
+        """Return the graph of a triangle mesh: its vertices, joined by the sides of its faces.
+
+        Edges weigh 1. A vertex in no face stays, as a node without edges.
+
+        Parameters
+        ----------
+        vertices : array-like of shape (n_nodes, n_dimensions)
+            Coordinates.
+        faces : array-like of int of shape (n_faces, 3)
+            Vertex numbers of each triangle, counted from 0.
+        labels : array-like of length n_nodes, optional
+            Default: 0, 1, 2, ...
+
+        Raises
+        ------
+        ValueError
+            If a coordinate is not finite, or a face is degenerate or names no vertex.
+
+        Examples
+        --------
+        >>> square = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+        >>> graph = Graph.from_mesh(square, [[0, 1, 2], [0, 2, 3]])
+        >>> graph
+        <Graph: 4 nodes, 5 edges, 1 component, from a mesh of 2 faces>
+        >>> graph.node_areas.round(3)
+        array([0.333, 0.167, 0.333, 0.167])
+        """
+        positions = check_points("vertices", vertices)
+        triangles = check_faces(faces, len(positions))
+        adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
+        source = f"a mesh of {len(triangles):,} faces"
+        return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
+
+    def with_attributes(self, frame: pd.DataFrame) -> Self:
+        """Return the same graph with a table of node covariates; never put the signal here.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            One row per node, indexed by label, in any order.
+
+        Raises
+        ------
+        ValueError
+            If a node has no row, or a row no node.
+
+        Examples
+        --------
+        >>> graph = Graph.from_adjacency([[0, 1], [1, 0]], labels=["p", "q"])
+        >>> graph.with_attributes(pd.DataFrame({"age": [30, 40]}, index=["q", "p"])).attributes
+           age
+        p   40
+        q   30
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
+        if not frame.index.is_unique:
+            raise ValueError(
+                f"frame must have one row per node; its index repeats "
+                f"{frame.index[frame.index.duplicated()][0]!r}."
+            )
+        order = frame.index.get_indexer(self._labels)
+        absent = self._labels[order < 0]
+        if len(absent):
+            raise ValueError(
+                f"frame must be indexed by node label; node {absent[0]!r} has no row, one of "
+                f"{len(absent)}. Use frame.set_index(...)."
+            )
+        if len(frame) != len(self._labels):
+            extra = frame.index.difference(self._labels)
+            raise ValueError(f"frame has rows for {len(extra)} unknown nodes: {extra[0]!r}, ...")
+        return type(self)(
+            self._adjacency,
+            labels=self._labels,
+            positions=self._positions,
+            faces=self._faces,
+            attributes=frame.iloc[order],
+            source=self._source,
+        )
+
+    @property
+    def labels(self) -> pd.Index:
+        """pandas.Index of length n_nodes: the names that tables refer to."""
+        return self._labels
+
+    @property
+    def adjacency(self) -> sp.csr_array:
+        """Sparse array of shape (n_nodes, n_nodes): edge weights, on read-only memory."""
+        # A new wrapper each time: assigning to an entry of it leaves the graph alone.
+        parts = self._adjacency
+        return sp.csr_array((parts.data, parts.indices, parts.indptr), shape=parts.shape)
+
+    @cached_property
+    def edge_lengths(self) -> sp.csr_array:
+        """Sparse array like ``adjacency``: distances between positions, else 1 a hop."""
+        parts = self._adjacency
+        rows = np.repeat(np.arange(self.n_nodes), np.diff(parts.indptr))
+        lengths = np.ones(parts.nnz)
+        if self._positions is not None:
+            lengths = np.linalg.norm(self._positions[rows] - self._positions[parts.indices], axis=1)
+        lengths.flags.writeable = False
+        return sp.csr_array((lengths, parts.indices, parts.indptr), shape=parts.shape)
+
+    @property
+    def positions(self) -> NDArray[np.float64] | None:
+        """Array of shape (n_nodes, n_dimensions), read-only, or None."""
+        return self._positions
+
+    @property
+    def faces(self) -> NDArray[np.int64] | None:
+        """Array of shape (n_faces, 3), read-only, or None where the graph is no mesh."""
+        return self._faces
+
+    @cached_property
+    def node_areas(self) -> NDArray[np.float64] | None:
+        """Array of shape (n_nodes,): a third of the faces around each vertex, or None."""
+        if self._faces is None:
+            return None
+        areas = vertex_areas(self._positions, self._faces)
+        areas.flags.writeable = False
+        return areas
+
+    @property
+    def attributes(self) -> pd.DataFrame | None:
+        """Copy of the table of node covariates, in node order, or None."""
+        return None if self._attributes is None else self._attributes.copy()
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return self._adjacency.shape[0]
+
+    @property
+    def n_edges(self) -> int:
+        """Number of undirected edges."""
+        return self._adjacency.nnz // 2
+
+    @cached_property
+    def components(self) -> NDArray[np.int32]:
+        """Array of shape (n_nodes,): the connected component of each node, counted from 0."""
+        _, components = connected_components(self._adjacency, directed=False)
+        components.flags.writeable = False
+        return components
+
+    @property
+    def n_components(self) -> int:
+        """Number of connected components; a node without edges is one."""
+        return int(self.components.max()) + 1
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal fingerprint of edges, positions and faces; equal graphs share it."""
+        parts = self._adjacency
+        return adjacency_digest(
+            parts.data, parts.indices, parts.indptr, self._positions, self._faces
+        )
+
+    def locate(
+        self, labels: ArrayLike | pd.Index | pd.Series, *, name: str = "labels"
+    ) -> NDArray[np.intp]:
+        """Return the row numbers of nodes by label, compared by kind and value.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_labels,)
+            Labels, which may repeat. Nothing is converted: "1003" is not "01003".
+        name : str, default "labels"
+            What to call the argument in an error.
+
+        Returns
+        -------
+        ndarray of int of shape (n_labels,)
+
+        Raises
+        ------
+        ValueError
+            If a label is missing, of another kind, or unknown; with the nearest ones.
+
+        Examples
+        --------
+        >>> Graph.from_adjacency([[0, 1], [1, 0]], labels=["p", "q"]).locate(["q", "p", "q"])
+        array([1, 0, 1])
+        """
+        wanted = _as_index(labels)
+        if wanted.hasnans:
+            raise ValueError(
+                f"{name} must name a node in every row; row {int(wanted.isna().argmax())} is "
+                f"missing, one of {int(wanted.isna().sum())}. Drop such rows."
+            )
+        _check_kind(name, wanted, self._labels)
+        rows = self._labels.get_indexer(wanted)
+        unknown = wanted[rows < 0].unique()
+        if len(unknown):
+            near = ", ".join(repr(label) for label in _nearest_labels(unknown[0], self._labels))
+            raise ValueError(
+                f"{name} must name nodes of the graph; {unknown[0]!r} is not one"
+                + (f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else "")
+                + (f". Near it: {near}." if near else ".")
+            )
+        return rows
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{count:,} {noun}{'' if count == 1 else 's'}"
+            for count, noun in (
+                (self.n_nodes, "node"),
+                (self.n_edges, "edge"),
+                (self.n_components, "component"),
+            )
+        )
+        return f"<Graph: {counts}, from {self._source}>"
+
+    def __len__(self) -> int:
+        return self.n_nodes
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        if self is other:
+            return True
+        same = self.digest == other.digest and self._labels.identical(other._labels)
+        if self._attributes is None or other._attributes is None:
+            return same and self._attributes is other._attributes
+        return same and self._attributes.equals(other._attributes)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    # An immutable value is its own copy: scikit-learn clones an estimator for
+    # every fold, and would copy the whole graph each time.
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Computed here, so that worker processes need not do it again.
+        return self.__dict__ | {"digest": self.digest}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._freeze()
+
+
+def check_graph(graph: object) -> Graph:
+    """Return ``graph``, or raise a ``TypeError`` that names the builder to use."""
+    if isinstance(graph, Graph):
+        return graph
+    package = type(graph).__module__.partition(".")[0]
+    builder = {
+        "networkx": "from_networkx",
+        "libpysal": "from_libpysal",
+        "geopandas": "from_geodataframe",
+        "pandas": "from_edges",
+    }.get(package, "from_adjacency")
+    raise TypeError(
+        f"graph must be a skginr.Graph; got {type(graph).__name__}. "
+        f"Build one with Graph.{builder}(...)."
+    )
+
+
+def _check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
+    if labels is None:
+        return pd.RangeIndex(n_nodes, name="node")
+    index = _as_index(labels)
+    if isinstance(index, pd.MultiIndex):
+        raise ValueError(
+            f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
+            f"Join them into one column first."
+        )
+    if len(index) != n_nodes:
+        raise ValueError(f"labels must have one entry per node, {n_nodes}; got {len(index)}.")
+    if index.hasnans:
+        raise ValueError(
+            f"labels must not be missing; {int(index.isna().sum())} are, the first is at "
+            f"position {int(index.isna().argmax())}."
+        )
+    if not index.is_unique:
+        repeated = index[index.duplicated()].unique()
+        raise ValueError(
+            f"labels must be distinct; {repeated[0]!r} is repeated"
+            + (f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else "")
+            + ". Drop or merge the duplicate nodes."
+        )
+    return index
+
+
+def _as_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
+    if isinstance(labels, pd.Series):
+        labels = labels.array
+    elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
+        labels = list(labels)  # type: ignore[arg-type]
+    index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
+    if isinstance(index, pd.CategoricalIndex):
+        # A category is compared by its value.
+        index = index.astype(index.categories.dtype)
+    return index
+
+
+def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
+    got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
+    if got == kept or len(wanted) == 0 or "mixed" in (got, kept):
+        return
+    remedy = f".astype({labels.dtype.name!r})"
+    if (got, kept) == ("integer", "string"):
+        lengths = labels.str.len()
+        padded = lengths.min() == lengths.max() and labels.str.isdigit().all()
+        remedy = ".astype(str)" + (f".str.zfill({lengths.min()})" if padded else "")
+    raise ValueError(
+        f"{name} must hold labels of the graph's kind, {kept} (such as {labels[0]!r}); got {got} "
+        f"(such as {wanted[0]!r}). Nothing is converted silently: use {remedy} on the column."
+    )
+
+
+def _nearest_labels(label: Hashable, labels: pd.Index) -> list[Hashable]:
+    if isinstance(label, str):
+        return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
+    if pd.api.types.is_numeric_dtype(labels.dtype):
+        order = np.argsort(np.abs(labels.to_numpy() - label), kind="stable")[:3]
+        return labels[order].tolist()
+    return []
+
+
+def _check_rows(name: str, value: Any, n_nodes: int) -> None:
+    if value is not None and len(value) != n_nodes:
+        raise ValueError(f"{name} must have one row per node, {n_nodes}; got {len(value)}.")
+
+
+def _check_neighbors(n_neighbors: int, n_points: int) -> int:
+    n_neighbors = check_count("n_neighbors", n_neighbors, minimum=1)
+    if n_neighbors >= n_points:
+        raise ValueError(
+            f"n_neighbors must be less than the number of points, {n_points}; got {n_neighbors}."
+        )
+    return n_neighbors

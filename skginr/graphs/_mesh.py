@@ -1,0 +1,46 @@
+"""From a triangle mesh to neighbour pairs and vertex areas."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
+    """Return ``faces`` as an int array of shape (n_faces, 3) of distinct vertex numbers."""
+    array = np.asarray(faces)
+    if array.ndim != 2 or array.shape[1] != 3 or array.shape[0] == 0:
+        raise ValueError(
+            f"faces must have shape (n_faces, 3), three vertex numbers per triangle; "
+            f"got shape {array.shape}."
+        )
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"faces must hold integers, counted from 0; got dtype {array.dtype}.")
+    array = array.astype(np.int64)
+    if array.min() < 0 or array.max() >= n_vertices:
+        raise ValueError(
+            f"faces must name vertices 0 to {n_vertices - 1}; got numbers from {array.min()} to "
+            f"{array.max()}. If your file counts from 1, subtract 1."
+        )
+    a, b, c = array.T
+    flat = (a == b) | (b == c) | (c == a)
+    if flat.any():
+        row = int(flat.argmax())
+        raise ValueError(
+            f"a face must have three different vertices; got {array[row].tolist()} in row {row}, "
+            f"one of {int(flat.sum())}. Drop degenerate faces."
+        )
+    return array
+
+
+def face_pairs(faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sides of all faces, shape (3 * n_faces, 2), shared sides repeated."""
+    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+
+def vertex_areas(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a third of the area of the faces around each vertex, shape (n_vertices,)."""
+    u = vertices[faces[:, 1]] - vertices[faces[:, 0]]
+    v = vertices[faces[:, 2]] - vertices[faces[:, 0]]
+    # Lagrange's identity: right in any number of dimensions.
+    squared = (u * u).sum(1) * (v * v).sum(1) - (u * v).sum(1) ** 2
+    face_areas = 0.5 * np.sqrt(np.maximum(squared, 0.0))
+    return np.bincount(faces.ravel(), np.repeat(face_areas / 3, 3), minlength=len(vertices))

@@ -1,0 +1,92 @@
+"""From a GeoDataFrame of polygons or points to node positions and neighbour pairs."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+import shapely
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import geopandas
+
+# Mean radius of the Earth (IUGG), metres.
+_EARTH_RADIUS = 6_371_008.8
+
+
+def check_geometry(gdf: Any) -> None:
+    """Raise unless ``gdf`` is a GeoDataFrame whose every row has a geometry."""
+    import geopandas
+
+    if not isinstance(gdf, geopandas.GeoDataFrame):
+        raise TypeError(
+            f"gdf must be a geopandas.GeoDataFrame; got {type(gdf).__name__}. "
+            f"Use Graph.from_points for a table of coordinates."
+        )
+    if len(gdf) == 0:
+        raise ValueError("gdf must have at least one row; got an empty GeoDataFrame.")
+    missing = (gdf.geometry.isna() | gdf.geometry.is_empty).to_numpy()
+    if missing.any():
+        raise ValueError(
+            f"gdf must have a geometry in every row; {int(missing.sum())} rows have none or an "
+            f"empty one, the first is row {int(missing.argmax())}. Drop them."
+        )
+
+
+def contiguity(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> sp.sparray:
+    """Return the binary contiguity of polygons: a shared edge (rook) or point (queen)."""
+    from libpysal.graph import Graph
+
+    if not gdf.geom_type.isin(["Polygon", "MultiPolygon"]).all():
+        kinds = sorted(set(gdf.geom_type))
+        raise ValueError(
+            f"method='queen' and 'rook' need polygons; gdf holds {kinds}. "
+            f"Use method='knn' or 'delaunay' for points."
+        )
+    with warnings.catch_warnings():
+        # Islands are reported by Graph's repr, and given an embedding.
+        warnings.filterwarnings("ignore", message="The graph is not fully connected")
+        return Graph.build_contiguity(gdf.geometry.reset_index(drop=True), rook=rook).sparse
+
+
+def delaunay(gdf: "geopandas.GeoDataFrame", positions: NDArray[np.float64]) -> sp.sparray:
+    """Return the binary Delaunay triangulation of the nodes' positions."""
+    from libpysal.graph import Graph
+
+    if gdf.crs.is_geographic:
+        raise ValueError(
+            f"method='delaunay' works in the plane, but gdf is in degrees ({gdf.crs.name}). "
+            f"Project it first: gdf.to_crs(gdf.estimate_utm_crs())."
+        )
+    return Graph.build_triangulation(positions, method="delaunay", coplanar="clique").sparse
+
+
+def check_crs(gdf: "geopandas.GeoDataFrame", method: str) -> None:
+    """Raise ``ValueError`` unless ``gdf`` says what its coordinates mean."""
+    if gdf.crs is None:
+        raise ValueError(
+            f"method={method!r} measures distances, but gdf has no CRS to say in which units. "
+            f"Set it with gdf.set_crs(...), for instance 'EPSG:4326' for longitude and latitude."
+        )
+
+
+def positions_of(gdf: "geopandas.GeoDataFrame") -> NDArray[np.float64]:
+    """Return one position inside every geometry, so that distances mean something.
+
+    In the CRS's units where it is projected or unknown, shape (n, 2); for longitude
+    and latitude on the sphere in metres, shape (n, 3): neighbours across the 180th
+    meridian are near, and a chord between neighbours is as good as an arc.
+    """
+    inside = gdf.geometry.representative_point()
+    planar = shapely.get_coordinates(inside.to_numpy())
+    if gdf.crs is None or not gdf.crs.is_geographic:
+        return planar
+    longitude, latitude = np.radians(planar).T
+    return _EARTH_RADIUS * np.column_stack(
+        [
+            np.cos(latitude) * np.cos(longitude),
+            np.cos(latitude) * np.sin(longitude),
+            np.sin(latitude),
+        ]
+    )

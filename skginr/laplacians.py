@@ -1,0 +1,78 @@
+"""Laplacians of an adjacency matrix as a pair of stiffness and mass."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr._checks import check_option
+
+LAPLACIANS = ("combinatorial", "symmetric", "random_walk")
+
+
+class Laplacian(NamedTuple):
+    """The operator ``K u = lambda M u`` with diagonal M.
+
+    Attributes
+    ----------
+    stiffness : sparse array of shape (n_nodes, n_nodes)
+        K, symmetric and positive semi-definite.
+    mass : ndarray of shape (n_nodes,)
+        The positive diagonal of M.
+    kernel : ndarray of shape (n_nodes,)
+        A vector whose restriction to any connected component solves ``K u = 0``.
+    """
+
+    stiffness: sp.csr_array
+    mass: NDArray[np.float64]
+    kernel: NDArray[np.float64]
+
+
+def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian:
+    """Return a Laplacian of a symmetric, non-negative adjacency matrix.
+
+    With degrees D (row sums of A) and L = D - A:
+
+    ================ ===================== ====== ==========
+    kind             stiffness             mass   kernel
+    ================ ===================== ====== ==========
+    combinatorial    L                     1      1
+    symmetric        D^-1/2 L D^-1/2       1      sqrt(D)
+    random_walk      L                     D      1
+    ================ ===================== ====== ==========
+
+    The random-walk pair has the eigenvectors of I - D^-1 A. A node without an
+    edge has degree 0 and counts with mass 1.
+
+    Parameters
+    ----------
+    adjacency : sparse array of shape (n_nodes, n_nodes)
+    kind : {"combinatorial", "symmetric", "random_walk"}, default "combinatorial"
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> laplacian(sp.csr_array([[0.0, 2.0], [2.0, 0.0]])).stiffness.toarray()
+    array([[ 2., -2.],
+           [-2.,  2.]])
+    """
+    check_option("laplacian", kind, LAPLACIANS)
+    degrees = degrees_of(adjacency)
+    ones = np.ones(adjacency.shape[0])
+    stiffness = sp.csr_array(sp.diags_array(degrees) - adjacency)
+    counted = positive(degrees)
+    if kind == "symmetric":
+        scale = sp.diags_array(counted**-0.5)
+        return Laplacian(sp.csr_array(scale @ stiffness @ scale), ones, np.sqrt(counted))
+    return Laplacian(stiffness, counted if kind == "random_walk" else ones, ones)
+
+
+def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:
+    """Return the row sums of ``adjacency``, shape (n_nodes,)."""
+    return np.asarray(adjacency.sum(axis=1), dtype=np.float64).ravel()
+
+
+def positive(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``degrees`` with 1 in place of 0, safe to divide by."""
+    return np.where(degrees > 0, degrees, 1.0)
