@@ -5,6 +5,7 @@ component is solved by itself, so that no eigenvalue of one hides behind an equa
 eigenvalue of another.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ from sklearn.utils.validation import check_memory
 from skginr.laplacians import Laplacian, laplacian
 
 if TYPE_CHECKING:
-    import os
-
     import joblib
 
 # Up to this many nodes LAPACK on the full matrix is fastest, and complete.
@@ -98,7 +97,8 @@ def spectral_basis(
     key = (digest, kind)
     known = _cache.get(key)
     if known is None or known.n_vectors < min(n_vectors, known.n_available):
-        load = check_memory(memory).cache(_solve, ignore=["adjacency"])
+        folder = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+        load = check_memory(folder).cache(_solve, ignore=["adjacency"])
         known = load(digest, kind, n_vectors, adjacency=adjacency)
         _cache.put(key, known)
     return known

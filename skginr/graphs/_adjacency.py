@@ -169,10 +169,10 @@ def _edge_weights(
     spread = pd.Series(weights).groupby([low, high]).agg(["min", "max"])
     conflict = spread.index[spread["min"] < spread["max"]]
     if len(conflict):
-        a, b = conflict[0]
+        a, b = (labels[[end]].tolist()[0] for end in conflict[0])
         least, most = spread.loc[conflict[0]]
         raise ValueError(
-            f"the edge between {labels[a]!r} and {labels[b]!r} is listed with different weights "
+            f"the edge between {a!r} and {b!r} is listed with different weights "
             f"({least:g} and {most:g}), one of {len(conflict)} such edges. An edge has one weight: "
             f"aggregate the table first."
         )

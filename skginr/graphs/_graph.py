@@ -1,6 +1,5 @@
 """The graph: one immutable value that every other part of the library takes."""
 
-import difflib
 from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -20,9 +19,15 @@ from skginr.graphs._adjacency import (
     adjacency_from_pairs,
     clean_adjacency,
 )
+from skginr.graphs._labels import check_labels, locate
 from skginr.graphs._mesh import check_faces, face_pairs, vertex_areas
-from skginr.graphs._points import NeighborKernel, nearest_neighbor_pairs, neighbor_adjacency
-from skginr.graphs._polygons import check_crs, check_geometry, contiguity, delaunay, positions_of
+from skginr.graphs._points import (
+    NeighborKernel,
+    delaunay_pairs,
+    nearest_neighbor_pairs,
+    neighbor_adjacency,
+)
+from skginr.graphs._polygons import check_geometry, check_metric, contiguity, positions_of
 
 if TYPE_CHECKING:
     import geopandas
@@ -78,7 +83,7 @@ class Graph:
     ) -> None:
         self._adjacency = clean_adjacency(adjacency)
         n = self._adjacency.shape[0]
-        self._labels = _check_labels(labels, n)
+        self._labels = check_labels(labels, n)
         self._positions = None if positions is None else check_points("positions", positions).copy()
         _check_rows("positions", self._positions, n)
         self._faces = None if faces is None else check_faces(faces, n).copy()
@@ -268,21 +273,21 @@ class Graph:
             )
         names = gdf.index if labels is None else pd.Index(gdf[labels])
         # Before the slow part: a wrong column should not cost a contiguity search.
-        names = _check_labels(names, len(gdf))
+        names = check_labels(names, len(gdf))
         positions = positions_of(gdf)
         if method in ("queen", "rook"):
             adjacency = contiguity(gdf, rook=method == "rook")
             how = f"{method} contiguity"
         else:
-            check_crs(gdf, method)
+            check_metric(gdf, method)
             if method == "knn":
                 n_neighbors = _check_neighbors(n_neighbors, len(gdf))
                 pairs = nearest_neighbor_pairs(positions, n_neighbors)
-                adjacency = adjacency_from_pairs(pairs, len(gdf))
                 how = f"{n_neighbors} nearest neighbours"
             else:
-                adjacency = delaunay(gdf, positions)
+                pairs = delaunay_pairs(positions)
                 how = "Delaunay triangulation"
+            adjacency = adjacency_from_pairs(pairs, len(gdf))
         source = f"a GeoDataFrame by {how}"
         return cls(adjacency, labels=names, positions=positions, source=source)
 
@@ -407,18 +412,20 @@ class Graph:
         if not frame.index.is_unique:
             raise ValueError(
                 f"frame must have one row per node; its index repeats "
-                f"{frame.index[frame.index.duplicated()][0]!r}."
+                f"{frame.index[frame.index.duplicated()].tolist()[0]!r}."
             )
         order = frame.index.get_indexer(self._labels)
         absent = self._labels[order < 0]
         if len(absent):
             raise ValueError(
-                f"frame must be indexed by node label; node {absent[0]!r} has no row, one of "
-                f"{len(absent)}. Use frame.set_index(...)."
+                f"frame must be indexed by node label; node {absent.tolist()[0]!r} has no row, "
+                f"one of {len(absent)}. Use frame.set_index(...)."
             )
         if len(frame) != len(self._labels):
             extra = frame.index.difference(self._labels)
-            raise ValueError(f"frame has rows for {len(extra)} unknown nodes: {extra[0]!r}, ...")
+            raise ValueError(
+                f"frame has rows for {len(extra)} unknown nodes: {extra.tolist()[0]!r}, ..."
+            )
         return type(self)(
             self._adjacency,
             labels=self._labels,
@@ -531,23 +538,7 @@ class Graph:
         >>> Graph.from_adjacency([[0, 1], [1, 0]], labels=["p", "q"]).locate(["q", "p", "q"])
         array([1, 0, 1])
         """
-        wanted = _as_index(labels)
-        if wanted.hasnans:
-            raise ValueError(
-                f"{name} must name a node in every row; row {int(wanted.isna().argmax())} is "
-                f"missing, one of {int(wanted.isna().sum())}. Drop such rows."
-            )
-        _check_kind(name, wanted, self._labels)
-        rows = self._labels.get_indexer(wanted)
-        unknown = wanted[rows < 0].unique()
-        if len(unknown):
-            near = ", ".join(repr(label) for label in _nearest_labels(unknown[0], self._labels))
-            raise ValueError(
-                f"{name} must name nodes of the graph; {unknown[0]!r} is not one"
-                + (f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else "")
-                + (f". Near it: {near}." if near else ".")
-            )
-        return rows
+        return locate(labels, self._labels, name=name)
 
     def __repr__(self) -> str:
         counts = ", ".join(
@@ -611,68 +602,6 @@ def check_graph(graph: object) -> Graph:
         f"graph must be a skginr.Graph; got {type(graph).__name__}. "
         f"Build one with Graph.{builder}(...)."
     )
-
-
-def _check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
-    if labels is None:
-        return pd.RangeIndex(n_nodes, name="node")
-    index = _as_index(labels)
-    if isinstance(index, pd.MultiIndex):
-        raise ValueError(
-            f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
-            f"Join them into one column first."
-        )
-    if len(index) != n_nodes:
-        raise ValueError(f"labels must have one entry per node, {n_nodes}; got {len(index)}.")
-    if index.hasnans:
-        raise ValueError(
-            f"labels must not be missing; {int(index.isna().sum())} are, the first is at "
-            f"position {int(index.isna().argmax())}."
-        )
-    if not index.is_unique:
-        repeated = index[index.duplicated()].unique()
-        raise ValueError(
-            f"labels must be distinct; {repeated[0]!r} is repeated"
-            + (f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else "")
-            + ". Drop or merge the duplicate nodes."
-        )
-    return index
-
-
-def _as_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
-    if isinstance(labels, pd.Series):
-        labels = labels.array
-    elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
-        labels = list(labels)  # type: ignore[arg-type]
-    index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
-    if isinstance(index, pd.CategoricalIndex):
-        # A category is compared by its value.
-        index = index.astype(index.categories.dtype)
-    return index
-
-
-def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
-    got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
-    if got == kept or len(wanted) == 0 or "mixed" in (got, kept):
-        return
-    remedy = f".astype({labels.dtype.name!r})"
-    if (got, kept) == ("integer", "string"):
-        lengths = labels.str.len()
-        padded = lengths.min() == lengths.max() and labels.str.isdigit().all()
-        remedy = ".astype(str)" + (f".str.zfill({lengths.min()})" if padded else "")
-    raise ValueError(
-        f"{name} must hold labels of the graph's kind, {kept} (such as {labels[0]!r}); got {got} "
-        f"(such as {wanted[0]!r}). Nothing is converted silently: use {remedy} on the column."
-    )
-
-
-def _nearest_labels(label: Hashable, labels: pd.Index) -> list[Hashable]:
-    if isinstance(label, str):
-        return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
-    if pd.api.types.is_numeric_dtype(labels.dtype):
-        order = np.argsort(np.abs(labels.to_numpy() - label), kind="stable")[:3]
-        return labels[order].tolist()
-    return []
 
 
 def _check_rows(name: str, value: Any, n_nodes: int) -> None:

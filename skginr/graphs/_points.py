@@ -3,7 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import Delaunay, QhullError, cKDTree
+
+from skginr.graphs._mesh import face_pairs
 
 # A neighbour at exactly the radius stays one after rounding.
 _TIE = 1 + 1e-9
@@ -74,6 +76,24 @@ def nearest_neighbor_pairs(points: NDArray[np.float64], n_neighbors: int) -> NDA
     own[~own.any(axis=1), -1] = True
     targets = neighbors[~own].reshape(len(points), n_neighbors)
     return np.column_stack([np.repeat(source, n_neighbors), targets.ravel()])
+
+
+def delaunay_pairs(points: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the sides of the Delaunay triangles of points in the plane, repeated."""
+    try:
+        triangulation = Delaunay(points)
+    except QhullError as error:
+        raise ValueError(
+            f"a Delaunay triangulation needs at least 3 positions that are not on one line; "
+            f"got {len(points)} positions. Use method='knn'."
+        ) from error
+    if len(triangulation.coplanar):
+        point, _, other = triangulation.coplanar[0]
+        raise ValueError(
+            f"a Delaunay triangulation needs distinct positions; rows {min(point, other)} and "
+            f"{max(point, other)} coincide. Merge them, or use method='knn'."
+        )
+    return face_pairs(triangulation.simplices)
 
 
 def _flatten(lists: NDArray[np.object_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -50,24 +50,17 @@ def contiguity(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> sp.sparray:
         return Graph.build_contiguity(gdf.geometry.reset_index(drop=True), rook=rook).sparse
 
 
-def delaunay(gdf: "geopandas.GeoDataFrame", positions: NDArray[np.float64]) -> sp.sparray:
-    """Return the binary Delaunay triangulation of the nodes' positions."""
-    from libpysal.graph import Graph
-
-    if gdf.crs.is_geographic:
-        raise ValueError(
-            f"method='delaunay' works in the plane, but gdf is in degrees ({gdf.crs.name}). "
-            f"Project it first: gdf.to_crs(gdf.estimate_utm_crs())."
-        )
-    return Graph.build_triangulation(positions, method="delaunay", coplanar="clique").sparse
-
-
-def check_crs(gdf: "geopandas.GeoDataFrame", method: str) -> None:
-    """Raise ``ValueError`` unless ``gdf`` says what its coordinates mean."""
+def check_metric(gdf: "geopandas.GeoDataFrame", method: str) -> None:
+    """Raise ``ValueError`` unless distances between coordinates of ``gdf`` mean something."""
     if gdf.crs is None:
         raise ValueError(
             f"method={method!r} measures distances, but gdf has no CRS to say in which units. "
             f"Set it with gdf.set_crs(...), for instance 'EPSG:4326' for longitude and latitude."
+        )
+    if method == "delaunay" and gdf.crs.is_geographic:
+        raise ValueError(
+            f"method='delaunay' works in the plane, but gdf is in degrees ({gdf.crs.name}). "
+            f"Project it first: gdf.to_crs(gdf.estimate_utm_crs())."
         )
 
 

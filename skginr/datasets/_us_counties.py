@@ -1,0 +1,109 @@
+"""Signals on the counties of the United States."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from skginr._checks import check_option, require
+from skginr.datasets._files import data_path
+from skginr.graphs import Graph
+
+if TYPE_CHECKING:
+    import geopandas
+
+_SHARED_COLUMNS = {
+    "sh050m": "friends_within_50_miles",
+    "sh100m": "friends_within_100_miles",
+    "sh500m": "friends_within_500_miles",
+}
+
+
+def load_us_unemployment() -> "geopandas.GeoDataFrame":
+    """Return the unemployment rate of every US county in 2009, with its outline.
+
+    Both ship in the wheel of ``bokeh-sampledata`` (extra ``data``): nothing is
+    downloaded. Outlines are simplified Census TIGER/Line boundaries; rates are from
+    the Bureau of Labor Statistics.
+
+    Returns
+    -------
+    GeoDataFrame of 3,233 rows, EPSG:4269 (NAD83 longitude and latitude)
+        ``fips`` (five digits, str), ``name``, ``state`` (postal code), ``unemployment``
+        (per cent of the labour force; NaN in 18 counties and territories), ``geometry``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If ``bokeh-sampledata`` is not installed.
+
+    Examples
+    --------
+    >>> counties = load_us_unemployment()
+    >>> counties.loc[counties["fips"] == "01001", ["name", "unemployment"]]
+          name  unemployment
+    0  Autauga           9.7
+    """
+    import geopandas
+
+    owner = {"extra": "data", "purpose": "load_us_unemployment"}
+    counties = require("bokeh_sampledata.us_counties", **owner).records()
+    rates = require("bokeh_sampledata.unemployment", **owner).by_fips
+    frame = geopandas.GeoDataFrame(counties, crs="EPSG:4269")
+    frame["unemployment"] = frame["fips"].map(rates)
+    return frame[["fips", "name", "state", "unemployment", "geometry"]]
+
+
+def fetch_us_election(year: int = 2012) -> Bunch:
+    """Return the US presidential election by county, on the graph of its friendships.
+
+    The experiment of Grattarola and Vandergheynst (2022) on social networks. Edges
+    join counties by Facebook's Social Connectedness Index; the signal is the lead of
+    the Republican over the Democratic party, standardised [1]_.
+
+    Files are read from the folder that the environment variable ``SKGINR_DATA`` names:
+    ``us_county_fb/`` as published at github.com/000Justin000/gnn-residual-correlation,
+    and ``us_counties/us_counties.gpkg``, outlines made from the npm package us-atlas.
+
+    Parameters
+    ----------
+    year : {2012, 2016}, default 2012
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : GeoDataFrame of 3,106 rows, EPSG:4326: ``fips`` (five digits, str),
+        ``name``, nine standardised covariates, ``election``, ``geometry``.
+        ``graph`` : Graph of 3,106 nodes and 22,574 edges, labelled by ``fips``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks a file.
+
+    References
+    ----------
+    .. [1] J. Jia and A. R. Benson, "A Unifying Generative Model for Graph Learning
+       Algorithms: Label Propagation, Graph Convolutions, and Combinations", 2021.
+    """
+    import geopandas
+
+    check_option("year", str(year), ("2012", "2016"))
+    owner = "fetch_us_election"
+    table = pd.read_csv(
+        data_path("us_county_fb", f"US-county-fb-{year}-feats.csv", owner=owner),
+    )
+    outlines = geopandas.read_file(data_path("us_counties", "us_counties.gpkg", owner=owner))
+    table = table.rename(columns={"FIPS": "fips"} | _SHARED_COLUMNS)
+    for codes in (table, outlines):
+        # Both files keep the codes as numbers, without the leading zero.
+        codes["fips"] = codes["fips"].astype(str).str.zfill(5)
+    frame = outlines[["fips", "name", "geometry"]].merge(table, on="fips", validate="1:1")
+    frame = frame[["fips", "name", *table.columns[1:], "geometry"]]
+    edges = np.loadtxt(
+        data_path("us_county_fb", "US-county-fb-graph.txt", owner=owner), dtype=np.int64
+    )
+    # Ids in the file are row numbers of the table, counted from 1.
+    ends = pd.DataFrame(table["fips"].to_numpy()[edges - 1], columns=["source", "target"])
+    return Bunch(frame=frame, graph=Graph.from_edges(ends, "source", "target"))

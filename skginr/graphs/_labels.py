@@ -1,0 +1,95 @@
+"""Node labels: what they may be, and finding nodes by them."""
+
+import difflib
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
+    """Return ``labels`` as an Index of ``n_nodes`` distinct values; numbers by default."""
+    if labels is None:
+        return pd.RangeIndex(n_nodes, name="node")
+    index = _as_index(labels)
+    if isinstance(index, pd.MultiIndex):
+        raise ValueError(
+            f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
+            f"Join them into one column first."
+        )
+    if len(index) != n_nodes:
+        raise ValueError(f"labels must have one entry per node, {n_nodes}; got {len(index)}.")
+    if index.hasnans:
+        raise ValueError(
+            f"labels must not be missing; {int(index.isna().sum())} are, the first is at "
+            f"position {int(index.isna().argmax())}."
+        )
+    if not index.is_unique:
+        repeated = index[index.duplicated()].unique()
+        raise ValueError(
+            f"labels must be distinct; {repeated.tolist()[0]!r} is repeated"
+            + (f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else "")
+            + ". Drop or merge the duplicate nodes."
+        )
+    return index
+
+
+def locate(
+    labels: ArrayLike | pd.Index | pd.Series, known: pd.Index, *, name: str
+) -> NDArray[np.intp]:
+    """Return the positions of ``labels`` in ``known``, or raise; see ``Graph.locate``."""
+    wanted = _as_index(labels)
+    if wanted.hasnans:
+        raise ValueError(
+            f"{name} must name a node in every row; row {int(wanted.isna().argmax())} is "
+            f"missing, one of {int(wanted.isna().sum())}. Drop such rows."
+        )
+    _check_kind(name, wanted, known)
+    rows = known.get_indexer(wanted)
+    unknown = wanted[rows < 0].unique().tolist()
+    if unknown:
+        near = ", ".join(repr(label) for label in _nearest_labels(unknown[0], known))
+        raise ValueError(
+            f"{name} must name nodes of the graph; {unknown[0]!r} is not one"
+            + (f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else "")
+            + (f". Near it: {near}." if near else ".")
+        )
+    return rows
+
+
+def _as_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
+    if isinstance(labels, pd.Series):
+        labels = labels.array
+    elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
+        labels = list(labels)  # type: ignore[arg-type]
+    index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
+    if isinstance(index, pd.CategoricalIndex):
+        # A category is compared by its value.
+        index = index.astype(index.categories.dtype)
+    return index
+
+
+def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
+    got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
+    if got == kept or len(wanted) == 0 or "mixed" in (got, kept):
+        return
+    remedy = f".astype({labels.dtype.name!r})"
+    if (got, kept) == ("integer", "string"):
+        lengths = labels.str.len()
+        padded = lengths.min() == lengths.max() and labels.str.isdigit().all()
+        remedy = ".astype(str)" + (f".str.zfill({lengths.min()})" if padded else "")
+    raise ValueError(
+        f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
+        f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted silently: use {remedy} "
+        f"on the column."
+    )
+
+
+def _nearest_labels(label: Hashable, labels: pd.Index) -> list[Hashable]:
+    if isinstance(label, str):
+        return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
+    if pd.api.types.is_numeric_dtype(labels.dtype):
+        order = np.argsort(np.abs(labels.to_numpy() - label), kind="stable")[:3]
+        return labels[order].tolist()
+    return []

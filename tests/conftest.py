@@ -1,0 +1,44 @@
+import os
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+
+from skginr import Graph
+
+
+@pytest.fixture(scope="session")
+def data_root():
+    """Folder of the real data, or skip."""
+    root = os.environ.get("SKGINR_DATA")
+    if not root:
+        pytest.skip("real data: SKGINR_DATA is not set")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def grid():
+    """A 12 x 9 grid whose nodes have string labels in no particular order."""
+    lattice = nx.grid_2d_graph(12, 9)
+    order = np.random.default_rng(3).permutation(108)
+    names = {node: f"n{order[i]:03d}" for i, node in enumerate(lattice)}
+    return Graph.from_networkx(nx.relabel_nodes(lattice, names))
+
+
+@pytest.fixture(scope="session")
+def archipelago():
+    """A ring of 30, a path of 5, and an isolated node: three components."""
+    graph = nx.disjoint_union(nx.cycle_graph(30), nx.path_graph(5))
+    graph.add_node(35)
+    return Graph.from_networkx(graph)
+
+
+@pytest.fixture(scope="session")
+def grid_table(grid):
+    """A smooth signal on the grid, one row per node."""
+    rng = np.random.default_rng(0)
+    position = np.array([int(label[1:]) for label in grid.labels])
+    signal = np.sin(position / 20) + 0.05 * rng.standard_normal(len(position))
+    return pd.DataFrame({"node": grid.labels, "signal": signal})

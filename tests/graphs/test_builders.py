@@ -1,0 +1,250 @@
+import geopandas as gpd
+import libpysal
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import Point, Polygon, box
+
+from skginr import Graph
+
+
+def edges_of(graph):
+    rows, columns = graph.adjacency.nonzero()
+    named = zip(graph.labels[rows], graph.labels[columns], strict=True)
+    return {(a, b) for a, b in named if a < b}
+
+
+@pytest.fixture
+def squares():
+    """A 3 x 2 chessboard of unit squares, and one far away."""
+    shapes = [box(x, y, x + 1, y + 1) for y in range(2) for x in range(3)] + [box(9, 9, 10, 10)]
+    names = ["a1", "b1", "c1", "a2", "b2", "c2", "far"]
+    return gpd.GeoDataFrame({"name": names}, geometry=shapes, crs="EPSG:3857")
+
+
+def test_edges_build_a_weighted_graph():
+    frame = pd.DataFrame({"s": ["y", "x", "y"], "t": ["z", "y", "x"], "w": [3.0, 2.0, 2.0]})
+    graph = Graph.from_edges(frame, "s", "t", weight="w")
+    assert graph.labels.tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(graph.adjacency.toarray(), [[0, 2, 0], [2, 0, 3], [0, 3, 0]])
+
+
+def test_an_edge_to_itself_leaves_an_isolated_node():
+    graph = Graph.from_edges(pd.DataFrame({"s": [1, 5], "t": [2, 5]}), "s", "t")
+    assert graph.n_nodes == 3
+    assert graph.n_edges == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "message"),
+    [
+        ({"s": [1], "t": [2]}, ("s", "u"), r"target='u' is not a column.*\['s', 't'\]"),
+        ({"s": [1], "t": [2]}, ("s", "t", "w"), "weight='w' is not a column"),
+        ({"s": [1, 2], "t": [2, None]}, ("s", "t"), "without a 's' or 't' in row 1"),
+        ({"s": [1], "t": ["2"]}, ("s", "t"), "labels of one kind"),
+        (
+            {"s": [1, 2], "t": [2, 1], "w": [1, 2]},
+            ("s", "t", "w"),
+            r"1 and 2.*different weights|different weights \(1 and 2\)",
+        ),
+        ({"s": [1], "t": [2], "w": [-1.0]}, ("s", "t", "w"), "non-negative; got -1 in row 0"),
+        ({"s": [1], "t": [2], "w": [np.nan]}, ("s", "t", "w"), "finite"),
+    ],
+)
+def test_unfit_edge_tables_are_refused(frame, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Graph.from_edges(pd.DataFrame(frame), *arguments)
+
+
+def test_an_edge_table_is_a_dataframe():
+    with pytest.raises(TypeError, match="pandas DataFrame with a row per edge; got list"):
+        Graph.from_edges([(1, 2)], "s", "t")
+
+
+def test_networkx_keeps_nodes_weights_and_order():
+    graph = nx.Graph()
+    graph.add_edge("q", "p", weight=2.5)
+    graph.add_node("alone")
+    ours = Graph.from_networkx(graph)
+    assert ours.labels.tolist() == ["q", "p", "alone"]
+    assert ours.adjacency[0, 1] == 2.5
+    assert Graph.from_networkx(graph, weight=None).adjacency[0, 1] == 1.0
+
+
+def test_networkx_tuples_are_labels():
+    graph = Graph.from_networkx(nx.grid_2d_graph(2, 2))
+    assert graph.labels.tolist() == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    np.testing.assert_array_equal(graph.locate([(1, 1), (0, 1)]), [3, 1])
+
+
+def test_networkx_refuses_directions_and_emptiness():
+    with pytest.raises(ValueError, match="to_undirected"):
+        Graph.from_networkx(nx.DiGraph([(0, 1)]))
+    with pytest.raises(ValueError, match="at least one node"):
+        Graph.from_networkx(nx.Graph())
+    with pytest.raises(TypeError, match="networkx graph; got dict"):
+        Graph.from_networkx({})
+
+
+def test_libpysal_weights_and_graphs_agree_with_the_lattice():
+    lattice = libpysal.weights.lat2W(4, 3, rook=True)
+    modern = libpysal.graph.Graph.from_W(lattice)
+    expected = nx.to_numpy_array(nx.grid_2d_graph(4, 3))
+    for weights in (lattice, modern):
+        np.testing.assert_array_equal(Graph.from_libpysal(weights).adjacency.toarray(), expected)
+
+
+def test_row_standardised_libpysal_weights_are_refused():
+    with pytest.raises(ValueError, match="symmetric"):
+        Graph.from_libpysal(
+            libpysal.graph.Graph.from_W(libpysal.weights.lat2W(3, 3)).transform("R")
+        )
+    with pytest.raises(TypeError, match=r"libpysal\.graph\.Graph"):
+        Graph.from_libpysal(np.eye(3))
+
+
+def test_rook_shares_edges_and_queen_corners_too(squares):
+    rook = edges_of(Graph.from_geodataframe(squares, labels="name", method="rook"))
+    assert rook == {
+        ("a1", "b1"), ("b1", "c1"), ("a2", "b2"), ("b2", "c2"),
+        ("a1", "a2"), ("b1", "b2"), ("c1", "c2"),
+    }  # fmt: skip
+    queen = Graph.from_geodataframe(squares, labels="name", method="queen")
+    assert edges_of(queen) - rook == {("a1", "b2"), ("a2", "b1"), ("b1", "c2"), ("b2", "c1")}
+    assert queen.n_components == 2
+    np.testing.assert_allclose(queen.positions[0], [0.5, 0.5])
+
+
+def test_labels_default_to_the_index(squares):
+    indexed = squares.set_index("name")
+    assert Graph.from_geodataframe(indexed).labels.tolist() == squares["name"].tolist()
+
+
+@pytest.mark.parametrize("method", ["knn", "delaunay"])
+def test_neighbours_of_points_match_brute_force(method):
+    rng = np.random.default_rng(0)
+    xy = rng.random((60, 2)) * 1000
+    points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*xy.T), crs="EPSG:3857")
+    graph = Graph.from_geodataframe(points, method=method, n_neighbors=3)
+    distances = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
+    nearest = {tuple(sorted((i, int(j)))) for i in range(60) for j in distances[i].argsort()[1:4]}
+    if method == "knn":
+        assert edges_of(graph) == nearest
+    else:
+        # A planar triangulation: Euler's bound, and it contains the nearest neighbours.
+        assert graph.n_edges <= 3 * 60 - 6
+        assert {tuple(sorted((i, int(distances[i].argsort()[1])))) for i in range(60)} <= edges_of(
+            graph
+        )
+
+
+def test_longitudes_meet_across_the_180th_meridian():
+    points = [Point(179.9, 0), Point(-179.9, 0), Point(170, 0), Point(-170, 0)]
+    frame = gpd.GeoDataFrame(geometry=points, crs="EPSG:4326")
+    graph = Graph.from_geodataframe(frame, method="knn", n_neighbors=1)
+    assert (0, 1) in edges_of(graph)
+    # 0.2 degrees of the equator is 22.24 km.
+    assert graph.edge_lengths[0, 1] == pytest.approx(22_239, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda g: g, {"labels": "nom"}, r"labels='nom' is not a column of gdf"),
+        (lambda g: g.assign(name="x"), {"labels": "name"}, "'x' is repeated"),
+        (lambda g: g, {"method": "hexagon"}, "method must be one of 'queen', 'rook'"),
+        (lambda g: g.set_crs(None, allow_override=True), {"method": "knn"}, "gdf has no CRS"),
+        (lambda g: g.set_crs(None, allow_override=True), {"method": "delaunay"}, r"set_crs"),
+        (lambda g: g.to_crs("EPSG:4326"), {"method": "delaunay"}, "estimate_utm_crs"),
+        (lambda g: g.set_geometry(g.centroid), {"method": "queen"}, r"need polygons.*'Point'"),
+        (lambda g: g.iloc[:0], {}, "at least one row"),
+        (lambda g: g, {"method": "knn", "n_neighbors": 7}, "less than the number of points, 7"),
+        (
+            lambda g: g.set_geometry(g.geometry.where(g["name"] != "b1", Polygon())),
+            {},
+            "1 rows have none or an empty one, the first is row 1",
+        ),
+    ],
+)
+def test_unfit_maps_are_refused(squares, change, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Graph.from_geodataframe(change(squares), **arguments)
+
+
+def test_a_table_without_geometry_is_refused():
+    with pytest.raises(TypeError, match=r"geopandas.GeoDataFrame; got DataFrame.*from_points"):
+        Graph.from_geodataframe(pd.DataFrame({"x": [1]}))
+
+
+def test_contiguity_needs_no_crs(squares):
+    bare = squares.set_crs(None, allow_override=True)
+    assert Graph.from_geodataframe(bare).n_edges == 11
+
+
+def test_points_get_the_locally_scaled_heat_kernel():
+    rng = np.random.default_rng(1)
+    points = rng.random((50, 3))
+    adjacency = Graph.from_points(points, n_neighbors=4).adjacency.toarray()
+    d = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    radius = np.sort(d, axis=1)[:, 4]
+    shared = 0.5 * (d <= radius[:, None]) + 0.5 * (d <= radius[None])
+    expected = shared * np.exp(-(d**2) / np.outer(radius, radius))
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(adjacency, expected, rtol=1e-12)
+
+
+def test_points_do_not_care_for_units_or_order():
+    rng = np.random.default_rng(1)
+    points = rng.random((40, 2))
+    order = rng.permutation(40)
+    adjacency = Graph.from_points(points).adjacency.toarray()
+    scaled = Graph.from_points(1e6 * points[order] + 5).adjacency.toarray()
+    np.testing.assert_allclose(scaled, adjacency[np.ix_(order, order)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([[0.0, 1.0], [np.nan, 2.0]], "1 rows hold NaN or infinity, the first is row 1"),
+        ([[0.0], [1.0], [0.0]], "row 2 repeats an earlier one"),
+        ([0.0, 1.0], r"got shape \(2,\)"),
+    ],
+)
+def test_unfit_points_are_refused(points, message):
+    with pytest.raises(ValueError, match=message):
+        Graph.from_points(points, n_neighbors=1)
+
+
+def test_a_mesh_has_the_edges_and_area_of_its_faces():
+    # A unit cube: 18 edges by Euler's formula for 8 vertices and 12 triangles.
+    vertices = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+    faces = [
+        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
+    ]  # fmt: skip
+    graph = Graph.from_mesh(vertices, faces)
+    assert graph.n_edges == 18
+    assert graph.node_areas.sum() == pytest.approx(6)
+    assert graph.n_components == 1
+
+
+def test_a_vertex_in_no_face_stays():
+    graph = Graph.from_mesh(np.eye(4), [[0, 1, 2]])
+    assert graph.n_nodes == 4
+    assert graph.n_components == 2
+    assert graph.node_areas[3] == 0
+
+
+@pytest.mark.parametrize(
+    ("faces", "error", "message"),
+    [
+        ([[0, 1, 3]], ValueError, "vertices 0 to 2; got numbers from 0 to 3.*subtract 1"),
+        ([[0, 1, 1]], ValueError, r"three different vertices; got \[0, 1, 1\] in row 0"),
+        ([[0, 1]], ValueError, r"shape \(n_faces, 3\)"),
+        ([[0.0, 1.0, 2.0]], TypeError, "integers"),
+    ],
+)
+def test_unfit_faces_are_refused(faces, error, message):
+    with pytest.raises(error, match=message):
+        Graph.from_mesh(np.eye(3), faces)

@@ -1,0 +1,206 @@
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+
+from skginr import Graph, GraphSmoother, SpectralEmbedder
+
+PATH = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1)
+
+
+@pytest.fixture
+def path():
+    return Graph.from_adjacency(PATH, labels=["a", "b", "c", "d"])
+
+
+def test_repr_counts_and_names_its_source(path, archipelago):
+    assert repr(path) == "<Graph: 4 nodes, 3 edges, 1 component, from an adjacency matrix>"
+    assert repr(archipelago) == "<Graph: 36 nodes, 34 edges, 3 components, from a networkx graph>"
+
+
+def test_nothing_can_be_changed_from_outside(path):
+    before = path.adjacency.toarray()
+    for array in (path.adjacency.data, path.adjacency.indices, path.edge_lengths.data):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+    adjacency = path.adjacency
+    with pytest.warns(sp.SparseEfficiencyWarning), pytest.raises(ValueError, match="read-only"):
+        adjacency[0, 3] = 5.0
+    adjacency.data = np.zeros(6)
+    np.testing.assert_array_equal(path.adjacency.toarray(), before)
+
+
+def test_the_input_is_copied():
+    matrix = sp.csr_array(PATH)
+    graph = Graph.from_adjacency(matrix)
+    matrix.data[:] = 9.0
+    assert graph.adjacency.max() == 1.0
+    points = np.random.default_rng(0).random((8, 2))
+    graph = Graph.from_points(points, n_neighbors=2)
+    points[:] = 0.0
+    assert graph.positions.max() > 0
+
+
+def test_copies_and_clones_are_the_graph_itself(path):
+    assert copy.copy(path) is path
+    assert copy.deepcopy(path) is path
+    assert clone(SpectralEmbedder(graph=path)).graph is path
+    assert clone(GraphSmoother(graph=path)).graph is path
+
+
+def test_pickle_keeps_everything_and_stays_read_only(path):
+    path = path.with_attributes(pd.DataFrame({"x": [1, 2, 3, 4]}, index=path.labels))
+    digest = path.digest
+    loaded = pickle.loads(pickle.dumps(path))
+    assert loaded == path
+    assert loaded is not path
+    assert loaded.__dict__["digest"] == digest
+    assert not loaded.adjacency.data.flags.writeable
+
+
+def test_digest_follows_content_and_not_labels(path):
+    same = Graph.from_adjacency(sp.coo_array(PATH), labels=[4, 3, 2, 1])
+    other = Graph.from_adjacency(2 * PATH)
+    moved = Graph(PATH, positions=np.arange(4.0)[:, None])
+    assert same.digest == path.digest
+    assert same != path
+    assert len({path.digest, other.digest, moved.digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda A: A[:3], r"square.*\(3, 4\)"),
+        (lambda A: np.triu(A), r"symmetric.*weight 1 at \(0, 1\) but 0 at \(1, 0\)"),
+        (lambda A: -A, r"non-negative; got -1 at \(0, 1\), one of 6"),
+        (lambda A: np.where(A > 0, np.nan, A), r"finite; got nan at \(0, 1\)"),
+        (lambda A: np.where(A > 0, np.inf, A), r"finite; got inf"),
+        (lambda A: np.empty((0, 0)), r"at least one row"),
+    ],
+)
+def test_unfit_matrices_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Graph.from_adjacency(change(PATH))
+
+
+def test_words_are_not_a_matrix():
+    with pytest.raises(TypeError, match="matrix of numbers"):
+        Graph.from_adjacency([["a", "b"], ["c", "d"]])
+
+
+def test_self_loops_are_dropped_with_a_warning():
+    with pytest.warns(UserWarning, match="4 self-loops"):
+        graph = Graph.from_adjacency(PATH + np.eye(4))
+    np.testing.assert_array_equal(graph.adjacency.toarray(), PATH)
+
+
+def test_rounding_asymmetry_is_averaged():
+    noisy = PATH.copy()
+    noisy[0, 1] += 1e-13
+    adjacency = Graph.from_adjacency(noisy).adjacency
+    assert (adjacency != adjacency.T).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b", "a", "a"], "distinct; 'a' is repeated"),
+        (["a", "b", "c"], "one entry per node, 4; got 3"),
+        (["a", "b", "c", None], "must not be missing"),
+        (pd.MultiIndex.from_product([[0, 1], [0, 1]]), "MultiIndex of 2 levels"),
+    ],
+)
+def test_unfit_labels_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        Graph.from_adjacency(PATH, labels=labels)
+
+
+def test_a_dataframe_brings_its_labels(path):
+    frame = pd.DataFrame(PATH, index=list("abcd"), columns=list("abcd"))
+    assert Graph.from_adjacency(frame) == path
+    with pytest.raises(ValueError, match="rows and columns"):
+        Graph.from_adjacency(frame[list("bacd")])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["d", "a", "d"],
+        np.array(["d", "a", "d"]),
+        np.array(["d", "a", "d"], dtype=object),
+        pd.Series(["d", "a", "d"], index=[7, 8, 9]),
+        pd.Series(["d", "a", "d"], dtype="category"),
+        pd.Series(["d", "a", "d"], dtype="string"),
+    ],
+)
+def test_locate_takes_labels_in_any_container(path, labels):
+    np.testing.assert_array_equal(path.locate(labels), [3, 0, 3])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "category"])
+def test_locate_takes_integers_of_any_width(dtype):
+    graph = Graph.from_adjacency(PATH, labels=[10, 20, 30, 40])
+    np.testing.assert_array_equal(graph.locate(pd.Series([40, 10]).astype(dtype)), [3, 0])
+
+
+def test_an_unknown_label_is_named_with_near_ones():
+    graph = Graph.from_adjacency(PATH, labels=["01001", "01003", "48001", "99999"])
+    with pytest.raises(
+        ValueError, match=r"'01002' is not one, nor are 1 others\. Near it.*'01001'"
+    ):
+        graph.locate(["01001", "01002", "xyz"])
+    numbered = Graph.from_adjacency(PATH, labels=[10, 20, 30, 40])
+    with pytest.raises(ValueError, match=r"29 is not one\. Near it: 30, 20, 40"):
+        numbered.locate([29])
+
+
+def test_labels_of_another_kind_are_refused_with_the_fix():
+    graph = Graph.from_adjacency(PATH, labels=["01001", "01003", "48001", "99999"])
+    with pytest.raises(ValueError, match=r"got integer \(such as 1001\).*zfill\(5\)"):
+        graph.locate([1001])
+    fixed = pd.Series([1001, 48001]).astype(str).str.zfill(5)
+    np.testing.assert_array_equal(graph.locate(fixed), [0, 2])
+    numbered = Graph.from_adjacency(PATH, labels=[1, 2, 3, 4])
+    with pytest.raises(ValueError, match=r"got string \(such as '1'\).*astype\('int64'\)"):
+        numbered.locate(["1"])
+    with pytest.raises(ValueError, match="got floating"):
+        numbered.locate([1.0])
+
+
+def test_a_missing_label_is_refused(path):
+    with pytest.raises(ValueError, match="row 1 is missing"):
+        path.locate(["a", None])
+
+
+def test_edge_lengths_come_from_positions_else_hops(path):
+    np.testing.assert_array_equal(path.edge_lengths.toarray(), PATH)
+    placed = Graph(5 * PATH, positions=[[0, 0], [3, 4], [3, 5], [0, 5]])
+    assert placed.edge_lengths[0, 1] == pytest.approx(5)
+    assert placed.edge_lengths[2, 3] == pytest.approx(3)
+
+
+def test_attributes_follow_labels_and_are_copies(path):
+    frame = pd.DataFrame({"age": [4, 3, 2, 1]}, index=list("dcba"))
+    graph = path.with_attributes(frame)
+    assert graph.attributes["age"].tolist() == [1, 2, 3, 4]
+    attributes = graph.attributes
+    attributes["age"] = 0
+    assert graph.attributes["age"].tolist() == [1, 2, 3, 4]
+    assert graph.digest == path.digest
+    with pytest.raises(ValueError, match="node 'd' has no row"):
+        path.with_attributes(frame.iloc[1:])
+    with pytest.raises(ValueError, match="unknown nodes: 'e'"):
+        path.with_attributes(pd.concat([frame, frame[:1].rename({"d": "e"})]))
+    with pytest.raises(ValueError, match="repeats 'd'"):
+        path.with_attributes(pd.concat([frame, frame[:1]]))
+
+
+def test_faces_need_positions_and_rows_must_match():
+    with pytest.raises(ValueError, match="faces need positions"):
+        Graph(PATH, faces=[[0, 1, 2]])
+    with pytest.raises(ValueError, match="positions must have one row per node, 4; got 3"):
+        Graph(PATH, positions=np.zeros((3, 2)))

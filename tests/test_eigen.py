@@ -1,0 +1,181 @@
+import networkx as nx
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from skginr import eigen
+from skginr.eigen import solve
+from skginr.graphs import Graph
+from skginr.laplacians import LAPLACIANS, laplacian
+
+
+def basis_of(graph, n_vectors, kind="combinatorial"):
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+    return solve(adjacency, laplacian(adjacency, kind), n_vectors)
+
+
+def path_spectrum(n):
+    return 2 - 2 * np.cos(np.pi * np.arange(n) / n)
+
+
+@pytest.mark.parametrize("n", [2, 50, 501, 2000])
+def test_path(n):
+    k = min(n - 1, 40)
+    basis = basis_of(nx.path_graph(n), k)
+    np.testing.assert_allclose(basis.eigenvalues, path_spectrum(n)[1 : k + 1], atol=1e-12)
+    # The eigenvectors of a path are cosines.
+    cosine = np.cos(np.pi * (np.arange(n) + 0.5) / n)
+    cosine /= np.linalg.norm(cosine)
+    np.testing.assert_allclose(np.abs(basis.eigenvectors[:, 0] @ cosine), 1, rtol=1e-10)
+
+
+def test_ring_grid_and_torus():
+    ring = 2 - 2 * np.cos(2 * np.pi * np.arange(700) / 700)
+    basis = basis_of(nx.cycle_graph(700), 30)
+    np.testing.assert_allclose(basis.eigenvalues, np.sort(ring)[1:31], atol=1e-12)
+    grid = np.add.outer(path_spectrum(31), path_spectrum(23)).ravel()
+    basis = basis_of(nx.grid_2d_graph(31, 23), 50)
+    np.testing.assert_allclose(basis.eigenvalues, np.sort(grid)[1:51], atol=1e-12)
+    circle = 2 - 2 * np.cos(2 * np.pi * np.arange(26) / 26)
+    torus = np.add.outer(circle, circle).ravel()
+    basis = basis_of(nx.grid_2d_graph(26, 26, periodic=True), 60)
+    np.testing.assert_allclose(basis.eigenvalues, np.sort(torus)[1:61], atol=1e-11)
+
+
+def test_complete_and_star_have_huge_multiplicities():
+    np.testing.assert_allclose(basis_of(nx.complete_graph(600), 40).eigenvalues, 600)
+    np.testing.assert_allclose(basis_of(nx.star_graph(600), 40).eigenvalues, 1)
+
+
+RANDOM_GRAPHS = {
+    "geometric": lambda: nx.random_geometric_graph(700, 0.08, seed=1),
+    "scale free": lambda: nx.barabasi_albert_graph(800, 3, seed=1),
+    "dust": lambda: nx.fast_gnp_random_graph(900, 0.8 / 900, seed=1),
+    "small": lambda: nx.fast_gnp_random_graph(60, 0.1, seed=1),
+}
+
+
+@pytest.mark.parametrize("kind", LAPLACIANS)
+@pytest.mark.parametrize("name", RANDOM_GRAPHS)
+def test_eigenpairs_match_the_dense_answer(name, kind):
+    graph = RANDOM_GRAPHS[name]()
+    rng = np.random.default_rng(0)
+    for _, _, edge in graph.edges(data=True):
+        # Weights over four orders of magnitude.
+        edge["weight"] = 10 ** rng.uniform(-2, 2)
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+    operator = laplacian(adjacency, kind)
+    basis = solve(adjacency, operator, 25)
+    scale = operator.mass**-0.5
+    matrix = scale[:, None] * operator.stiffness.toarray() * scale
+    largest = np.abs(matrix).sum(axis=1).max()
+    exact = np.linalg.eigvalsh(matrix)
+    n_kernel = nx.number_connected_components(graph)
+    np.testing.assert_allclose(
+        basis.eigenvalues, exact[n_kernel : n_kernel + 25], atol=1e-11 * largest
+    )
+    U = basis.eigenvectors
+    residual = operator.stiffness @ U - operator.mass[:, None] * U * basis.eigenvalues
+    assert np.linalg.norm(residual, axis=0).max() < 1e-9 * largest
+    np.testing.assert_allclose(U.T @ (operator.mass[:, None] * U), np.eye(25), atol=1e-9)
+    np.testing.assert_allclose(U.T @ (operator.mass * operator.kernel), 0, atol=1e-8)
+    assert basis.n_available == graph.number_of_nodes() - n_kernel
+
+
+def test_equal_components_all_keep_their_eigenvectors():
+    # 60 equal eigenvalues: more than any block of a Lanczos iteration.
+    graph = nx.disjoint_union_all([nx.path_graph(9)] * 60)
+    basis = basis_of(graph, 120)
+    expected = np.repeat(path_spectrum(9)[1:3], 60)
+    np.testing.assert_allclose(basis.eigenvalues, expected, atol=1e-12)
+    assert np.linalg.matrix_rank(basis.eigenvectors) == 120
+
+
+@pytest.mark.parametrize("n", [60, 700])
+def test_relabelling_permutes_the_rows(n):
+    graph = nx.random_geometric_graph(n, 2.2 / np.sqrt(n), seed=4)
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+    order = np.random.default_rng(0).permutation(n)
+    moved = sp.csr_array(adjacency[order][:, order])
+    first, second = (solve(A, laplacian(A), 20) for A in (adjacency, moved))
+    simple = np.diff(first.eigenvalues, append=np.inf) > 1e-6
+    simple &= np.diff(first.eigenvalues, prepend=-np.inf) > 1e-6
+    assert simple.sum() > 15
+    np.testing.assert_allclose(
+        second.eigenvectors[:, simple], first.eigenvectors[order][:, simple], atol=1e-7
+    )
+
+
+def test_relabelling_permutes_the_projector_of_an_eigenspace():
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.cycle_graph(600), dtype=float))
+    order = np.random.default_rng(0).permutation(600)
+    moved = sp.csr_array(adjacency[order][:, order])
+    first, second = (solve(A, laplacian(A), 2).eigenvectors for A in (adjacency, moved))
+    np.testing.assert_allclose(
+        second @ second.T, (first @ first.T)[np.ix_(order, order)], atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("n", [100, 800])
+def test_two_solves_are_equal_to_the_bit(n):
+    graph = nx.random_geometric_graph(n, 2.2 / np.sqrt(n), seed=4)
+    first, second = basis_of(graph, 12), basis_of(graph, 12)
+    np.testing.assert_array_equal(first.eigenvectors, second.eigenvectors)
+
+
+def test_scaling_weights_scales_eigenvalues_only():
+    graph = nx.random_geometric_graph(700, 0.09, seed=2)
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+    first, second = (solve(A, laplacian(A), 10) for A in (adjacency, 1e4 * adjacency))
+    np.testing.assert_allclose(second.eigenvalues, 1e4 * first.eigenvalues, rtol=1e-6)
+    np.testing.assert_allclose(second.eigenvectors, first.eigenvectors, atol=1e-6)
+
+
+def test_cut_eigenspaces_are_seen():
+    basis = basis_of(nx.cycle_graph(40), 7)
+    assert [basis.cuts_eigenspace(k) for k in range(8)] == [
+        False, True, False, True, False, True, False, False,
+    ]  # fmt: skip
+
+
+def test_the_cache_slices_and_extends(monkeypatch):
+    graph = Graph.from_networkx(nx.random_geometric_graph(300, 0.15, seed=0))
+    eigen.clear_cache()
+
+    def ask(n_vectors):
+        return eigen.spectral_basis(
+            graph.adjacency, digest=graph.digest, kind="combinatorial", n_vectors=n_vectors
+        )
+
+    before = eigen.n_solves()
+    twenty = ask(20)
+    assert ask(5) is twenty
+    assert eigen.n_solves() == before + 1
+    thirty = ask(30)
+    assert eigen.n_solves() == before + 2
+    np.testing.assert_allclose(thirty.eigenvectors[:, :20], twenty.eigenvectors, atol=1e-9)
+    assert ask(10_000).n_vectors == graph.n_nodes - graph.n_components
+
+
+def test_the_cache_forgets_the_least_recently_used():
+    cache = eigen._BasisCache(max_bytes=2 * 8 * 10 * 3)
+    bases = [basis_of(nx.path_graph(10), 3) for _ in range(3)]
+    cache.put(("a", ""), bases[0])
+    cache.put(("b", ""), bases[1])
+    assert cache.get(("a", "")) is bases[0]
+    cache.put(("c", ""), bases[2])
+    assert cache.get(("b", "")) is None
+    assert cache.get(("a", "")) is bases[0]
+    assert cache.get(("c", "")) is bases[2]
+
+
+def test_memory_keeps_a_basis_on_disk(tmp_path):
+    graph = Graph.from_networkx(nx.path_graph(30))
+    arguments = {"digest": graph.digest, "kind": "symmetric", "n_vectors": 5}
+    eigen.clear_cache()
+    first = eigen.spectral_basis(graph.adjacency, memory=tmp_path, **arguments)
+    eigen.clear_cache()
+    before = eigen.n_solves()
+    second = eigen.spectral_basis(graph.adjacency, memory=tmp_path, **arguments)
+    assert eigen.n_solves() == before
+    np.testing.assert_array_equal(first.eigenvectors, second.eigenvectors)
