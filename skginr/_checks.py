@@ -16,13 +16,15 @@ def check_option(name: str, value: object, options: Collection[str]) -> None:
         raise ValueError(f"{name} must be one of {choices}; got {value!r}.")
 
 
-def check_count(name: str, value: object, *, minimum: int) -> int:
-    """Return ``value`` as an int of at least ``minimum``, or raise."""
+def check_count(name: str, value: object, *, minimum: int, word: str | None = None) -> None:
+    """Raise unless ``value`` is an integer of at least ``minimum``, or the ``word``."""
+    if word is not None and isinstance(value, str) and value == word:
+        return
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer; got {value!r} of type {_type_name(value)}.")
+        choices = "an integer" if word is None else f"an integer or {word!r}"
+        raise TypeError(f"{name} must be {choices}; got {value!r} of type {_type_name(value)}.")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {value}.")
-    return int(value)
 
 
 def check_flag(name: str, value: object) -> None:
@@ -32,17 +34,17 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_real(
-    name: str, value: object, *, minimum: float, strict: bool = False, maximum: float = np.inf
-) -> float:
-    """Return ``value`` as a finite float in [minimum, maximum] (above ``minimum`` if strict)."""
+    name: str, value: object, *, minimum: float, strict: bool = False, word: str | None = None
+) -> None:
+    """Raise unless ``value`` is a finite number of at least (or above) ``minimum``, or the word."""
+    if word is not None and isinstance(value, str) and value == word:
+        return
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number; got {value!r} of type {_type_name(value)}.")
-    above = value > minimum if strict else value >= minimum
-    if not (np.isfinite(value) and above and value <= maximum):
-        rule = f"{'greater than' if strict else 'at least'} {minimum:g}"
-        rule += f" and at most {maximum:g}" if np.isfinite(maximum) else " and finite"
+        choices = "a number" if word is None else f"a number or {word!r}"
+        raise TypeError(f"{name} must be {choices}; got {value!r} of type {_type_name(value)}.")
+    if not np.isfinite(value) or value < minimum or (strict and value == minimum):
+        rule = f"{'greater than' if strict else 'at least'} {minimum:g} and finite"
         raise ValueError(f"{name} must be {rule}; got {value}.")
-    return float(value)
 
 
 def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:

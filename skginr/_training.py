@@ -57,6 +57,14 @@ class StopOnDivergence(Callback):
             )
 
 
+class RecordRate(Callback):
+    """Writes the learning rate at the end of each epoch into the history."""
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Record it."""
+        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+
+
 class EpochBar(Callback):
     """A progress bar over epochs that shows the loss."""
 

@@ -65,15 +65,19 @@ class GraphBlockKFold(BaseCrossValidator):
         n_splits: int = 5,
         *,
         graph: Graph,
-        node: int | Hashable = 0,
+        node: Hashable = 0,
         blocks_per_fold: int = 4,
         buffer: int = 0,
     ) -> None:
-        self.n_splits = check_count("n_splits", n_splits, minimum=2)
-        self.graph = check_graph(graph)
+        check_count("n_splits", n_splits, minimum=2)
+        check_graph(graph)
+        check_count("blocks_per_fold", blocks_per_fold, minimum=1)
+        check_count("buffer", buffer, minimum=0)
+        self.n_splits = n_splits
+        self.graph = graph
         self.node = node
-        self.blocks_per_fold = check_count("blocks_per_fold", blocks_per_fold, minimum=1)
-        self.buffer = check_count("buffer", buffer, minimum=0)
+        self.blocks_per_fold = blocks_per_fold
+        self.buffer = buffer
 
     def get_n_splits(
         self, X: ArrayLike | None = None, y: object = None, groups: object = None

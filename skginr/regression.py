@@ -17,6 +17,7 @@ from skginr._checks import check_count, check_flag, check_option, check_real
 from skginr._presets import PRESETS, Settings
 from skginr._training import (
     EpochBar,
+    RecordRate,
     StopOnDivergence,
     WeightedMSELoss,
     keep_best,
@@ -291,8 +292,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     def history_(self) -> pd.DataFrame:
         """One row per epoch of training."""
         check_is_fitted(self)
-        rows = [{k: v for k, v in row.items() if k != "batches"} for row in self.net_.history]
-        return pd.DataFrame(rows).rename(columns={"event_lr": "lr"})
+        history = pd.DataFrame.from_records(self.net_.history, exclude=["batches"])
+        # Marks that skorch keeps for its own table.
+        return history.loc[:, ~history.columns.str.endswith(("_best", "_batch_count"))]
 
     @property
     def n_epochs_(self) -> int:
@@ -313,8 +315,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         check_count("n_layers", settings.n_layers, minimum=2)
         check_option("activation", settings.activation, ("sine", "relu"))
         check_real("omega_0", settings.omega_0, minimum=0, strict=True)
-        if settings.first_gain != "siren":
-            check_real("first_gain", settings.first_gain, minimum=0, strict=True)
+        check_real("first_gain", settings.first_gain, minimum=0, strict=True, word="siren")
         check_real("hidden_gain", settings.hidden_gain, minimum=0, strict=True)
         check_flag("zero_output", settings.zero_output)
         check_flag("skip", settings.skip)
@@ -323,10 +324,17 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         check_option("schedule", settings.schedule, ("cosine", "plateau", "constant"))
         check_option("sampling", settings.sampling, ("shuffle", "draw"))
         for name, word in (("batch_size", "all"), ("max_epochs", "auto"), ("patience", "off")):
-            if getattr(settings, name) != word:
-                check_count(name, getattr(settings, name), minimum=1)
+            check_count(name, getattr(settings, name), minimum=1, word=word)
         check_option("dtype", self.dtype, _DTYPES)
         check_flag("warm_start", self.warm_start)
+        if self.verbose not in (0, 1, 2):
+            raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
+        for name, kind in (("callbacks", list), ("net_params", dict)):
+            if not isinstance(getattr(self, name), kind | None):
+                raise TypeError(
+                    f"{name} must be a {kind.__name__} or None; got "
+                    f"{type(getattr(self, name)).__name__}."
+                )
         return settings
 
     def _check_data(
@@ -423,6 +431,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         best = keep_best(patience, validated=net.train_split is not None)
         own = [
             ("divergence", StopOnDivergence()),
+            ("rate", RecordRate()),
             ("schedule", schedule_callback(settings.schedule, n_epochs * steps)),
             ("progress", EpochBar(n_epochs) if self.verbose == 1 else None),
         ]
@@ -444,6 +453,14 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     def _resolve_device(self) -> str:
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            # Allocating is what shows whether the device is there.
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise ValueError(
+                f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
+                f"'cuda'; got {self.device!r} ({str(error).splitlines()[0]})."
+            ) from error
         return self.device
 
     def _table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
@@ -452,8 +469,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         return TensorTable(*map(self._to_device, parts))
 
     def _to_device(self, array: NDArray) -> torch.Tensor:
-        # A copy: torch has no read-only tensors.
-        return torch.tensor(array, dtype=_DTYPES[self.dtype], device=self.net_.device)
+        # A copy: torch knows neither read-only memory nor negative strides.
+        array = np.array(array, dtype=self.dtype, order="C")
+        return torch.from_numpy(array).to(self.net_.device)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")

@@ -86,8 +86,8 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         self
         """
         graph = check_graph(self.graph)
-        order = check_count("order", self.order, minimum=1)
-        alpha = check_real("alpha", self.alpha, minimum=0, strict=True)
+        check_count("order", self.order, minimum=1)
+        check_real("alpha", self.alpha, minimum=0, strict=True)
         nodes = locate_nodes(self, X, graph, reset=True)
         y = column_or_1d(y, dtype=np.float64, warn=True)
         check_consistent_length(nodes, y)
@@ -98,11 +98,11 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
             )
         stiffness = laplacian(graph.adjacency).stiffness
         penalty = stiffness
-        for _ in range(order - 1):
+        for _ in range(self.order - 1):
             penalty = penalty @ stiffness
         n_rows = np.bincount(nodes, minlength=graph.n_nodes)
         mean = y.mean()
-        system = alpha * penalty + sp.diags_array(n_rows + _PULL)
+        system = self.alpha * penalty + sp.diags_array(n_rows + _PULL)
         deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)
         self.signal_ = mean + spsolve(sp.csc_array(system), deviation)
         return self

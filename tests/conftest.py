@@ -1,6 +1,11 @@
 import os
 from pathlib import Path
 
+# Tests run side by side, one process per core: more threads would only wait for
+# each other. Set before torch and BLAS are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import networkx as nx
 import numpy as np
 import pandas as pd

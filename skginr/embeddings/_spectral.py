@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from skginr._checks import check_count, check_flag, check_option
 from skginr.embeddings._laplacian import laplacian_embedding
@@ -22,7 +22,6 @@ from skginr.graphs import (
     Graph,
     NeighborKernel,
     check_graph,
-    check_weights,
     locate_nodes,
     neighbor_adjacency,
     to_csr,
@@ -206,7 +205,6 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         X = self._validate(X, reset=False)
         if self.affinity == "precomputed":
             affinity = to_csr(X, name="X")
-            check_weights(affinity, name="X")
             known = self._known.find(affinity)
         else:
             points = X.astype(np.float64)
@@ -267,7 +265,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
 
     def _validate(self, X: ArrayLike | pd.DataFrame, *, reset: bool) -> Any:
         precomputed = self.affinity == "precomputed"
-        return validate_data(
+        X = validate_data(
             self,
             X,
             reset=reset,
@@ -275,6 +273,9 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
             dtype=[np.float64, np.float32],
             ensure_min_samples=2 if reset else 1,
         )
+        if precomputed:
+            check_non_negative(X, "affinity='precomputed', where zero means no affinity")
+        return X
 
     def _graph_of_points(self, X: ArrayLike | pd.DataFrame) -> Graph:
         points = np.unique(self._validate(X, reset=True).astype(np.float64), axis=0)

@@ -1,6 +1,6 @@
 """The graph and what builds it."""
 
-from skginr.graphs._adjacency import check_weights, to_csr
+from skginr.graphs._adjacency import to_csr
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import locate_nodes
 from skginr.graphs._partition import balanced_folds
@@ -11,7 +11,6 @@ __all__ = [
     "NeighborKernel",
     "balanced_folds",
     "check_graph",
-    "check_weights",
     "locate_nodes",
     "neighbor_adjacency",
     "to_csr",

@@ -31,7 +31,7 @@ def clean_adjacency(
             f"{name} must be square with at least one row, one row and column per node; "
             f"got shape {matrix.shape}."
         )
-    check_weights(matrix, name=name)
+    _check_weights(matrix, name=name)
     _check_symmetric(matrix, name=name)
     n_loops = np.count_nonzero(matrix.diagonal())
     if n_loops:
@@ -77,7 +77,7 @@ def to_csr(matrix: ArrayLike | sp.sparray | sp.spmatrix, *, name: str) -> sp.csr
     return result
 
 
-def check_weights(matrix: sp.csr_array, *, name: str) -> None:
+def _check_weights(matrix: sp.csr_array, *, name: str) -> None:
     """Raise ``ValueError`` if a stored weight is NaN, infinite or negative."""
     for wrong, rule, remedy in (
         (~np.isfinite(matrix.data), "finite", "Drop or fill NaN and infinite weights."),

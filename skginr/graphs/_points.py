@@ -1,4 +1,4 @@
-"""Neighbours among points, and the locally scaled heat kernel between them."""
+"""Neighbours among points, and the affinity between them."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -7,17 +7,18 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from skginr.graphs._mesh import face_pairs
 
-# A neighbour at exactly the radius stays one after rounding.
-_TIE = 1 + 1e-9
+# How far a point reaches, as a multiple of the distance to its first non-neighbour.
+# Above 1, so that points at equal distances (a grid, one-hot columns) have an edge.
+_REACH = 1.05
 
 
 class NeighborKernel:
-    """Affinity of any query point to fixed points, in the span of their neighbours.
+    """Affinity of any query point to fixed points, in the reach of either.
 
-    The affinity of x and y is ``s exp(-d**2 / (r(x) r(y)))``, where d is their
-    distance, r(x) the distance from x to the last of its nearest points, and s
-    is 1 if both are among the other's nearest, 1/2 if one is, else 0. It is
-    symmetric, it changes smoothly with x, and it needs no bandwidth [1]_.
+    The affinity of x and y at distance d is the mean of phi(d / r(x)) and phi(d / r(y)),
+    with phi(t) = (1 - t**2)**2 up to t = 1 and 0 beyond (Tukey's biweight), and r(x)
+    1.05 times the distance to the first point that is not among the ``n_neighbors``
+    nearest. It is symmetric, continuous in x, and indifferent to units.
 
     Parameters
     ----------
@@ -25,38 +26,37 @@ class NeighborKernel:
         Distinct points.
     n_neighbors : int
         Nearest points of each, not counting itself; at most ``n_points - 1``.
-
-    References
-    ----------
-    .. [1] L. Zelnik-Manor and P. Perona, "Self-tuning spectral clustering",
-       NeurIPS 2004.
     """
 
     def __init__(self, points: NDArray[np.float64], n_neighbors: int) -> None:
         self.points = points
         self.n_neighbors = n_neighbors
         self._tree = cKDTree(points)
-        self._radii = self._radii_of(points)
+        self._reach = self._reach_of(points)
 
     def __call__(self, queries: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities, shape (n_queries, n_points), the query itself included."""
-        radii = self._radii_of(queries)
-        forward = self._tree.query_ball_point(queries, radii * _TIE)
-        backward = cKDTree(queries).query_ball_point(self.points, self._radii * _TIE)
+        reach = self._reach_of(queries)
+        forward = self._tree.query_ball_point(queries, reach)
+        backward = cKDTree(queries).query_ball_point(self.points, self._reach)
         rows, columns = _union(_flatten(forward), _flatten(backward)[::-1], len(self.points))
         distances = np.linalg.norm(queries[rows] - self.points[columns], axis=1)
-        r_x, r_y = radii[rows], self._radii[columns]
-        shared = (distances <= r_x * _TIE) * 0.5 + (distances <= r_y * _TIE) * 0.5
-        weights = shared * np.exp(-((distances / r_x) * (distances / r_y)))
-        matrix = sp.csr_array((weights, (rows, columns)), shape=(len(queries), len(self.points)))
+        weights = _biweight(distances / reach[rows]) + _biweight(distances / self._reach[columns])
+        shape = (len(queries), len(self.points))
+        matrix = sp.csr_array((weights / 2, (rows, columns)), shape=shape)
         matrix.eliminate_zeros()
         return matrix
 
-    def _radii_of(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        # One more than n_neighbors: a training point finds itself first. The
-        # same rule for every query keeps the kernel continuous.
-        distances, _ = self._tree.query(queries, k=[self.n_neighbors + 1])
-        return distances[:, 0]
+    def _reach_of(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        # The first non-neighbour, where there is one; a training point finds itself
+        # first. The same rule for every query keeps the kernel continuous.
+        rank = min(self.n_neighbors + 2, len(self.points))
+        distances, _ = self._tree.query(queries, k=[rank])
+        return _REACH * distances[:, 0]
+
+
+def _biweight(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(1 - t**2, 0) ** 2
 
 
 def neighbor_adjacency(kernel: NeighborKernel) -> sp.csr_array:

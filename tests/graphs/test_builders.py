@@ -182,16 +182,25 @@ def test_contiguity_needs_no_crs(squares):
     assert Graph.from_geodataframe(bare).n_edges == 11
 
 
-def test_points_get_the_locally_scaled_heat_kernel():
+def test_points_get_the_mean_of_both_biweights():
     rng = np.random.default_rng(1)
     points = rng.random((50, 3))
     adjacency = Graph.from_points(points, n_neighbors=4).adjacency.toarray()
     d = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    radius = np.sort(d, axis=1)[:, 4]
-    shared = 0.5 * (d <= radius[:, None]) + 0.5 * (d <= radius[None])
-    expected = shared * np.exp(-(d**2) / np.outer(radius, radius))
+    reach = 1.05 * np.sort(d, axis=1)[:, 5]
+    by_row, by_column = (np.maximum(1 - (d / r) ** 2, 0) ** 2 for r in (reach[:, None], reach))
+    expected = (by_row + by_column) / 2
     np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(adjacency, expected, rtol=1e-12)
+    np.testing.assert_allclose(adjacency, expected, atol=1e-12)
+    assert ((adjacency > 0).sum(axis=1) >= 4).all()
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3, 7])
+def test_points_at_equal_distances_all_have_edges(n_neighbors):
+    corners = Graph.from_points(np.eye(8), n_neighbors=n_neighbors)
+    weights = corners.adjacency.data
+    assert corners.n_edges == 28
+    np.testing.assert_allclose(weights, weights[0])
 
 
 def test_points_do_not_care_for_units_or_order():

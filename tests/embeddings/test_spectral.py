@@ -1,0 +1,390 @@
+import pickle
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skginr import Graph, SpectralEmbedder, eigen
+
+
+@pytest.fixture
+def circle():
+    """Points on a noisy circle, and new ones between them."""
+    rng = np.random.default_rng(0)
+    angle = np.sort(rng.uniform(0, 2 * np.pi, 330))
+    points = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.01 * rng.standard_normal((330, 2))
+    new = rng.choice(330, 30, replace=False)
+    return np.delete(points, new, axis=0), points[new]
+
+
+# --- a graph is given -------------------------------------------------------
+
+
+def test_coordinates_are_the_eigenvectors_times_root_n():
+    n = 40
+    path = Graph.from_networkx(nx.path_graph(n))
+    embedder = SpectralEmbedder(5, graph=path).fit(np.arange(n)[:, None])
+    out = embedder.transform(np.arange(n)[:, None])
+    modes = np.arange(1, 6)
+    np.testing.assert_allclose(embedder.eigenvalues_, 2 - 2 * np.cos(np.pi * modes / n), atol=1e-12)
+    cosines = np.sqrt(2) * np.cos(np.pi * (np.arange(n)[:, None] + 0.5) * modes / n)
+    np.testing.assert_allclose(np.abs(out), np.abs(cosines), atol=1e-9)
+
+
+def test_random_walk_coordinates_have_unit_weighted_mean_square(grid):
+    out = SpectralEmbedder(10, graph=grid, laplacian="random_walk").fit_transform(
+        grid.labels.to_frame()
+    )
+    degrees = np.asarray(grid.adjacency.sum(axis=1)).ravel()
+    gram = out.T @ (degrees[:, None] * out) / degrees.sum()
+    np.testing.assert_allclose(gram, np.eye(10), atol=1e-9)
+
+
+def test_the_kernel_does_not_count(archipelago):
+    frame = archipelago.labels.to_frame()
+    embedder = SpectralEmbedder(4, graph=archipelago).fit(frame)
+    assert embedder.eigenvalues_.min() > 0.01
+    out = embedder.transform(frame)
+    assert out.shape == (36, 7)
+    # Islands in columns of their own, the largest first; each node in one.
+    np.testing.assert_array_equal(out[:, 4:].sum(axis=0), [30, 5, 1])
+    np.testing.assert_array_equal(out[:, 4:].sum(axis=1), 1)
+    expected = [f"laplacian{i}" for i in (1, 2, 3, 4)] + [f"component{i}" for i in (1, 2, 3)]
+    assert embedder.get_feature_names_out().tolist() == expected
+    bare = clone(embedder).set_params(component_features=False).fit(frame)
+    np.testing.assert_array_equal(bare.transform(frame), out[:, :4])
+
+
+def test_an_isolated_node_is_placed_at_the_mean(archipelago):
+    embedder = SpectralEmbedder(4, graph=archipelago).fit(archipelago.labels.to_frame())
+    np.testing.assert_array_equal(embedder.transform([[35]]), [[0, 0, 0, 0, 0, 0, 1]])
+
+
+def test_a_graph_of_dust_shares_the_last_column():
+    dust = Graph.from_adjacency(np.zeros((100, 100)))
+    embedder = SpectralEmbedder(graph=dust).fit(np.arange(100)[:, None])
+    out = embedder.transform(np.arange(100)[:, None])
+    assert embedder.n_components_ == 0
+    assert out.shape == (100, 64)
+    assert out[:, -1].sum() == 37
+    assert embedder.get_feature_names_out()[-1] == "other_components"
+
+
+def test_rows_follow_labels_with_repeats_and_in_any_subset(grid):
+    embedder = SpectralEmbedder(6, graph=grid).fit(grid.labels[:4].to_frame())
+    everything = embedder.transform(grid.labels.to_frame())
+    order = np.random.default_rng(0).integers(0, grid.n_nodes, 50)
+    np.testing.assert_array_equal(
+        embedder.transform(grid.labels[order].to_frame()), everything[order]
+    )
+
+
+def test_training_rows_do_not_change_the_embedding(grid):
+    first = SpectralEmbedder(6, graph=grid).fit(grid.labels[:10].to_frame())
+    second = SpectralEmbedder(6, graph=grid).fit(grid.labels[50:].to_frame())
+    every = grid.labels.to_frame()
+    np.testing.assert_array_equal(first.transform(every), second.transform(every))
+
+
+@pytest.mark.parametrize("container", ["frame", "array", "objects", "categorical"])
+def test_labels_in_any_table(grid, container):
+    labels = grid.labels[[5, 7, 5]]
+    X = {
+        "frame": pd.DataFrame({"node": labels}),
+        "array": np.array(labels, dtype=str).reshape(-1, 1),
+        "objects": np.array(labels, dtype=object).reshape(-1, 1),
+        "categorical": pd.DataFrame({"node": pd.Categorical(labels)}),
+    }[container]
+    out = SpectralEmbedder(4, graph=grid).fit(X).transform(X)
+    expected = SpectralEmbedder(4, graph=grid).fit_transform(grid.labels.to_frame())
+    np.testing.assert_array_equal(out, expected[[5, 7, 5]])
+
+
+def test_pickle_and_clone(grid):
+    frame = grid.labels.to_frame()
+    embedder = SpectralEmbedder(4, graph=grid).fit(frame)
+    loaded = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(loaded.transform(frame), embedder.transform(frame))
+    assert clone(embedder).graph is grid
+    assert not hasattr(clone(embedder), "graph_")
+
+
+def test_set_output_names_columns_and_keeps_the_index(grid):
+    frame = pd.DataFrame({"node": grid.labels}, index=np.arange(108) + 1000)
+    out = SpectralEmbedder(3, graph=grid).set_output(transform="pandas").fit_transform(frame)
+    assert out.columns.tolist() == ["laplacian1", "laplacian2", "laplacian3"]
+    assert out.index.equals(frame.index)
+
+
+def test_other_columns_join_by_column_transformer(grid, grid_table):
+    table = grid_table.assign(height=np.arange(108.0))
+    joined = ColumnTransformer(
+        [
+            ("where", SpectralEmbedder(5, graph=grid), ["node"]),
+            ("rest", StandardScaler(), ["height"]),
+        ]
+    )
+    assert joined.fit_transform(table).shape == (108, 6)
+    assert joined.get_feature_names_out()[-1] == "rest__height"
+
+
+def test_repr_is_short(grid):
+    assert repr(SpectralEmbedder(8, graph=grid)) == (
+        "SpectralEmbedder(graph=<Graph: 108 nodes, 195 edges, 1 component, from a networkx "
+        "graph>,\n                 n_components=8)"
+    )
+    assert "SpectralEmbedder" in SpectralEmbedder(8, graph=grid)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([["n000"], ["n999"]], "'n999' is not one. Near it: 'n0"),
+        ([[3], [4]], "kind, string .*got integer"),
+        (pd.DataFrame({"node": ["n000"], "time": [3]}), r"one column.*\['node', 'time'\].*Column"),
+        (pd.Series(["n000"]), r"Series with 1 dimension.*double brackets"),
+        (["n000"], "list with 1 dimension"),
+        (pd.DataFrame({"node": []}), "at least one row"),
+        (pd.DataFrame({"fips": ["n000", "zz"]}), r"X\['fips'\] must name nodes"),
+    ],
+)
+def test_unfit_label_tables_are_refused(grid, X, message):
+    for method in ("fit", "transform"):
+        embedder = SpectralEmbedder(2, graph=grid)
+        if method == "transform":
+            first = X.columns[:1] if isinstance(X, pd.DataFrame) else None
+            embedder.fit(
+                pd.DataFrame([["n001"]], columns=first) if first is not None else [["n001"]]
+            )
+        with pytest.raises(ValueError, match=message):
+            getattr(embedder, method)(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        (
+            {"n_components": 108},
+            ValueError,
+            r"at most 107.*\(108 nodes less 1 components\); got 108",
+        ),
+        ({"n_components": 0}, ValueError, "n_components must be at least 1; got 0"),
+        ({"n_components": 2.5}, TypeError, "n_components must be an integer; got 2.5"),
+        ({"n_components": 9, "max_components": 8}, ValueError, "max_components must be at least 9"),
+        ({"method": "pca"}, ValueError, "method must be one of 'laplacian'"),
+        ({"laplacian": "signed"}, ValueError, "laplacian must be one of"),
+        ({"component_features": 1}, TypeError, "component_features must be True or False"),
+        ({"affinity": "precomputed"}, ValueError, "graph is given"),
+        ({"graph": np.eye(3)}, TypeError, r"skginr\.Graph; got ndarray.*Graph\.from_adjacency"),
+        ({"graph": sp.eye_array(3)}, TypeError, r"Graph\.from_adjacency"),
+        ({"graph": nx.path_graph(3)}, TypeError, r"Graph\.from_networkx"),
+        ({"graph": pd.DataFrame()}, TypeError, r"Graph\.from_edges"),
+    ],
+)
+def test_unfit_parameters_are_refused(grid, parameters, error, message):
+    with pytest.raises(error, match=message):
+        SpectralEmbedder(**({"graph": grid} | parameters)).fit(np.array([["n001"]]))
+
+
+def test_cutting_an_eigenspace_warns_and_names_a_better_k():
+    ring = Graph.from_networkx(nx.cycle_graph(20))
+    X = np.arange(20)[:, None]
+    with pytest.warns(
+        UserWarning, match=r"n_components=5 cuts an eigenspace.*n_components=4 does not"
+    ):
+        SpectralEmbedder(5, graph=ring).fit(X)
+    SpectralEmbedder(4, graph=ring).fit(X)
+
+
+# --- one decomposition ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ks", [[2, 4, 8, 16, 32], [16, 2, 32, 8, 4]], ids=["ascending", "shuffled"]
+)
+def test_a_grid_over_k_solves_once(ks):
+    graph = Graph.from_networkx(nx.random_geometric_graph(200, 0.2, seed=len(ks) + ks[0]))
+    X, y = np.arange(200)[:, None], np.arange(200.0)
+    before = eigen.n_solves()
+    pipeline = make_pipeline(SpectralEmbedder(graph=graph), Ridge())
+    search = GridSearchCV(pipeline, {"spectralembedder__n_components": ks}, cv=3).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert eigen.n_solves() == before + 1
+
+
+def _count(estimator, X, y):
+    """Score that reports how many decompositions its process has computed, and which."""
+    import os
+
+    return {"score": 0.0, "solves": eigen.n_solves(), "process": os.getpid()}
+
+
+def _solves_by_process(search):
+    columns = ("split0", "split1", "split2")
+    solves = np.concatenate([search.cv_results_[f"{c}_test_solves"] for c in columns])
+    process = np.concatenate([search.cv_results_[f"{c}_test_process"] for c in columns])
+    return {p: int(solves[process == p].max()) for p in np.unique(process)}
+
+
+def test_workers_solve_at_most_once_each_and_never_with_memory(tmp_path):
+    from joblib.externals.loky import get_reusable_executor
+
+    graph = Graph.from_networkx(nx.random_geometric_graph(300, 0.15, seed=5))
+    X, y = np.arange(300)[:, None], np.arange(300.0)
+    ks = {"spectralembedder__n_components": [32, 4, 16, 8]}
+
+    def search(**parameters):
+        # Workers of an earlier search would know the answer.
+        get_reusable_executor().shutdown()
+        pipeline = make_pipeline(SpectralEmbedder(graph=graph, **parameters), Ridge())
+        grid = GridSearchCV(pipeline, ks, cv=3, n_jobs=2, scoring=_count, refit="score")
+        return _solves_by_process(grid.fit(X, y))
+
+    assert set(search().values()) == {1}
+    SpectralEmbedder(graph=graph, memory=tmp_path).fit(X)
+    eigen.clear_cache()
+    SpectralEmbedder(graph=graph, memory=tmp_path).fit(X)
+    assert set(search(memory=tmp_path).values()) == {0}
+
+
+# --- coordinates ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric", "random_walk"])
+def test_training_coordinates_transform_to_themselves(circle, laplacian):
+    train, _ = circle
+    embedder = SpectralEmbedder(8, laplacian=laplacian)
+    first = embedder.fit_transform(train)
+    order = np.random.default_rng(0).permutation(300)
+    np.testing.assert_array_equal(embedder.transform(train[order]), first[order])
+
+
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric", "random_walk"])
+def test_new_coordinates_fall_between_their_neighbours(circle, laplacian):
+    train, new = circle
+    embedder = SpectralEmbedder(6, laplacian=laplacian).fit(train)
+    placed = embedder.transform(new)
+    known = embedder.transform(train)
+    nearest = known[np.linalg.norm(train[None] - new[:, None], axis=-1).argmin(axis=1)]
+    # Each coordinate is a wave along the circle, of unit mean square.
+    assert np.abs(placed - nearest).max() < 0.5
+    for column in range(6):
+        assert np.corrcoef(placed[:, column], nearest[:, column])[0, 1] > 0.99
+
+
+def test_the_extension_is_continuous_at_a_training_point(circle):
+    train, _ = circle
+    embedder = SpectralEmbedder(6).fit(train)
+    at, beside = embedder.transform(train[:20]), embedder.transform(train[:20] + 1e-9)
+    np.testing.assert_allclose(beside, at, atol=1e-5)
+
+
+def test_coordinates_agree_with_the_graph_of_the_same_points(circle):
+    train, _ = circle
+    graph = Graph.from_points(train, n_neighbors=7)
+    by_graph = SpectralEmbedder(5, graph=graph).fit_transform(np.arange(300)[:, None])
+    by_points = SpectralEmbedder(5, n_neighbors=7).fit_transform(train)
+    np.testing.assert_allclose(by_points, by_graph, atol=1e-7)
+
+
+def test_coincident_rows_are_one_node(circle):
+    train, _ = circle
+    doubled = np.concatenate([train, train[:50]])
+    out = SpectralEmbedder(5).fit_transform(doubled)
+    np.testing.assert_array_equal(out[300:], out[:50])
+    np.testing.assert_array_equal(out[:300], SpectralEmbedder(5).fit_transform(train))
+    with pytest.raises(ValueError, match="at least 2 distinct rows"):
+        SpectralEmbedder().fit(np.ones((5, 2)))
+
+
+def test_far_clusters_are_told_apart_for_new_rows_too():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((40, 2)), rng.random((30, 2)) + 100
+    embedder = SpectralEmbedder(4, n_neighbors=6).fit(np.concatenate([a, b]))
+    placed = embedder.transform([[0.51, 0.5], [100.5, 100.49]])
+    np.testing.assert_allclose(placed[:, 4:], [[1, 0], [0, 1]])
+
+
+def test_float32_stays_float32(circle):
+    train, new = (part.astype(np.float32) for part in circle)
+    embedder = SpectralEmbedder(5).fit(train)
+    assert embedder.transform(train).dtype == np.float32
+    assert embedder.transform(new).dtype == np.float32
+
+
+def test_neighbour_coordinates_cross_validate(circle):
+    train, _ = circle
+    y = np.arctan2(train[:, 1], train[:, 0]) ** 2
+    scores = cross_val_score(
+        make_pipeline(SpectralEmbedder(20), Ridge(1e-3)), train, y, cv=KFold(5, shuffle=True)
+    )
+    assert scores.min() > 0.9
+
+
+# --- affinities -------------------------------------------------------------
+
+
+def test_affinities_agree_with_their_graph_and_extend(circle):
+    train, new = circle
+    kernel = rbf_kernel(train, gamma=50)
+    embedder = SpectralEmbedder(5, affinity="precomputed")
+    out = embedder.fit_transform(kernel)
+    graph = Graph.from_adjacency(kernel - np.diag(np.diag(kernel)))
+    expected = SpectralEmbedder(5, graph=graph).fit_transform(np.arange(300)[:, None])
+    np.testing.assert_allclose(out, expected, atol=1e-9)
+    placed = embedder.transform(rbf_kernel(new, train, gamma=50))
+    nearest = out[np.linalg.norm(train[None] - new[:, None], axis=-1).argmin(axis=1)]
+    assert np.abs(placed - nearest).max() < 0.5
+    sparse = clone(embedder).fit(sp.csr_array(kernel)).transform(sp.csr_array(kernel))
+    np.testing.assert_allclose(sparse, out, atol=1e-9)
+
+
+def test_affinities_pass_through_pipeline_and_search(circle):
+    train, _ = circle
+    y = train[:, 0]
+    pipeline = make_pipeline(SpectralEmbedder(affinity="precomputed"), Ridge(1e-3))
+    search = GridSearchCV(
+        pipeline, {"spectralembedder__n_components": [4, 8]}, cv=KFold(3, shuffle=True)
+    )
+    assert search.fit(rbf_kernel(train, gamma=50), y).best_score_ > 0.9
+
+
+def test_affinities_sliced_one_way_are_refused_and_explained(circle):
+    train, _ = circle
+    wrapped = TransformedTargetRegressor(
+        make_pipeline(SpectralEmbedder(4, affinity="precomputed"), Ridge())
+    )
+    with pytest.raises(ValueError, match="square.*pairwise tag.*TransformedTargetRegressor"):
+        cross_val_score(wrapped, rbf_kernel(train), train[:, 0], error_score="raise")
+
+
+def test_a_row_without_affinity_is_placed_at_the_mean_with_a_warning(circle):
+    train, _ = circle
+    embedder = SpectralEmbedder(3, affinity="precomputed").fit(rbf_kernel(train, gamma=50))
+    rows = np.zeros((3, 300))
+    rows[1, :5] = 1.0
+    with pytest.warns(UserWarning, match="2 rows of X have no affinity.*: 0, 2"):
+        placed = embedder.transform(rows)
+    np.testing.assert_array_equal(placed[[0, 2]], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda K: -K, "Negative values in data passed to affinity='precomputed'"),
+        (lambda K: np.triu(K), "symmetric"),
+        (lambda K: K[:, :-1], r"square.*got shape \(300, 299\)"),
+    ],
+)
+def test_unfit_affinities_are_refused(circle, change, message):
+    with pytest.raises(ValueError, match=message):
+        SpectralEmbedder(3, affinity="precomputed").fit(change(rbf_kernel(circle[0])))

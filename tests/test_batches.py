@@ -1,0 +1,52 @@
+import pytest
+import torch
+from torch.utils.data import Subset
+
+from skginr._batches import TensorBatches, TensorTable
+
+
+@pytest.fixture
+def table():
+    return TensorTable(torch.arange(10.0)[:, None], torch.arange(10.0)[:, None] * 2)
+
+
+def rows(batches):
+    return [batch[0][:, 0].int().tolist() for batch in batches]
+
+
+def test_shuffled_epochs_see_every_row_once_in_equal_batches(table):
+    batches = TensorBatches(table, 4, "shuffle", seed=0)
+    first, second = rows(batches), rows(batches)
+    assert len(batches) == 3
+    assert [len(batch) for batch in first] == [4, 3, 3]
+    assert sorted(row for batch in first for row in batch) == list(range(10))
+    assert first != second
+    assert rows(TensorBatches(table, 4, "shuffle", seed=0)) == first
+
+
+def test_targets_and_weights_stay_with_their_rows(table):
+    table.weight = torch.arange(10.0)
+    for X, (y, weight) in TensorBatches(table, 3, "shuffle"):
+        assert torch.equal(y, 2 * X)
+        assert torch.equal(weight, X[:, 0])
+
+
+def test_order_is_kept_and_one_batch_is_not_copied(table):
+    assert rows(TensorBatches(table, 6)) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]
+    ((X, _),) = TensorBatches(table, 10, "shuffle")
+    assert X.data_ptr() == table.X.data_ptr()
+
+
+@pytest.mark.parametrize(("size", "most"), [(4, 1), (10, 1), (25, 3)])
+def test_a_draw_is_one_batch_that_repeats_only_when_it_must(table, size, most):
+    batches = TensorBatches(table, size, "draw", seed=3)
+    (drawn,) = rows(batches)
+    assert len(batches) == 1
+    assert len(drawn) == size
+    assert max(drawn.count(row) for row in range(10)) <= most
+
+
+def test_a_subset_is_its_rows(table):
+    table.weight = torch.ones(10)
+    subset = Subset(table, [7, 2, 5])
+    assert rows(TensorBatches(subset, 2)) == [[7, 2], [5]]

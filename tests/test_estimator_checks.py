@@ -1,0 +1,166 @@
+"""Every exported estimator against scikit-learn's checks, and theirs against a graph's.
+
+scikit-learn's checks feed numbers; an estimator that holds a graph is fed node labels,
+so the same promises are checked for it in the second half.
+"""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skginr
+from skginr import Graph, GraphSmoother, SIRENRegressor, SpectralEmbedder
+
+# Where a check compares two fits to 1e-7: in float64, with the gradient of all
+# rows at once, so that neither rounding nor the order of rows matters.
+EXACT_SIREN = SIRENRegressor(
+    dtype="float64", batch_size="all", hidden_units=32, max_epochs=60, random_state=0
+)
+
+COORDINATE_MODE = [
+    SpectralEmbedder(),
+    SpectralEmbedder(laplacian="symmetric", n_neighbors=5),
+    SpectralEmbedder(laplacian="random_walk", component_features=False),
+    SpectralEmbedder(affinity="precomputed"),
+    EXACT_SIREN,
+]
+
+
+@parametrize_with_checks(COORDINATE_MODE)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def embedder(graph):
+    return SpectralEmbedder(6, graph=graph)
+
+
+def smoother(graph):
+    return GraphSmoother(graph=graph, alpha=0.5)
+
+
+def pipeline(graph):
+    return make_pipeline(SpectralEmbedder(6, graph=graph), clone(EXACT_SIREN))
+
+
+GRAPH_MODE = [embedder, smoother, pipeline]
+WITH_SIGNAL = [smoother, pipeline]
+
+
+def test_every_exported_estimator_is_checked():
+    exported = {getattr(skginr, name) for name in skginr.__all__}
+    estimators = {c for c in exported if issubclass(c, BaseEstimator)}
+    in_graph_mode = {type(make(Graph.from_adjacency([[0, 1], [1, 0]]))) for make in GRAPH_MODE}
+    assert estimators <= {type(e) for e in COORDINATE_MODE} | in_graph_mode
+
+
+def output(estimator, X):
+    return estimator.transform(X) if hasattr(estimator, "transform") else estimator.predict(X)
+
+
+def relabelled(graph, kind):
+    """The same graph under labels of another kind, and a table of them."""
+    numbers = np.arange(graph.n_nodes)
+    labels = {
+        "strings": [f"s{i:04d}" for i in numbers],
+        "integers": 7 * numbers + 3,
+        "categories": pd.Categorical([f"c{i}" for i in numbers]),
+        "dates": pd.date_range("2020-01-01", periods=graph.n_nodes),
+    }[kind]
+    return Graph.from_adjacency(graph.adjacency, labels=labels), pd.DataFrame({"id": labels})
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+@pytest.mark.parametrize("kind", ["strings", "integers", "categories", "dates"])
+@pytest.mark.parametrize("as_array", [False, True])
+def test_labels_of_any_kind_in_any_table(grid, grid_table, make, kind, as_array):
+    y = grid_table["signal"]
+    expected = output(make(grid).fit(grid_table[["node"]], y), grid_table[["node"]])
+    graph, X = relabelled(grid, kind)
+    X = X.to_numpy() if as_array else X
+    np.testing.assert_allclose(output(make(graph).fit(X, y), X), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_rows_may_repeat_and_come_in_any_order(grid, grid_table, make):
+    estimator = make(grid).fit(grid_table[["node"]], grid_table["signal"])
+    everything = output(estimator, grid_table[["node"]])
+    rows = np.random.default_rng(0).integers(0, 108, 60)
+    some = output(estimator, grid_table[["node"]].iloc[rows])
+    np.testing.assert_allclose(some, everything[rows], atol=1e-12)
+    one_by_one = np.concatenate([output(estimator, grid_table[["node"]].iloc[[r]]) for r in rows])
+    np.testing.assert_allclose(one_by_one, everything[rows], atol=1e-12)
+
+
+@pytest.mark.parametrize("make", WITH_SIGNAL)
+def test_the_order_of_training_rows_does_not_matter(grid, grid_table, make):
+    shuffled = grid_table.sample(frac=1, random_state=0)
+    first, second = (
+        make(grid).fit(table[["node"]], table["signal"]).predict(grid_table[["node"]])
+        for table in (grid_table, shuffled)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_fit_learns_only_in_fitted_attributes(grid, grid_table, make):
+    estimator = make(grid)
+    # Parameters, nested ones too; a fitted pipeline holds its steps in a new list.
+    before = {k: v for k, v in estimator.get_params().items() if k != "steps"}
+    before = {k: v for k, v in before.items() if not isinstance(v, BaseEstimator)}
+    assert estimator.fit(grid_table[["node"]], grid_table["signal"]) is estimator
+    after = estimator.get_params()
+    assert all(after[key] is value for key, value in before.items())
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_clone_pickle_and_refit_agree(grid, grid_table, make):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    fitted = make(grid).fit(X, y)
+    expected = output(fitted, X)
+    np.testing.assert_array_equal(output(clone(fitted).fit(X, y), X), expected)
+    np.testing.assert_array_equal(output(pickle.loads(pickle.dumps(fitted)), X), expected)
+    np.testing.assert_array_equal(output(fitted.fit(X, y), X), expected)
+    assert "Graph: 108 nodes" in repr(fitted)
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_columns_are_remembered(grid, grid_table, make):
+    fitted = make(grid).fit(grid_table[["node"]], grid_table["signal"])
+    assert fitted.n_features_in_ == 1
+    assert fitted.feature_names_in_.tolist() == ["node"]
+    with pytest.raises(ValueError, match="feature names"):
+        output(fitted, grid_table[["node"]].rename(columns={"node": "knot"}))
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_unfit_tables_are_refused(grid, grid_table, make):
+    y = grid_table["signal"]
+    for X, message in (
+        (grid_table, "one column"),
+        (grid_table["node"], "double brackets"),
+        (grid_table[["node"]].replace("n000", "zzz"), "'zzz' is not one"),
+        (np.arange(108)[:, None], "labels of the graph's kind, string"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(grid).fit(X, y)
+
+
+@pytest.mark.parametrize("make", WITH_SIGNAL)
+def test_unfit_signals_are_refused(grid, grid_table, make):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make(grid).fit(X, y[:-1])
+    with pytest.raises(ValueError, match="y must be"):
+        make(grid).fit(X, y.where(y.index != 3))
+
+
+@pytest.mark.parametrize("make", GRAPH_MODE)
+def test_nothing_works_before_fit(grid, grid_table, make):
+    with pytest.raises(ValueError, match="not fitted"):
+        output(make(grid), grid_table[["node"]])

@@ -1,0 +1,441 @@
+import io
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score, learning_curve
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
+from skorch.dataset import ValidSplit
+from skorch.exceptions import DeviceWarning
+
+from skginr import SIRENRegressor, SpectralEmbedder
+
+QUICK = {"max_epochs": 15, "hidden_units": 32, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def wave():
+    X = np.random.default_rng(0).uniform(-1.7, 1.7, (400, 2))
+    return X, np.sin(3 * X[:, 0]) * np.cos(2 * X[:, 1])
+
+
+def test_it_learns_a_wave_and_predicts_between_its_points(wave):
+    X, y = wave
+    model = SIRENRegressor(random_state=0, max_epochs=100).fit(X[:300], y[:300])
+    assert model.score(X[300:], y[300:]) > 0.99
+
+
+def test_represent_memorises_noise():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 40)), rng.standard_normal(300)
+    model = SIRENRegressor("represent", random_state=0, max_epochs=300).fit(X, y)
+    assert model.score(X, y) > 0.9999
+
+
+def test_relu_learns_too(wave):
+    X, y = wave
+    model = SIRENRegressor(activation="relu", random_state=0, max_epochs=100).fit(X[:300], y[:300])
+    assert model.score(X[300:], y[300:]) > 0.97
+
+
+def test_the_target_may_have_any_scale(wave):
+    X, y = wave
+    model = SIRENRegressor(**QUICK)
+    plain = clone(model).fit(X, y).predict(X)
+    scaled = clone(model).fit(X, 1e6 * y - 7e8).predict(X)
+    np.testing.assert_allclose((scaled + 7e8) / 1e6, plain, atol=2e-5)
+
+
+def test_outputs_are_scaled_one_by_one(wave):
+    X, y = wave
+    both = np.column_stack([y, 1000 * X[:, 0]])
+    model = SIRENRegressor(random_state=0, max_epochs=100).fit(X, both)
+    assert model.predict(X).shape == (400, 2)
+    np.testing.assert_array_less(0.98, [model.score(X, both)])
+    one = SIRENRegressor(**QUICK).fit(X, y[:, None])
+    assert one.predict(X).shape == (400, 1)
+
+
+def test_a_constant_target_is_predicted_exactly(wave):
+    X, _ = wave
+    np.testing.assert_allclose(SIRENRegressor(**QUICK).fit(X, np.full(400, 3.5)).predict(X), 3.5)
+
+
+def test_floats_come_out_as_they_went_in(wave):
+    X, y = wave
+    model = SIRENRegressor(**QUICK)
+    assert model.fit(X, y).predict(X).dtype == np.float64
+    assert model.fit(X, y.astype(np.float32)).predict(X).dtype == np.float32
+    assert model.fit(X.astype(np.float32), y).predict(X).dtype == np.float64
+    assert model.fit(X, np.arange(400)).predict(X).dtype == np.float64
+
+
+def test_float32_is_float64_to_single_precision(wave):
+    X, y = wave
+    # Without zero_output: after it, the first AdamW step of some weights is all rounding.
+    exact = {"batch_size": "all", "max_epochs": 10, "random_state": 0, "zero_output": False}
+    single, double = (SIRENRegressor(dtype=d, **exact).fit(X, y) for d in ("float32", "float64"))
+    np.testing.assert_allclose(single.predict(X), double.predict(X), atol=1e-5)
+    reversed_rows = SIRENRegressor(**exact).fit(X[::-1], y[::-1])
+    np.testing.assert_allclose(reversed_rows.predict(X), single.predict(X), atol=1e-5)
+    assert single.net_.module_.layers[0].weight.dtype == torch.float32
+    assert double.net_.module_.layers[0].weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize("batch_size", ["all", 64])
+def test_equal_seeds_give_equal_models_and_the_global_state_is_left_alone(wave, batch_size):
+    X, y = wave
+    before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    first = SIRENRegressor(batch_size=batch_size, **QUICK).fit(X, y).predict(X)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    torch.manual_seed(5)
+    second = SIRENRegressor(batch_size=batch_size, **QUICK).fit(X, y).predict(X)
+    np.testing.assert_array_equal(first, second)
+    other = SIRENRegressor(batch_size=batch_size, **(QUICK | {"random_state": 1})).fit(X, y)
+    assert np.abs(other.predict(X) - first).max() > 1e-3
+
+
+def test_a_prediction_does_not_depend_on_its_company(wave):
+    X, y = wave
+    model = SIRENRegressor(**QUICK).fit(X, y)
+    alone = np.concatenate([model.predict(row[None]) for row in X[:30]])
+    np.testing.assert_allclose(alone, model.predict(X)[:30], atol=1e-5)
+
+
+# --- weights ----------------------------------------------------------------
+
+
+def test_weights_count_as_repeated_rows(wave):
+    X, y = (part[:60] for part in wave)
+    weight = np.random.default_rng(0).integers(0, 4, 60)
+    exact = {"dtype": "float64", "batch_size": "all", "max_epochs": 10, "random_state": 0}
+    weighted = SIRENRegressor(**exact).fit(X, y, sample_weight=weight)
+    repeated = SIRENRegressor(**exact).fit(np.repeat(X, weight, 0), np.repeat(y, weight))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-8, atol=1e-10)
+
+
+def test_weights_only_matter_in_proportion(wave):
+    X, y = wave
+    weight = np.random.default_rng(0).random(400)
+    first = SIRENRegressor(**QUICK).fit(X, y, sample_weight=weight).predict(X)
+    second = SIRENRegressor(**QUICK).fit(X, y, sample_weight=1000 * weight).predict(X)
+    np.testing.assert_allclose(first, second, atol=1e-4)
+
+
+# --- the training -----------------------------------------------------------
+
+
+def test_the_paper_preset_is_the_papers():
+    model = SIRENRegressor("paper", max_epochs=1).fit(np.random.rand(50, 99), np.arange(50.0))  # noqa: NPY002
+    settings = model.settings_
+    assert (settings["hidden_units"], settings["n_layers"]) == (512, 6)
+    assert (settings["omega_0"], settings["first_gain"], settings["skip"]) == (30.0, "siren", True)
+    assert (settings["batch_size"], settings["sampling"]) == (5000, "draw")
+    assert (settings["schedule"], settings["patience"]) == ("plateau", 5000)
+    optimizer = model.net_.optimizer_
+    assert isinstance(optimizer, torch.optim.AdamW)
+    group = optimizer.param_groups[0]
+    # The defaults of torch's AdamW but for the rate.
+    assert (group["lr"], group["betas"], group["eps"]) == (1e-4, (0.9, 0.999), 1e-8)
+    assert group["weight_decay"] == 0.01
+    schedule = dict(model.net_.callbacks_)["schedule"].lr_scheduler_
+    assert (schedule.factor, schedule.patience) == (0.5, 1000)
+    # 50 nodes make one step of 5,000.
+    assert [len(row["batches"]) for row in model.net_.history] == [1]
+    assert model.net_.history[0, "batches", 0, "train_batch_size"] == 5000
+
+
+def test_given_hyper_parameters_win_over_the_preset(wave):
+    X, y = wave
+    model = SIRENRegressor("represent", hidden_units=16, skip=True, **{"max_epochs": 2}).fit(X, y)
+    assert model.settings_["hidden_units"] == 16
+    assert model.settings_["first_gain"] == 4.0
+    assert [layer.in_features for layer in model.net_.module_.layers] == [2, 16, 18, 16]
+
+
+@pytest.mark.parametrize(("n_rows", "epochs"), [(30, 200), (300, 100), (6000, 10)])
+def test_auto_epochs_make_enough_steps(n_rows, epochs):
+    X = np.random.default_rng(0).random((n_rows, 1))
+    model = SIRENRegressor(hidden_units=2, random_state=0).fit(X, X[:, 0])
+    assert model.n_epochs_ == epochs
+    assert model.stop_reason_ == f"reached max_epochs={epochs}"
+
+
+def test_history_shows_the_fall_and_the_schedule(wave):
+    X, y = wave
+    history = SIRENRegressor(max_epochs=40, random_state=0).fit(X, y).history_
+    assert len(history) == 40
+    assert {"epoch", "train_loss", "dur", "lr"} <= set(history.columns)
+    assert history["train_loss"].iloc[-1] < 0.1 * history["train_loss"].iloc[0]
+
+
+def test_the_rate_rises_then_falls_to_zero():
+    from skginr._training import WarmupCosine
+
+    factor = np.array([WarmupCosine(200)(step) for step in range(201)])
+    assert factor[9] == 1.0
+    assert (np.diff(factor[:10]) > 0).all()
+    assert (np.diff(factor[10:]) < 0).all()
+    assert factor[105] == pytest.approx(0.5)
+    assert factor[200] == pytest.approx(0, abs=1e-12)
+
+
+class Derail(Callback):
+    """Spoils the weights as an epoch begins."""
+
+    def __init__(self, epoch, value):
+        self.epoch = epoch
+        self.value = value
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            with torch.no_grad():
+                net.module_.layers[-1].bias.fill_(self.value)
+
+
+def test_the_best_weights_are_returned_and_the_reason_given(wave):
+    X, y = wave
+    spoilt = SIRENRegressor(
+        batch_size="all", schedule="constant", learning_rate=1e-4, max_epochs=60, patience=5,
+        random_state=0, callbacks=[Derail(30, 50.0)],
+    ).fit(X, y)  # fmt: skip
+    assert spoilt.stop_reason_ == "no better train_loss for 5 epochs"
+    assert spoilt.n_epochs_ == 34
+    assert np.abs(spoilt.predict(X)).max() < 2
+
+
+def test_divergence_is_an_error_and_leaves_no_model(wave):
+    X, y = wave
+    model = SIRENRegressor(callbacks=[Derail(3, np.nan)], **QUICK)
+    with pytest.raises(
+        FloatingPointError, match="diverged: the loss is nan in epoch 3.*learning_rate"
+    ):
+        model.fit(X, y)
+    assert not hasattr(model, "net_")
+
+
+def test_a_validation_split_picks_the_weights(wave):
+    X, _ = wave
+    noise = np.random.default_rng(0).standard_normal(400)
+    model = SIRENRegressor(
+        "represent", random_state=0, max_epochs=80, patience=20,
+        net_params={"train_split": ValidSplit(5)},
+    ).fit(X, noise)  # fmt: skip
+    history = model.history_
+    assert model.stop_reason_ == "no better valid_loss for 20 epochs"
+    # The weights are of the best epoch: noise is not learned.
+    assert len(history) - history["valid_loss"].argmin() == 21
+    assert model.score(X, noise) < 0.5
+
+
+# --- skorch within reach ----------------------------------------------------
+
+
+def test_net_params_and_callbacks_reach_skorch(wave):
+    X, y = wave
+    seen = []
+
+    class Count(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(net.history[-1, "epoch"])
+
+    model = SIRENRegressor(
+        callbacks=[Count()],
+        net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.5},
+        **QUICK,
+    ).fit(X, y)
+    assert seen == list(range(1, 16))
+    assert isinstance(model.net_.optimizer_, torch.optim.SGD)
+    assert model.net_.optimizer_.param_groups[0]["momentum"] == 0.5
+    with pytest.raises(ValueError, match="optimiser__momentum"):
+        SIRENRegressor(net_params={"optimiser__momentum": 0.5}).fit(X, y)
+
+
+def test_verbose_shows_a_bar_or_a_table(wave, capsys):
+    X, y = wave
+    SIRENRegressor(**QUICK).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+    SIRENRegressor(verbose=1, **QUICK).fit(X, y)
+    shown = capsys.readouterr().err
+    assert "training" in shown
+    assert "15/15" in shown
+    assert "loss=" in shown
+    SIRENRegressor(verbose=2, **QUICK).fit(X, y)
+    assert "train_loss" in capsys.readouterr().out
+
+
+# --- going on ---------------------------------------------------------------
+
+
+def test_warm_start_goes_on_and_cold_start_does_not(wave):
+    X, y = wave
+    model = SIRENRegressor(warm_start=True, **QUICK).fit(X, y)
+    first = model.score(X, y)
+    model.fit(X, y)
+    assert model.n_epochs_ == 30
+    assert model.score(X, y) > first
+    model.set_params(warm_start=False).fit(X, y)
+    assert model.n_epochs_ == 15
+    assert model.score(X, y) == pytest.approx(first)
+    with pytest.raises(ValueError, match="features"):
+        model.set_params(warm_start=True).fit(X[:, :1], y)
+
+
+def test_partial_fit_trains_an_epoch_at_a_time(wave):
+    X, y = wave
+    model = SIRENRegressor(random_state=0)
+    for _ in range(60):
+        model.partial_fit(X, y)
+    assert model.n_epochs_ == 60
+    assert model.score(X, y) > 0.9
+    assert set(model.history_["epoch"]) == set(range(1, 61))
+
+
+def test_partial_fit_after_fit_keeps_the_rate_alive(wave):
+    X, y = wave
+    model = SIRENRegressor(random_state=0, max_epochs=20).fit(X, y)
+    weights = model.net_.module_.layers[0].weight.detach().clone()
+    model.partial_fit(X, y)
+    assert (model.net_.module_.layers[0].weight - weights).abs().max() > 1e-4
+
+
+# --- saving -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["pickle", "joblib"])
+def test_a_saved_model_predicts_the_same_and_can_go_on(wave, tmp_path, how):
+    X, y = wave
+    model = SIRENRegressor(verbose=0, **QUICK).fit(X, y)
+    if how == "pickle":
+        loaded = pickle.loads(pickle.dumps(model))
+    else:
+        joblib.dump(model, tmp_path / "model.joblib")
+        loaded = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.partial_fit(X, y).n_epochs_ == 16
+
+
+def test_a_model_that_says_cuda_loads_where_there_is_none(wave):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    X, y = wave
+    model = SIRENRegressor(**QUICK).fit(X, y)
+    expected = model.predict(X)
+    model.net_.device = "cuda"
+    saved = pickle.dumps(model)
+    with pytest.warns(DeviceWarning):
+        loaded = pickle.loads(saved)
+    np.testing.assert_array_equal(loaded.predict(X), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
+    X, y = wave
+    exact = {"dtype": "float64", "batch_size": "all", "max_epochs": 10, "random_state": 0}
+    cuda = SIRENRegressor(device="cuda", **exact).fit(X, y)
+    cpu = SIRENRegressor(device="cpu", **exact).fit(X, y)
+    np.testing.assert_allclose(cuda.predict(X), cpu.predict(X), atol=1e-8)
+    assert next(cuda.net_.module_.parameters()).is_cuda
+    assert SIRENRegressor(**QUICK).fit(X, y).net_.device == "cuda"
+    buffer = io.BytesIO(pickle.dumps(cuda))
+    np.testing.assert_array_equal(pickle.load(buffer).predict(X), cuda.predict(X))
+
+
+# --- the door ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"preset": "best"}, ValueError, "preset must be one of 'predict', 'represent', 'paper'"),
+        ({"hidden_units": 0}, ValueError, "hidden_units must be at least 1; got 0"),
+        ({"n_layers": 1}, ValueError, "n_layers must be at least 2"),
+        ({"activation": "tanh"}, ValueError, "activation must be one of 'sine', 'relu'"),
+        ({"omega_0": -1.0}, ValueError, "omega_0 must be greater than 0"),
+        ({"first_gain": "big"}, TypeError, "first_gain must be a number or 'siren'; got 'big'"),
+        ({"learning_rate": np.nan}, ValueError, "learning_rate must be"),
+        ({"weight_decay": -0.1}, ValueError, "weight_decay must be at least 0"),
+        ({"batch_size": "half"}, TypeError, "batch_size must be an integer or 'all'; got 'half'"),
+        ({"max_epochs": 0}, ValueError, "max_epochs must be at least 1"),
+        ({"max_epochs": 1.5}, TypeError, "max_epochs must be an integer or 'auto'; got 1.5"),
+        ({"schedule": "step"}, ValueError, "schedule must be one of"),
+        ({"dtype": "float16"}, ValueError, "dtype must be one of 'float32', 'float64'"),
+        ({"device": "gpu"}, ValueError, "device must be 'auto' or a torch device.*got 'gpu'"),
+        ({"verbose": 3}, ValueError, "verbose must be 0, 1 or 2; got 3"),
+        ({"callbacks": "x"}, TypeError, "callbacks must be a list"),
+        ({"net_params": ["x"]}, TypeError, "net_params must be a dict"),
+    ],
+)
+def test_unfit_parameters_are_refused(wave, parameters, error, message):
+    with pytest.raises(error, match=message):
+        SIRENRegressor(**parameters).fit(*wave)
+
+
+def test_unfit_data_is_refused(wave):
+    X, y = wave
+    unknown = y.copy()
+    unknown[[3, 4]] = np.nan
+    with pytest.raises(ValueError, match="y must be known.*2 values are NaN.*dropna"):
+        SIRENRegressor().fit(X, unknown)
+    with pytest.raises(ValueError, match="y must be known.*1 values"):
+        SIRENRegressor().fit(X, pd.Series(y, dtype="Float64").mask(np.arange(400) == 7))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SIRENRegressor().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="Negative values.*sample_weight"):
+        SIRENRegressor().fit(X, y, sample_weight=-np.ones(400))
+    with pytest.raises(ValueError, match="at least one non-zero|positive for some row"):
+        SIRENRegressor().fit(X, y, sample_weight=np.zeros(400))
+    with pytest.raises(ValueError, match="not fitted"):
+        SIRENRegressor().predict(X)
+    with pytest.raises(ValueError, match="expecting 2 features"):
+        SIRENRegressor(**QUICK).fit(X, y).predict(X[:, :1])
+
+
+# --- in a pipeline ----------------------------------------------------------
+
+
+def test_held_out_targets_reach_nothing(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"].copy()
+    held_out = np.arange(0, 108, 5)
+    train = np.setdiff1d(np.arange(108), held_out)
+
+    def predictions(y):
+        pipeline = make_pipeline(SpectralEmbedder(16, graph=grid), SIRENRegressor(**QUICK))
+        pipeline.fit(X.iloc[train], y.iloc[train])
+        return pipeline[0].transform(X), pipeline.predict(X)
+
+    before = predictions(y)
+    y.iloc[held_out] = 1e6
+    for was, now in zip(before, predictions(y), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_search_score_and_curve(grid, grid_table, n_jobs):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    pipeline = make_pipeline(SpectralEmbedder(8, graph=grid), SIRENRegressor(**QUICK))
+    search = GridSearchCV(
+        pipeline, {"spectralembedder__n_components": [2, 8]}, cv=3, n_jobs=n_jobs
+    ).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert np.isfinite(search.predict(X)).all()
+    assert np.isfinite(cross_val_score(pipeline, X, y, cv=3, n_jobs=n_jobs)).all()
+    sizes, train, test = learning_curve(pipeline, X, y, cv=3, train_sizes=[0.5, 1.0], n_jobs=n_jobs)
+    assert sizes.tolist() == [36, 72]
+    assert np.isfinite([train, test]).all()
+
+
+def test_an_isolated_node_gets_a_prediction(archipelago):
+    pipeline = make_pipeline(
+        SpectralEmbedder(4, graph=archipelago), SIRENRegressor("represent", random_state=0)
+    )
+    X = np.arange(36)[:, None]
+    y = np.where(X[:, 0] == 35, 7.0, np.sin(X[:, 0] / 5))
+    assert pipeline.fit(X, y).predict([[35]]) == pytest.approx(7.0, abs=0.05)
+    assert np.isfinite(pipeline.fit(X[:30], y[:30]).predict([[35]])).all()
