@@ -120,21 +120,16 @@ class GraphBlockKFold(BaseCrossValidator):
             yield np.flatnonzero(~near[nodes]), np.flatnonzero(test[nodes])
 
     def _labels_of(self, X: ArrayLike | pd.DataFrame) -> pd.Series | NDArray:
-        if isinstance(X, pd.DataFrame):
-            if isinstance(self.node, int) and self.node not in X.columns:
-                return X.iloc[:, self.node]
-            if self.node not in X.columns:
-                raise ValueError(
-                    f"node={self.node!r} is not a column of X; it has {list(X.columns)}."
-                )
+        if not isinstance(X, pd.DataFrame):
+            X = pd.DataFrame(np.asarray(X))
+        if self.node in X.columns:
             return X[self.node]
-        array = np.asarray(X)
-        if array.ndim != 2 or not isinstance(self.node, int):
-            raise ValueError(
-                f"X must be a table whose column {self.node!r} names the nodes; "
-                f"got {type(X).__name__} of shape {array.shape}."
-            )
-        return array[:, self.node]
+        if isinstance(self.node, int) and -X.shape[1] <= self.node < X.shape[1]:
+            return X.iloc[:, self.node]
+        raise ValueError(
+            f"node={self.node!r} is not a column of X, which names the nodes; X has "
+            f"{list(X.columns)}."
+        )
 
 
 def _within(adjacency: sp.csr_array, nodes: NDArray[np.bool_], n_hops: int) -> NDArray[np.bool_]:

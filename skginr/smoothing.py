@@ -15,9 +15,9 @@ from skginr._checks import check_count, check_real
 from skginr.graphs import Graph, check_graph, locate_nodes
 from skginr.laplacians import laplacian
 
-# Weight of the pull to the mean, which decides only where nothing else does: in
-# components without an observation.
-_PULL = 1e-9
+# Weight of a pull to the mean, relative to the smoothing: it decides only where
+# nothing else does, in components without an observation.
+_PULL = 1e-12
 
 
 class GraphSmoother(RegressorMixin, BaseEstimator):
@@ -102,7 +102,9 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
             penalty = penalty @ stiffness
         n_rows = np.bincount(nodes, minlength=graph.n_nodes)
         mean = y.mean()
-        system = self.alpha * penalty + sp.diags_array(n_rows + _PULL)
+        pull = _PULL * (penalty.diagonal().mean() or 1.0)
+        system = self.alpha * (penalty + pull * sp.eye_array(graph.n_nodes))
+        system += sp.diags_array(n_rows.astype(float))
         deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)
         self.signal_ = mean + spsolve(sp.csc_array(system), deviation)
         return self

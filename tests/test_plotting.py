@@ -1,0 +1,34 @@
+import geopandas as gpd
+import matplotlib as mpl
+import numpy as np
+import pytest
+from shapely.geometry import box
+
+from skginr.plotting import plot_prediction
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def fields():
+    return gpd.GeoDataFrame(geometry=[box(i, 0, i + 1, 1) for i in range(4)])
+
+
+def test_three_maps_show_the_values_given(fields):
+    observed, predicted = np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.5, 2.0, 2.0, 9.0])
+    axes = plot_prediction(fields, observed, predicted, label="yield, t/ha")
+    drawn = [axis.collections[-1].get_array() for axis in axes]
+    np.testing.assert_array_equal(drawn[0], observed[:3])
+    np.testing.assert_array_equal(drawn[1], predicted)
+    np.testing.assert_array_equal(drawn[2], [0.5, 0.0, -1.0])
+    limits = [axis.collections[-1].get_clim() for axis in axes]
+    assert limits[0] == limits[1]
+    assert limits[2][0] == -limits[2][1]
+    # The field that was not observed is there, in grey, in the first and last map.
+    assert [len(axis.collections) for axis in axes] == [2, 1, 2]
+    mpl.pyplot.close("all")
+
+
+def test_lengths_must_match(fields):
+    with pytest.raises(ValueError, match=r"predicted must have one value per row.*\(4,\)"):
+        plot_prediction(fields, np.ones(4), np.ones(3))
