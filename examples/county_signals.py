@@ -1,13 +1,15 @@
 """A signal on US counties: from a table to cross-validated scores and a map.
 
     python examples/county_signals.py                      # unemployment, 2009
-    python examples/county_signals.py --signal election    # with SKGINR_DATA set
+    python examples/county_signals.py --signal election    # 2012, with SKGINR_DATA set
 
-The unemployment table ships in a package and its graph is the contiguity of the county
-polygons. The election of 2012 is the paper's: its graph is friendships on Facebook.
-Every model is scored on counties that it did not see, in two ways: held out at random,
-among observed neighbours, and held out by regions. Choices (the size k of the embedding,
-the strength of a smoother) are made inside the training part of each fold.
+The unemployment table ships in a package, and its graph is the contiguity of the county
+polygons. The election is the paper's: its graph is friendships on Facebook.
+
+Every score is on counties that the model did not see, held out in two ways: at random,
+each among observed neighbours, or by whole regions. Where a row of the table chooses
+(the size k of the embedding, the strength of a smoother), it does so on folds inside
+the training part of each fold.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import geopandas as gpd
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from shapely.affinity import affine_transform
+from matplotlib import pyplot
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_validate
 from sklearn.neighbors import KNeighborsRegressor
@@ -28,188 +30,170 @@ from skginr import Graph, GraphBlockKFold, GraphSmoother, SIRENRegressor, Spectr
 from skginr.datasets import fetch_us_election, load_us_unemployment
 from skginr.plotting import plot_prediction
 
-mpl.use("Agg")
-
 K = "spectralembedder__n_components"
 K_VALUES = [4, 8, 16, 32, 64, 100]
-ALPHAS = np.logspace(-2, 1, 7)
-NEIGHBORS = [3, 5, 10, 20, 40]
+BASELINES = ("nearest neighbours on the map", "graph smoother")
+
+
+def main(signal, output, n_jobs, k_values):
+    mpl.use("Agg")
+    counties, graph, column, label = load(signal)
+    table = pd.DataFrame(counties.drop(columns="geometry")).dropna(subset=[column])
+    X, y = table[["fips"]], table[column]
+    print(graph)
+    print(f"{label}: known in {len(table):,} counties, unknown in {len(counties) - len(table)}")
+
+    model = make_pipeline(SpectralEmbedder(graph=graph), SIRENRegressor(random_state=0))
+    ways = {
+        "random": (KFold(5, shuffle=True, random_state=0), KFold(3, shuffle=True, random_state=1)),
+        "blocked": (GraphBlockKFold(5, graph=graph), GraphBlockKFold(3, graph=graph)),
+    }
+    rows, searches = [], {}
+    for way, (outer, inner) in ways.items():
+        print(f"\n{way} folds", flush=True)
+        search = GridSearchCV(
+            model, {K: k_values}, scoring=SCORING, refit="r2", cv=outer, n_jobs=n_jobs
+        )
+        searches[way] = search.fit(X, y)
+        found = [
+            report(f"SIREN, k = {k}", *of_search(search, i), y) for i, k in enumerate(k_values)
+        ]
+        choosers = {
+            "SIREN, k chosen inside": GridSearchCV(model, {K: k_values}, cv=inner)
+        } | baselines(counties, graph, inner)
+        for name, chooser in choosers.items():
+            scores = cross_validate(chooser, X, y, cv=outer, scoring=SCORING, n_jobs=n_jobs)
+            found.append(report(name, scores["test_r2"], scores["test_sse"], y))
+        rows += [{"folds": way} | row for row in found]
+    scores = pd.DataFrame(rows)
+
+    print("\nHeld-out R2: folds pooled, then mean and spread of the folds")
+    print(as_table(scores).to_string())
+
+    # Every county by a model that did not see it: those that are known by the models
+    # of the random folds, the others by the model refitted on all that are known.
+    best = searches["random"].best_estimator_
+    predicted = pd.Series(best.predict(counties[["fips"]]), index=counties["fips"])
+    predicted[X["fips"]] = cross_val_predict(best, X, y, cv=ways["random"][0], n_jobs=n_jobs)
+    counties = counties.assign(predicted=predicted.to_numpy())
+    draw(counties, scores, column, label, searches["random"].best_params_[K], output)
+    print(f"\nMap: {output}")
+
+
+def load(signal):
+    """Return the map, its graph, the name of the signal's column and its label."""
+    if signal == "election":
+        data = fetch_us_election(2012)
+        return data.frame, data.graph, "election", "Republican lead 2012, standardised"
+    counties = load_us_unemployment()
+    graph = Graph.from_geodataframe(counties, labels="fips", method="queen")
+    return counties, graph, "unemployment", "unemployment 2009, %"
+
+
+def baselines(counties, graph, inner):
+    """Return what the network has to beat, each tuned on the inner folds."""
+    places = Graph.from_geodataframe(counties, labels="fips", method="knn")
+    to_positions = FunctionTransformer(lambda X: places.positions[places.locate(X["fips"])])
+    neighbors = make_pipeline(to_positions, KNeighborsRegressor(weights="distance"))
+    smoother = GraphSmoother(graph=graph)
+    grids = (
+        {"kneighborsregressor__n_neighbors": [3, 5, 10, 20, 40]},
+        {"order": [1, 2], "alpha": np.logspace(-2, 1, 7)},
+    )
+    return {
+        name: GridSearchCV(model, grid, cv=inner)
+        for name, model, grid in zip(BASELINES, (neighbors, smoother), grids, strict=True)
+    }
 
 
 def sum_of_squares(y, predicted):
     return float(((y - predicted) ** 2).sum())
 
 
-# The second turns folds into one pooled R2.
+# The sums of squares of the folds make one pooled R2.
 SCORING = {"r2": "r2", "sse": make_scorer(sum_of_squares, greater_is_better=False)}
 
 
-def load(signal):
-    """Return (map, graph, name of the signal's column, its label)."""
-    if signal == "election":
-        data = fetch_us_election(2012)
-        return data.frame, data.graph, "election", "Republican lead 2012 (standardised)"
-    counties = load_us_unemployment()
-    graph = Graph.from_geodataframe(counties, labels="fips", method="queen")
-    return counties, graph, "unemployment", "unemployment 2009, %"
-
-
-def positions_of(counties):
-    """Return a transformer from FIPS codes to points in space, for neighbours on the map."""
-    places = Graph.from_geodataframe(counties, labels="fips", method="knn")
-    return FunctionTransformer(lambda X: places.positions[places.locate(X.iloc[:, 0])])
-
-
-def summary(name, r2, sse, y):
-    """Return a row of the table: folds pooled, and their mean and spread."""
-    pooled = 1 + np.sum(sse) / np.sum((y - y.mean()) ** 2)
-    return {"model": name, "pooled": pooled, "mean": np.mean(r2), "spread": np.std(r2)}
-
-
-def score_search(search, X, y):
-    """Fit a grid search over k and return a row of the table for each k."""
-    search.fit(X, y)
-    results = search.cv_results_
-    folds = range(search.n_splits_)
+def of_search(search, candidate):
+    """Return the two scores of every fold of one candidate of a fitted search."""
     return [
-        summary(
-            f"SIREN, k = {params[K]}",
-            [results[f"split{fold}_test_r2"][i] for fold in folds],
-            [results[f"split{fold}_test_sse"][i] for fold in folds],
-            y,
-        )
-        for i, params in enumerate(results["params"])
+        [search.cv_results_[f"split{i}_test_{score}"][candidate] for i in range(search.n_splits_)]
+        for score in SCORING
     ]
 
 
-def score(name, model, X, y, cv, n_jobs):
-    scores = cross_validate(model, X, y, cv=cv, scoring=SCORING, n_jobs=n_jobs)
-    row = summary(name, scores["test_r2"], scores["test_sse"], y)
-    print(f"    {name:34s} pooled R2 {row['pooled']:6.3f}", flush=True)
-    return row
+def report(name, r2, negative_sse, y):
+    """Return a row of the table, and print it: progress for the one who waits."""
+    pooled = 1 + np.sum(negative_sse) / np.sum((y - y.mean()) ** 2)
+    print(f"    {name:30s} {pooled:6.3f}", flush=True)
+    return {"model": name, "pooled": pooled, "mean": np.mean(r2), "spread": np.std(r2)}
+
+
+def as_table(scores):
+    table = scores.pivot_table(index="model", columns="folds", sort=False)
+    ordered = [(score, way) for way in scores["folds"].unique() for score in scores.columns[2:]]
+    return table[ordered].swaplevel(axis="columns").round(3)
 
 
 def arrange(counties):
-    """Return the map as printed: Alaska, Hawaii and Puerto Rico below the rest, in the plane."""
+    """Return the map as it is printed: Alaska, Hawaii and Puerto Rico below the rest."""
+    plane = "EPSG:5070"
     if "state" not in counties:
-        return counties.to_crs("EPSG:5070")
-    # State: projection, scale, and where its middle goes (metres east, north).
+        return counties.to_crs(plane)
+    # State: its projection, its scale, and the place of its middle in metres.
     insets = {
         "AK": ("EPSG:3338", 0.33, (-1_850_000, 480_000)),
         "HI": ("EPSG:32604", 0.9, (-950_000, 330_000)),
         "PR": ("EPSG:32620", 1.2, (1_900_000, 350_000)),
     }
-    parts = [
-        counties[~counties["state"].isin([*insets, "AS", "GU", "MP", "VI"])].to_crs("EPSG:5070")
-    ]
+    elsewhere = [*insets, "AS", "GU", "MP", "VI"]
+    parts = [counties[~counties["state"].isin(elsewhere)].to_crs(plane)]
     for state, (crs, scale, (east, north)) in insets.items():
         part = counties[counties["state"] == state].to_crs(crs)
-        x0, y0, x1, y1 = part.total_bounds
-        shift = [east - scale * (x0 + x1) / 2, north - scale * (y0 + y1) / 2]
-        moved = part.geometry.map(
-            lambda shape, s=scale, d=shift: affine_transform(shape, [s, 0, 0, s, *d])
-        )
-        parts.append(part.set_geometry(gpd.GeoSeries(moved, index=part.index, crs=None)))
-        parts[-1] = parts[-1].set_crs("EPSG:5070", allow_override=True)
-    return gpd.GeoDataFrame(pd.concat(parts), crs="EPSG:5070")
-
-
-def plot_scores(table, axis):
-    """Draw held-out R2 against k, with the baselines as lines across."""
-    for colour, (folds, rows) in zip(("C0", "C1"), table.groupby("folds", sort=False), strict=True):
-        siren = rows[rows["k"].notna()]
-        axis.errorbar(
-            siren["k"],
-            siren["mean"],
-            siren["spread"],
-            color=colour,
-            marker="o",
-            capsize=3,
-            label=f"SIREN, {folds} folds",
-        )
-        for style, name in (("--", "kNN on the map"), (":", "graph smoother")):
-            value = rows.loc[rows["model"] == name, "mean"].item()
-            axis.axhline(value, color=colour, linestyle=style, label=f"{name}, {folds} folds")
-    axis.set_xscale("log")
-    axis.set_xticks(K_VALUES, K_VALUES)
-    axis.minorticks_off()
-    axis.set(xlabel="k, size of the embedding", ylabel="held-out R² (mean and spread of folds)")
-    axis.set_title("held-out R² by size of the embedding")
-    axis.legend(fontsize="small", ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
-
-
-def main(signal, output, n_jobs):
-    counties, graph, column, label = load(signal)
-    print(graph)
-    table = pd.DataFrame(counties.drop(columns="geometry")).dropna(subset=[column])
-    X, y = table[["fips"]], table[column]
-    print(f"{len(table):,} counties with {label}; {len(counties) - len(table)} without")
-
-    model = make_pipeline(SpectralEmbedder(graph=graph), SIRENRegressor(random_state=0))
-    map_neighbors = make_pipeline(positions_of(counties), KNeighborsRegressor(weights="distance"))
-    baselines = {
-        "kNN on the map": GridSearchCV(
-            map_neighbors,
-            {"kneighborsregressor__n_neighbors": NEIGHBORS},
-            cv=KFold(5, shuffle=True, random_state=1),
-        ),
-        "graph smoother": GridSearchCV(
-            GraphSmoother(graph=graph),
-            {"order": [1, 2], "alpha": ALPHAS},
-            cv=KFold(5, shuffle=True, random_state=1),
-        ),
-    }
-    ways = {
-        "random": KFold(5, shuffle=True, random_state=0),
-        "blocked": GraphBlockKFold(5, graph=graph),
-    }
-    rows, searches = [], {}
-    for folds, cv in ways.items():
-        print(f"{folds} folds", flush=True)
-        searches[folds] = GridSearchCV(
-            model, {K: K_VALUES}, cv=cv, scoring=SCORING, refit="r2", n_jobs=n_jobs, verbose=1
-        )
-        found = score_search(searches[folds], X, y)
-        print(f"    best k {searches[folds].best_params_[K]}")
-        found += [score(name, m, X, y, cv, n_jobs) for name, m in baselines.items()]
-        rows += [{"folds": folds} | row for row in found]
-    scores = pd.DataFrame(rows)
-    scores["k"] = scores["model"].str.extract(r"k = (\d+)", expand=False).astype(float)
-
-    print("\nheld-out R2, pooled over folds, and mean and spread of the folds")
-    shown = scores.drop(columns="k").set_index(["model", "folds"]).unstack("folds")  # noqa: PD010
-    shown = shown.swaplevel(axis=1).reindex(columns=ways, level=0).reindex(scores["model"].unique())
-    print(shown.round(3).to_string())
-
-    # Every county by a model that did not see it; those without a rate by all the others.
-    best = searches["random"].best_estimator_
-    predicted = pd.Series(best.predict(counties[["fips"]]), index=counties["fips"])
-    predicted[X["fips"]] = cross_val_predict(best, X, y, cv=ways["random"], n_jobs=n_jobs)
-    counties = counties.assign(predicted=predicted.to_numpy())
-    draw(counties, scores, column, label, best[0].n_components_, output)
-    print(f"\nmap: {output}")
+        west, south, right, top = part.total_bounds
+        move = [scale, 0, 0, scale]
+        move += [east - scale * (west + right) / 2, north - scale * (south + top) / 2]
+        moved = part.geometry.affine_transform(move).set_crs(plane, allow_override=True)
+        parts.append(part.set_geometry(moved))
+    return gpd.GeoDataFrame(pd.concat(parts))
 
 
 def draw(counties, scores, column, label, k, output):
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(2, 2, figsize=(17, 11), layout="constrained")
+    """Save three maps, and the scores against k."""
+    figure, axes = pyplot.subplots(2, 2, figsize=(16, 9.5), layout="constrained")
     drawn = arrange(counties)
     plot_prediction(drawn, drawn[column], drawn["predicted"], label=label, axes=axes.flat[:3])
-    axes.flat[1].set_title(f"predicted by SIREN from other counties, k = {k}")
-    plot_scores(scores, axes.flat[3])
+    axes[0, 1].set_title(f"predicted from the other counties, k = {k}")
+    plot_scores(scores, axes[1, 1])
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=110)
+    pyplot.close(figure)
+
+
+def plot_scores(scores, axis):
+    """Draw held-out R2 against k, and the baselines as lines across."""
+    for colour, way in zip(("C0", "C1"), scores["folds"].unique(), strict=True):
+        rows = scores[scores["folds"] == way].set_index("model")
+        siren = rows[rows.index.str.contains("k = ")]
+        k = siren.index.str.extract(r"(\d+)", expand=False).astype(int)
+        axis.plot(k, siren["pooled"], color=colour, marker="o", label=f"SIREN, {way} folds")
+        for style, name in zip(("--", ":"), BASELINES, strict=True):
+            level = rows.loc[name, "pooled"]
+            axis.axhline(level, color=colour, linestyle=style, label=f"{name}, {way} folds")
+    axis.set_xscale("log")
+    axis.set_xticks(k, k)
+    axis.minorticks_off()
+    axis.set(xlabel="k, size of the embedding", ylabel="held-out R², folds pooled")
+    axis.set_title("how well counties are predicted that were not observed")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower left", fontsize="small")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--signal", choices=["unemployment", "election"], default="unemployment")
     parser.add_argument("--output", type=Path, help="where to save the map (PNG)")
-    parser.add_argument("--n-jobs", type=int, default=2, help="processes that fit in parallel")
-    arguments = parser.parse_args()
-    main(
-        arguments.signal,
-        arguments.output or Path("build") / f"county_{arguments.signal}.png",
-        arguments.n_jobs,
-    )
+    parser.add_argument("--n-jobs", type=int, default=2, help="fits that run side by side")
+    given = parser.parse_args()
+    default = Path("build") / f"county_{given.signal}.png"
+    main(given.signal, given.output or default, given.n_jobs, K_VALUES)

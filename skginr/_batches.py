@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch.utils.data import Dataset, Subset
@@ -63,7 +64,7 @@ class TensorBatches:
         seed: int = 0,
     ) -> None:
         if isinstance(dataset, Subset):
-            dataset = TensorTable(*_subset(dataset.dataset, torch.as_tensor(dataset.indices)))
+            dataset = _rows_of_subset(dataset)
         self.dataset = dataset
         self.batch_size = batch_size
         self.sampling = sampling
@@ -92,8 +93,8 @@ class TensorBatches:
         return order[: self.batch_size] % n_rows
 
 
-def _subset(
-    table: TensorTable, rows: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    rows = rows.to(table.X.device)
-    return table.X[rows], table.y[rows], None if table.weight is None else table.weight[rows]
+def _rows_of_subset(subset: Subset) -> TensorTable:
+    table = cast(TensorTable, subset.dataset)
+    rows = torch.as_tensor(subset.indices, device=table.X.device)
+    weight = None if table.weight is None else table.weight[rows]
+    return TensorTable(table.X[rows], table.y[rows], weight)

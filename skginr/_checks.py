@@ -42,7 +42,7 @@ def check_real(
     if isinstance(value, bool) or not isinstance(value, Real):
         choices = "a number" if word is None else f"a number or {word!r}"
         raise TypeError(f"{name} must be {choices}; got {value!r} of type {_type_name(value)}.")
-    if not np.isfinite(value) or value < minimum or (strict and value == minimum):
+    if not np.isfinite(float(value)) or value < minimum or (strict and value == minimum):
         rule = f"{'greater than' if strict else 'at least'} {minimum:g} and finite"
         raise ValueError(f"{name} must be {rule}; got {value}.")
 

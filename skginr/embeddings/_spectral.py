@@ -352,7 +352,7 @@ class _RowIndex:
 
     @staticmethod
     def _keys(matrix: NDArray[np.float64] | sp.csr_array) -> list[bytes]:
-        if not sp.issparse(matrix):
+        if isinstance(matrix, np.ndarray):
             # Adding zero makes -0.0 and 0.0 the same bytes.
             return [row.tobytes() for row in np.ascontiguousarray(matrix) + 0.0]
         ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)

@@ -466,7 +466,7 @@ class Graph:
     @cached_property
     def node_areas(self) -> NDArray[np.float64] | None:
         """Array of shape (n_nodes,): a third of the faces around each vertex, or None."""
-        if self._faces is None:
+        if self._faces is None or self._positions is None:
             return None
         areas = vertex_areas(self._positions, self._faces)
         areas.flags.writeable = False

@@ -1,7 +1,7 @@
 """Node labels: what they may be, and finding nodes by them."""
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
     )
 
 
-def _nearest_labels(label: Hashable, labels: pd.Index) -> list[Hashable]:
+def _nearest_labels(label: Hashable, labels: pd.Index) -> Sequence[Hashable]:
     if isinstance(label, str):
         return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
     if pd.api.types.is_numeric_dtype(labels.dtype):

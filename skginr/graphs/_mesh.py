@@ -43,4 +43,6 @@ def vertex_areas(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDA
     # Lagrange's identity: right in any number of dimensions.
     squared = (u * u).sum(1) * (v * v).sum(1) - (u * v).sum(1) ** 2
     face_areas = 0.5 * np.sqrt(np.maximum(squared, 0.0))
-    return np.bincount(faces.ravel(), np.repeat(face_areas / 3, 3), minlength=len(vertices))
+    areas = np.zeros(len(vertices))
+    np.add.at(areas, faces, face_areas[:, None] / 3)
+    return areas

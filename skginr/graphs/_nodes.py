@@ -37,17 +37,14 @@ def locate_nodes(
             f"{np.ndim(X)} dimension(s). Use double brackets, table[['label']], or "
             f"array.reshape(-1, 1)."
         )
-    is_frame = isinstance(X, pd.DataFrame)
-    X = X if is_frame else np.asarray(X)
-    if X.shape[1] != 1:
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    if frame.shape[1] != 1:
         raise ValueError(
-            f"X must have one column, the node labels; got "
-            f"{list(X.columns) if is_frame else X.shape[1]} columns. Select it, "
-            f"table[['label']], and join other columns with a ColumnTransformer."
+            f"X must have one column, the node labels; got columns {list(frame.columns)}. "
+            f"Select it, table[['label']], and join other columns with a ColumnTransformer."
         )
-    if X.shape[0] == 0:
+    if len(frame) == 0:
         raise ValueError("X must have at least one row; got an empty table.")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    if is_frame:
-        return graph.locate(X.iloc[:, 0], name=f"X[{X.columns[0]!r}]")
-    return graph.locate(X[:, 0], name="X")
+    name = f"X[{frame.columns[0]!r}]" if isinstance(X, pd.DataFrame) else "X"
+    return graph.locate(frame.iloc[:, 0], name=name)

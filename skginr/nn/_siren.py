@@ -70,34 +70,29 @@ class SIREN(nn.Module):
         widths = [n_inputs] + [hidden_units] * (n_layers - 1)
         if self.skip_at is not None:
             widths[self.skip_at] += n_inputs
+        outputs = [hidden_units] * (n_layers - 1) + [n_outputs]
         # skip_init: the default initialisation would draw from the global state.
-        self.layers = nn.ModuleList(
+        layers = [
             nn.utils.skip_init(nn.Linear, width, out, dtype=dtype)
-            for width, out in zip(
-                widths, [hidden_units] * (n_layers - 1) + [n_outputs], strict=True
-            )
-        )
-        self._initialise(first_gain, hidden_gain, torch.Generator().manual_seed(seed))
-        if zero_output:
-            nn.init.zeros_(self.layers[-1].weight)
-            nn.init.zeros_(self.layers[-1].bias)
-
-    def _initialise(
-        self, first_gain: float | str, hidden_gain: float, generator: torch.Generator
-    ) -> None:
-        for i, layer in enumerate(self.layers):
-            first = i == 0
+            for width, out in zip(widths, outputs, strict=True)
+        ]
+        generator = torch.Generator().manual_seed(seed)
+        for i, layer in enumerate(layers):
             if first_gain == "siren":
-                siren_uniform_(layer, omega_0=self.omega_0, first=first, generator=generator)
+                siren_uniform_(layer, omega_0=self.omega_0, first=i == 0, generator=generator)
             else:
                 gain_uniform_(
                     layer,
                     omega_0=self.omega_0,
-                    gain=float(first_gain) if first else hidden_gain,
-                    first=first,
+                    gain=hidden_gain if i else float(first_gain),
+                    first=i == 0,
                     periodic=self.periodic,
                     generator=generator,
                 )
+        if zero_output:
+            nn.init.zeros_(layers[-1].weight)
+            nn.init.zeros_(layers[-1].bias)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the signal at coordinates ``X``, shape (n_rows, n_outputs)."""
