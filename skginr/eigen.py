@@ -16,9 +16,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, eigsh, splu
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from sklearn.utils.validation import check_memory
 
+from skginr._linalg import count_eigenvalues_below, factor_positive_definite
 from skginr.laplacians import Laplacian, laplacian
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Up to this many nodes LAPACK on the full matrix is fastest, and complete.
 _DENSE_NODES = 500
+# Beyond so many the full matrix takes gigabytes, and minutes.
+_MAX_DENSE_NODES = 12_000
 # The shift, as a share of the mean diagonal: far enough from zero to factor
 # safely, near enough to tell the smallest eigenvalues apart.
 _SHIFT = 1e-4
@@ -118,7 +121,13 @@ def _solve(digest: str, kind: str, n_vectors: int, *, adjacency: sp.csr_array) -
 
 
 def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis:
-    """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``."""
+    """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``.
+
+    Raises
+    ------
+    RuntimeError
+        If the iteration fails on a component too large for a dense solver.
+    """
     components = _components_by_size(adjacency)
     n_nodes = adjacency.shape[0]
     # K u = lambda M u becomes an ordinary problem in v = M^1/2 u.
@@ -162,27 +171,36 @@ def _solve_connected(
     """Return the k smallest eigenpairs orthogonal to ``kernel``."""
     kernel = kernel / np.linalg.norm(kernel)
     n = matrix.shape[0]
-    if n <= _DENSE_NODES or k > n // 4:
-        bound = float(abs(matrix).sum(axis=1).max())
-        # The kernel is moved above everything else.
-        lifted = matrix.toarray() + 2 * bound * np.outer(kernel, kernel)
-        values, vectors = eigh(lifted, subset_by_index=(0, k - 1), overwrite_a=True)
-    else:
-        values, vectors = _shift_invert(matrix, kernel, k)
+    pairs = None
+    if n > _DENSE_NODES and k <= n // 4:
+        pairs = _shift_invert(matrix, kernel, k)
+    if pairs is None:
+        if n > _MAX_DENSE_NODES:
+            raise RuntimeError(
+                f"the iteration did not find all of the first {k} eigenvectors of a component of "
+                f"{n} nodes, too many for a dense solver. Ask for a few more, or fewer."
+            )
+        pairs = _dense(matrix, kernel, k)
+    values, vectors = pairs
     return np.maximum(values, 0.0), vectors
+
+
+def _dense(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    bound = float(abs(matrix).sum(axis=1).max())
+    # The kernel is moved above everything else.
+    lifted = matrix.toarray() + 2 * bound * np.outer(kernel, kernel)
+    return eigh(lifted, subset_by_index=(0, k - 1), overwrite_a=True)
 
 
 def _shift_invert(
     matrix: sp.csr_array, kernel: NDArray[np.float64], k: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the pairs by Lanczos iteration, or None if it failed or missed one."""
     n = matrix.shape[0]
     shift = _SHIFT * matrix.diagonal().mean()
-    factor = splu(
-        sp.csc_array(matrix + shift * sp.eye_array(n)),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
+    factor = factor_positive_definite(matrix + shift * sp.eye_array(n))
 
     def invert(x: NDArray[np.float64]) -> NDArray[np.float64]:
         x = x.ravel()
@@ -190,16 +208,33 @@ def _shift_invert(
         return y - kernel * (kernel @ y)
 
     start = np.random.default_rng(0).standard_normal(n)
-    values, vectors = eigsh(
-        matrix,
-        k=k,
-        sigma=-shift,
-        OPinv=LinearOperator((n, n), matvec=invert, dtype=np.float64),
-        which="LM",
-        v0=start - kernel * (kernel @ start),
-    )
+    try:
+        values, vectors = eigsh(
+            matrix,
+            k=k,
+            sigma=-shift,
+            OPinv=LinearOperator((n, n), matvec=invert, dtype=np.float64),
+            which="LM",
+            v0=start - kernel * (kernel @ start),
+        )
+    except ArpackNoConvergence:
+        return None
     order = np.argsort(values, kind="stable")
-    return values[order], vectors[:, order]
+    values, vectors = values[order], vectors[:, order]
+    return (values, vectors) if _is_complete(matrix, values) else None
+
+
+def _is_complete(matrix: sp.csr_array, values: NDArray[np.float64]) -> bool:
+    """Say whether no eigenvalue is missing below the last gap between ``values``.
+
+    A Lanczos iteration can pass over copies of a multiple eigenvalue, and every
+    residual look perfect.
+    """
+    gaps = np.diff(values, prepend=0.0)
+    last = int(np.flatnonzero(gaps > _DEGENERATE * values[-1]).max(initial=0))
+    count = count_eigenvalues_below(matrix, values[last] - gaps[last] / 2)
+    # The kernel is below too.
+    return count is None or count == last + 1
 
 
 def _fix_sign(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.linalg import spsolve
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from skginr._checks import check_count, check_real
+from skginr._linalg import factor_positive_definite
 from skginr.graphs import Graph, check_graph, locate_nodes
 from skginr.laplacians import laplacian
 
@@ -106,7 +106,7 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         system = self.alpha * (penalty + pull * sp.eye_array(graph.n_nodes))
         system += sp.diags_array(n_rows.astype(float))
         deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)
-        self.signal_ = mean + spsolve(sp.csc_array(system), deviation)
+        self.signal_ = mean + factor_positive_definite(system).solve(deviation)
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:

@@ -47,6 +47,27 @@ def test_complete_and_star_have_huge_multiplicities():
     np.testing.assert_allclose(basis_of(nx.star_graph(600), 40).eigenvalues, 1)
 
 
+def test_a_missed_copy_of_an_eigenvalue_is_noticed():
+    n = 24
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(n, n), dtype=float))
+    matrix = laplacian(adjacency).stiffness
+    exact = np.linalg.eigvalsh(matrix.toarray())[1:20]
+    assert eigen._is_complete(matrix, exact)
+    # Eigenvalues of a square grid come in pairs: drop one of the first.
+    assert exact[0] == pytest.approx(exact[1])
+    assert not eigen._is_complete(matrix, exact[1:])
+    assert not eigen._is_complete(matrix, np.delete(exact, 7))
+
+
+def test_a_failed_iteration_is_solved_densely(monkeypatch):
+    graph = nx.random_geometric_graph(600, 0.09, seed=2)
+    expected = basis_of(graph, 10)
+    monkeypatch.setattr(eigen, "_is_complete", lambda matrix, values: False)
+    dense = basis_of(graph, 10)
+    np.testing.assert_allclose(dense.eigenvalues, expected.eigenvalues, atol=1e-10)
+    np.testing.assert_allclose(dense.eigenvectors, expected.eigenvectors, atol=1e-7)
+
+
 RANDOM_GRAPHS = {
     "geometric": lambda: nx.random_geometric_graph(700, 0.08, seed=1),
     "scale free": lambda: nx.barabasi_albert_graph(800, 3, seed=1),
@@ -179,3 +200,10 @@ def test_memory_keeps_a_basis_on_disk(tmp_path):
     second = eigen.spectral_basis(graph.adjacency, memory=tmp_path, **arguments)
     assert eigen.n_solves() == before
     np.testing.assert_array_equal(first.eigenvectors, second.eigenvectors)
+
+
+def test_a_failure_too_large_for_the_dense_solver_is_an_error(monkeypatch):
+    monkeypatch.setattr(eigen, "_is_complete", lambda matrix, values: False)
+    monkeypatch.setattr(eigen, "_MAX_DENSE_NODES", 550)
+    with pytest.raises(RuntimeError, match="first 10 eigenvectors of a component of 600 nodes"):
+        basis_of(nx.path_graph(600), 10)

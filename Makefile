@@ -1,0 +1,25 @@
+# The two set-up commands are in the README; they make the environment used here.
+PYTHON ?= .venv/bin/python
+
+.PHONY: help demo test lint format
+
+help:
+	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
+	@echo "make test    the test suite, in about a minute"
+	@echo "make lint    style, format and types"
+	@echo "make format  apply style and format"
+
+demo:
+	$(PYTHON) examples/county_signals.py
+
+test:
+	$(PYTHON) -m pytest -n 2
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .

@@ -1,0 +1,31 @@
+import numpy as np
+import scipy.sparse as sp
+
+from skginr._linalg import count_eigenvalues_below, factor_positive_definite
+
+
+def spread(n, seed):
+    """A sparse symmetric matrix."""
+    upper = sp.random_array((n, n), density=0.05, rng=np.random.default_rng(seed))
+    return sp.csc_array(upper + upper.T)
+
+
+def test_the_factor_solves():
+    matrix = spread(80, 0) + 20 * sp.eye_array(80)
+    b = np.arange(80.0)
+    np.testing.assert_allclose(matrix @ factor_positive_definite(matrix).solve(b), b, atol=1e-10)
+
+
+def test_eigenvalues_are_counted_exactly():
+    for seed in range(5):
+        # Dominant diagonals of both signs keep the pivots on the diagonal.
+        matrix = spread(60, seed) + sp.diags_array(np.linspace(-30, 30, 60))
+        exact = np.linalg.eigvalsh(matrix.toarray())
+        for bound in (-20.3, -0.77, 11.1):
+            assert count_eigenvalues_below(matrix, bound) in (None, (exact < bound).sum())
+        assert count_eigenvalues_below(matrix, 100.0) == 60
+        assert count_eigenvalues_below(matrix, -100.0) == 0
+
+
+def test_a_bound_on_an_eigenvalue_is_not_answered():
+    assert count_eigenvalues_below(sp.csc_array(np.diag([1.0, 2.0])), 2.0) is None
