@@ -6,7 +6,8 @@ from skginr._linalg import count_eigenvalues_below, factor_positive_definite
 
 def spread(n, seed):
     """A sparse symmetric matrix."""
-    upper = sp.random_array((n, n), density=0.05, rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    upper = rng.random((n, n)) * (rng.random((n, n)) < 0.05)
     return sp.csc_array(upper + upper.T)
 
 

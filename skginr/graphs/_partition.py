@@ -81,9 +81,9 @@ def components_of(adjacency: sp.csr_array, nodes: NDArray[np.intp]) -> list[NDAr
 
 def _hops(adjacency: sp.csr_array) -> sp.csr_array:
     """Return the same edges, each of length 1."""
-    return sp.csr_array(
-        (np.ones(adjacency.nnz), adjacency.indices, adjacency.indptr), shape=adjacency.shape
-    )
+    # SciPy's shortest paths want 32-bit indices, and not every release converts them.
+    indices, indptr = adjacency.indices.astype(np.int32), adjacency.indptr.astype(np.int32)
+    return sp.csr_array((np.ones(adjacency.nnz), indices, indptr), shape=adjacency.shape)
 
 
 def _distance_to(hops: sp.csr_array, sources: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -106,9 +106,8 @@ def _centres(hops: sp.csr_array, cells: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return a node of small eccentricity in each cell, by sweeps from far ends."""
     rows = np.repeat(np.arange(hops.shape[0]), np.diff(hops.indptr))
     inside = cells[rows] == cells[hops.indices]
-    within = sp.csr_array(
-        (hops.data[inside], (rows[inside], hops.indices[inside])), shape=hops.shape
-    )
+    kept = (hops.data[inside], (rows[inside], hops.indices[inside]))
+    within = _hops(sp.csr_array(kept, shape=hops.shape))
     end = _greatest(cells, np.zeros(len(cells)))
     eccentricity = np.zeros(len(cells))
     for _ in range(_SWEEPS):
