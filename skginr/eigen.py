@@ -5,10 +5,14 @@ component is solved by itself, so that no eigenvalue of one hides behind an equa
 eigenvalue of another.
 """
 
+import dataclasses
 import os
+import tempfile
 import threading
-from collections import OrderedDict
+import zipfile
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +21,6 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-from sklearn.utils.validation import check_memory
 
 from skginr._linalg import count_eigenvalues_below, factor_positive_definite
 from skginr.laplacians import Laplacian, laplacian
@@ -66,6 +69,10 @@ class Basis:
         """Number of eigenpairs held."""
         return len(self.eigenvalues)
 
+    def suffices(self, n_vectors: int) -> bool:
+        """Say whether ``n_vectors`` are held, or all there are."""
+        return self.n_vectors >= min(n_vectors, self.n_available)
+
     def cuts_eigenspace(self, k: int) -> bool:
         """Say whether eigenvalue k + 1 equals eigenvalue k, counted from 1."""
         if not 0 < k < self.n_vectors:
@@ -95,29 +102,66 @@ def spectral_basis(
     n_vectors : int
         Eigenpairs wanted; fewer come back where the graph has fewer.
     memory : str, path, joblib.Memory or None, default None
-        Where to keep bases on disk, so that other processes find them.
+        Folder that keeps bases for other processes.
     """
-    key = (digest, kind)
-    known = _cache.get(key)
-    if known is None or known.n_vectors < min(n_vectors, known.n_available):
-        folder = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-        load = check_memory(folder).cache(_solve, ignore=["adjacency"])
-        known = load(digest, kind, n_vectors, adjacency=adjacency)
-        _cache.put(key, known)
-    return known
+    folder = folder_of(memory)
+    file = None if folder is None else folder / "skginr" / f"{digest}-{kind}.npz"
+    # One thread solves a basis, the others wait for it.
+    with _cache.lock_of(digest, kind):
+        basis = _cache.get((digest, kind))
+        if basis is None or not basis.suffices(n_vectors):
+            basis = read_basis(file) if file is not None and file.exists() else None
+        if basis is None or not basis.suffices(n_vectors):
+            _cache.count_solve()
+            basis = solve(adjacency, laplacian(adjacency, kind), n_vectors)
+        _cache.put((digest, kind), basis)
+        if file is not None:
+            write_basis(basis, file)
+    return basis
 
 
 def n_solves() -> int:
     """Return how many decompositions this process has computed."""
-    return _n_solves
+    return _cache.n_solves
 
 
-def _solve(digest: str, kind: str, n_vectors: int, *, adjacency: sp.csr_array) -> Basis:
-    # ``digest`` is what joblib.Memory knows ``adjacency`` by.
-    global _n_solves
-    with _lock:
-        _n_solves += 1
-    return solve(adjacency, laplacian(adjacency, kind), n_vectors)
+def clear_cache() -> None:
+    """Forget every basis kept in this process."""
+    _cache.clear()
+
+
+def folder_of(memory: "str | os.PathLike | joblib.Memory | None") -> Path | None:
+    """Return the folder that a ``memory`` argument names, as scikit-learn takes it."""
+    location = getattr(memory, "location", memory)
+    if location is None:
+        return None
+    if not isinstance(location, str | os.PathLike):
+        raise TypeError(
+            f"memory must be a folder, a joblib.Memory or None; got {type(memory).__name__}."
+        )
+    return Path(location)
+
+
+def read_basis(file: Path) -> Basis | None:
+    """Return the basis in ``file``, or None where the file is damaged."""
+    try:
+        with np.load(file) as arrays:
+            parts = {name: arrays[name] for name in arrays.files}
+        n_available = int(parts.pop("n_available"))
+        return Basis(**parts, n_available=n_available)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def write_basis(basis: Basis, file: Path) -> None:
+    """Write ``basis`` unless ``file`` already holds as much; whole or not at all."""
+    known = read_basis(file) if file.exists() else None
+    if known is not None and known.n_vectors >= basis.n_vectors:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
+        np.savez(part, **dataclasses.asdict(basis))
+    os.replace(part.name, file)
 
 
 def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis:
@@ -141,6 +185,7 @@ def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis
         k = min(n_vectors, len(nodes) - 1)
         if k > 0:
             values, vectors = _solve_connected(matrix[nodes][:, nodes], kernel[nodes], k)
+            vectors = _canonical(values, vectors)
             found += [
                 (value, nodes, vector) for value, vector in zip(values, vectors.T, strict=True)
             ]
@@ -148,7 +193,7 @@ def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis
     found = found[:n_vectors]
     vectors = np.zeros((n_nodes, len(found)))
     for column, (_, nodes, vector) in enumerate(found):
-        vectors[nodes, column] = _fix_sign(vector)
+        vectors[nodes, column] = vector
     vectors /= root[:, None]
     values = np.array([value for value, _, _ in found])
     for array in (values, vectors, operator.mass, components):
@@ -237,32 +282,75 @@ def _is_complete(matrix: sp.csr_array, values: NDArray[np.float64]) -> bool:
     return count is None or count == last + 1
 
 
+def _canonical(values: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the one basis of each eigenspace that depends on the eigenspace alone.
+
+    Solvers, and one solver asked for more or fewer vectors, return any rotation.
+    """
+    edges = np.flatnonzero(np.diff(values) > _DEGENERATE * values[-1]) + 1
+    spaces = np.split(np.arange(len(values)), edges)
+    columns = [
+        _fix_sign(vectors[:, space[0]])[:, None] if len(space) == 1 else _rotate(vectors[:, space])
+        for space in spaces
+    ]
+    return np.hstack(columns)
+
+
 def _fix_sign(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ``vector`` or its negative, by a rule that relabelling nodes does not change."""
     # The sum of cubes is zero only for a distribution as heavy on either side,
     # where no rule without the order of the nodes can tell the two apart.
     skewness = float((vector**3).sum())
     if abs(skewness) <= 1e-8 * float((np.abs(vector) ** 3).sum()):
-        size = np.abs(vector)
-        skewness = vector[np.argmax(size >= size.max() * (1 - 1e-6))]
+        skewness = float(vector[_first_greatest(np.abs(vector))])
     return vector if skewness >= 0 else -vector
+
+
+def _rotate(space: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of ``space`` made from its projector alone.
+
+    One by one, the projection of the node that lies most in what is left.
+    """
+    left, columns = space, []
+    for _ in range(space.shape[1]):
+        node = _first_greatest((left**2).sum(axis=1))
+        direction = left[node] / np.linalg.norm(left[node])
+        columns.append(left @ direction)
+        left = left - np.outer(columns[-1], direction)
+    return np.column_stack(columns)
+
+
+def _first_greatest(size: NDArray[np.float64]) -> int:
+    """Return the first position whose value is the greatest but for rounding."""
+    return int(np.argmax(size >= size.max() * (1 - 1e-6)))
 
 
 class _BasisCache:
     """The most recently used bases, up to a number of bytes."""
 
     def __init__(self, max_bytes: int) -> None:
+        self.n_solves = 0
         self._max_bytes = max_bytes
         self._bases: OrderedDict[tuple[str, str], Basis] = OrderedDict()
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def lock_of(self, *key: str) -> threading.Lock:
+        with self._guard:
+            return self._locks[key]
+
+    def count_solve(self) -> None:
+        with self._guard:
+            self.n_solves += 1
 
     def get(self, key: tuple[str, str]) -> Basis | None:
-        with _lock:
+        with self._guard:
             if key in self._bases:
                 self._bases.move_to_end(key)
             return self._bases.get(key)
 
     def put(self, key: tuple[str, str], basis: Basis) -> None:
-        with _lock:
+        with self._guard:
             self._bases[key] = basis
             self._bases.move_to_end(key)
             size = sum(kept.eigenvectors.nbytes for kept in self._bases.values())
@@ -271,15 +359,8 @@ class _BasisCache:
                 size -= dropped.eigenvectors.nbytes
 
     def clear(self) -> None:
-        with _lock:
+        with self._guard:
             self._bases.clear()
 
 
-_lock = threading.Lock()
 _cache = _BasisCache(_CACHE_BYTES)
-_n_solves = 0
-
-
-def clear_cache() -> None:
-    """Forget every basis kept in this process."""
-    _cache.clear()
