@@ -4,8 +4,10 @@ import importlib
 from collections.abc import Collection
 from numbers import Integral, Real
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -47,12 +49,39 @@ def check_real(
         raise ValueError(f"{name} must be {rule}; got {value}.")
 
 
+def check_numeric(name: str, values: Any) -> NDArray[np.float64]:
+    """Return dense ``values`` as a float64 array, converting nothing but numbers."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array; fill it, or drop masked entries.")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a table with rows of one length; {error}.") from error
+    if array.dtype == object:
+        # Nullable columns come as objects; what is missing in them is NaN.
+        array = _from_objects(name, array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must hold real numbers; got dtype {array.dtype}. Convert it first."
+        )
+    return array.astype(np.float64)
+
+
+def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
+    numbers = np.full(array.shape, np.nan)
+    for place, value in np.ndenumerate(array):
+        if isinstance(value, Real):
+            numbers[place] = float(value)
+        elif not (value is None or value is pd.NA or value is pd.NaT):
+            raise TypeError(
+                f"{name} must hold real numbers; got {value!r} of type {_type_name(value)}."
+            )
+    return numbers
+
+
 def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:
     """Return ``points`` as a finite float array of shape (n_points, n_dimensions)."""
-    try:
-        array = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a table of numbers; {error}.") from error
+    array = check_numeric(name, points)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{name} must have shape (n_points, n_dimensions) with at least one of each; "

@@ -107,14 +107,15 @@ def spectral_basis(
     folder = folder_of(memory)
     file = None if folder is None else folder / "skginr" / f"{digest}-{kind}.npz"
     # One thread solves a basis, the others wait for it.
-    with _cache.lock_of(digest, kind):
-        basis = _cache.get((digest, kind))
+    key = digest, kind
+    with _cache.lock_of(key):
+        basis = _cache.get(key)
         if basis is None or not basis.suffices(n_vectors):
             basis = read_basis(file) if file is not None and file.exists() else None
         if basis is None or not basis.suffices(n_vectors):
             _cache.count_solve()
             basis = solve(adjacency, laplacian(adjacency, kind), n_vectors)
-        _cache.put((digest, kind), basis)
+        _cache.put(key, basis)
         if file is not None:
             write_basis(basis, file)
     return basis
@@ -335,7 +336,7 @@ class _BasisCache:
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
-    def lock_of(self, *key: str) -> threading.Lock:
+    def lock_of(self, key: tuple[str, str]) -> threading.Lock:
         with self._guard:
             return self._locks[key]
 

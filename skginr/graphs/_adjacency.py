@@ -10,10 +10,11 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import require
+from skginr._checks import check_numeric, require
+from skginr.graphs._labels import plain_index
 
-# Two halves of a symmetric matrix that differ by less than this share of its
-# largest weight differ by rounding, not by meaning.
+# Two weights of an edge that differ by less than this share differ by rounding,
+# not by meaning.
 _SYMMETRY_TOLERANCE = 1e-10
 
 
@@ -35,25 +36,29 @@ def clean_adjacency(
     _check_symmetric(matrix, name=name)
     n_loops = np.count_nonzero(matrix.diagonal())
     if n_loops:
-        warnings.warn(
-            f"{name} has {n_loops} self-loops, which were dropped: an edge joins two different "
-            f"nodes. Set the diagonal to zero to silence this.",
-            UserWarning,
-            stacklevel=4,
-        )
+        _warn_loops(name, n_loops, stacklevel=5)
         matrix.setdiag(0.0)
-    matrix = sp.csr_array((matrix + matrix.T) / 2)
-    matrix.eliminate_zeros()
+    matrix = to_csr(matrix / 2 + matrix.T / 2, name=name)
     matrix.sort_indices()
     return matrix
 
 
+def _warn_loops(name: str, n_loops: int, *, stacklevel: int) -> None:
+    warnings.warn(
+        f"{name} has {n_loops} self-loops, which were dropped: an edge joins two different "
+        f"nodes. Drop them first to silence this.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
+
+
 def _check_symmetric(matrix: sp.csr_array, *, name: str) -> None:
-    difference = sp.coo_array(abs(matrix - matrix.T))
-    if difference.nnz == 0 or difference.max() <= _SYMMETRY_TOLERANCE * matrix.max():
+    other = sp.csr_array(matrix.T)
+    excess = sp.coo_array(abs(matrix - other) - _SYMMETRY_TOLERANCE * matrix.maximum(other))
+    if excess.nnz == 0 or excess.max() <= 0:
         return
-    entry = int(difference.data.argmax())
-    i, j = (int(axis[entry]) for axis in difference.coords)
+    entry = int(excess.data.argmax())
+    i, j = (int(axis[entry]) for axis in excess.coords)
     raise ValueError(
         f"{name} must be symmetric (an edge has one weight); got weight {matrix[i, j]:g} at "
         f"({i}, {j}) but {matrix[j, i]:g} at ({j}, {i}). Choose what you mean: "
@@ -61,19 +66,24 @@ def _check_symmetric(matrix: sp.csr_array, *, name: str) -> None:
     )
 
 
-def to_csr(matrix: ArrayLike | sp.sparray | sp.spmatrix, *, name: str) -> sp.csr_array:
+def to_csr(matrix: Any, *, name: str) -> sp.csr_array:
     """Return a canonical float64 CSR copy of a dense or sparse matrix."""
-    try:
-        result = sp.csr_array(matrix, dtype=np.float64, copy=True)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must be a matrix of numbers, scipy sparse or dense; "
-            f"got {type(matrix).__name__}."
-        ) from error
-    if result.ndim != 2:
-        raise ValueError(f"{name} must have two dimensions; got {result.ndim}.")
+    if not sp.issparse(matrix):
+        matrix = check_numeric(name, matrix)
+    elif matrix.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers; got dtype {matrix.dtype}.")
+    if matrix.ndim != 2:
+        raise ValueError(
+            f"{name} must be a matrix, with two dimensions; got {matrix.ndim}. A networkx graph "
+            f"goes to Graph.from_networkx, an edge table to Graph.from_edges."
+        )
+    result = sp.csr_array(matrix, dtype=np.float64, copy=True)
     result.sum_duplicates()
     result.eliminate_zeros()
+    # One dtype: the same matrix has the same fingerprint, however it was made.
+    index = np.int32 if max(result.nnz, *result.shape) < 2**31 else np.int64
+    result.indices = result.indices.astype(index, copy=False)
+    result.indptr = result.indptr.astype(index, copy=False)
     return result
 
 
@@ -117,9 +127,13 @@ def adjacency_from_pairs(
 
 
 def adjacency_from_edges(
-    frame: pd.DataFrame, source: Hashable, target: Hashable, weight: Hashable | None
-) -> tuple[sp.csr_array, pd.Index]:
-    """Return (adjacency, labels) of an undirected edge table; labels in sorted order.
+    frame: pd.DataFrame,
+    source: Hashable,
+    target: Hashable,
+    weight: Hashable | None,
+    length: Hashable | None,
+) -> tuple[sp.csr_array, pd.Index, sp.csr_array | None]:
+    """Return (adjacency, labels, lengths) of an undirected edge table; labels sorted.
 
     A pair listed twice, in either direction, is one edge and must carry one weight.
     """
@@ -127,56 +141,74 @@ def adjacency_from_edges(
         raise TypeError(
             f"frame must be a pandas DataFrame with a row per edge; got {type(frame).__name__}."
         )
-    wanted = {"source": source, "target": target} | ({} if weight is None else {"weight": weight})
+    wanted = {"source": source, "target": target, "weight": weight, "length": length}
     for name, column in wanted.items():
-        if column not in frame.columns:
+        if column is None and name in ("weight", "length"):
+            continue
+        if list(frame.columns).count(column) != 1:
             raise ValueError(
-                f"{name}={column!r} is not a column of frame; it has {list(frame.columns)}."
+                f"{name}={column!r} is not a column of frame, or not the only one of that name; "
+                f"it has {list(frame.columns)}."
             )
-    ends = pd.concat([frame[source], frame[target]], ignore_index=True)
-    if ends.isna().any():
-        row = int(ends.isna().to_numpy().argmax()) % len(frame)
+    if source == target or len(frame) == 0:
         raise ValueError(
-            f"frame has an edge without a {source!r} or {target!r} in row {row}; drop such rows."
+            f"frame must list edges between two columns; got {len(frame)} rows, "
+            f"source={source!r} and target={target!r}."
         )
-    kinds = {pd.api.types.infer_dtype(frame[c], skipna=False) for c in (source, target)}
-    if len(kinds) > 1 and "categorical" not in kinds:
+    first, second = (plain_index(frame[column]) for column in (source, target))
+    missing = first.isna() | second.isna()
+    if missing.any():
+        raise ValueError(
+            f"frame has an edge without a {source!r} or {target!r} in row {int(missing.argmax())}, "
+            f"one of {int(missing.sum())}; drop such rows."
+        )
+    kinds = {pd.api.types.infer_dtype(labels, skipna=False) for labels in (first, second)}
+    if len(kinds) > 1 and not any(kind.startswith("mixed") for kind in kinds):
         raise ValueError(
             f"{source!r} and {target!r} must hold labels of one kind; got {sorted(kinds)}. "
             f"Convert one with frame.astype."
         )
-    codes, labels = pd.factorize(ends, sort=True)
+    codes, labels = pd.factorize(first.append(second), sort=True)
     pairs = codes.reshape(2, -1).T
-    weights = None if weight is None else _edge_weights(frame, weight, pairs, labels)
-    return adjacency_from_pairs(pairs, len(labels), weights), pd.Index(labels)
+    n_loops = int((pairs[:, 0] == pairs[:, 1]).sum())
+    if n_loops:
+        _warn_loops("frame", n_loops, stacklevel=4)
+    weights, lengths = (
+        None if column is None else _edge_values(name, frame[column], pairs, labels)
+        for name, column in ((f"weight={weight!r}", weight), (f"length={length!r}", length))
+    )
+    if weights is not None and lengths is not None:
+        # No edge, no length.
+        lengths = np.where(weights > 0, lengths, 0.0)
+    adjacency = adjacency_from_pairs(pairs, len(labels), weights)
+    if lengths is None:
+        return adjacency, labels, None
+    return adjacency, labels, adjacency_from_pairs(pairs, len(labels), lengths)
 
 
-def _edge_weights(
-    frame: pd.DataFrame, weight: Hashable, pairs: NDArray[np.integer], labels: pd.Index
+def _edge_values(
+    name: str, column: pd.Series, pairs: NDArray[np.integer], labels: pd.Index
 ) -> NDArray[np.float64]:
-    try:
-        weights = frame[weight].to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"weight={weight!r} must be a numeric column; {error}.") from error
-    wrong = ~(weights >= 0) | ~np.isfinite(weights)
+    values = check_numeric(name, column)
+    wrong = ~(values >= 0) | ~np.isfinite(values)
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"weight={weight!r} must be finite and non-negative; got {weights[row]:g} in row "
-            f"{row}, one of {int(wrong.sum())}. Weights are similarities: zero means no edge."
+            f"{name} must be finite and non-negative; got {values[row]:g} in row {row}, one of "
+            f"{int(wrong.sum())}. Weights are similarities: zero means no edge."
         )
     low, high = pairs.min(axis=1), pairs.max(axis=1)
-    spread = pd.Series(weights).groupby([low, high]).agg(["min", "max"])
+    spread = pd.Series(values).groupby([low, high]).agg(["min", "max"])
     conflict = spread.index[spread["min"] < spread["max"]]
     if len(conflict):
         a, b = (labels[[end]].tolist()[0] for end in conflict[0])
         least, most = spread.loc[conflict[0]]
         raise ValueError(
-            f"the edge between {a!r} and {b!r} is listed with different weights "
-            f"({least:g} and {most:g}), one of {len(conflict)} such edges. An edge has one weight: "
-            f"aggregate the table first."
+            f"{name} must be the same wherever an edge is listed; the edge between {a!r} and "
+            f"{b!r} has {least:g} and {most:g}, and is one of {len(conflict)} such. Aggregate the "
+            f"table first."
         )
-    return weights
+    return values
 
 
 def adjacency_from_networkx(graph: Any, weight: str | None) -> tuple[Any, pd.Index]:
@@ -188,6 +220,9 @@ def adjacency_from_networkx(graph: Any, weight: str | None) -> tuple[Any, pd.Ind
         raise ValueError("graph must have at least one node; got an empty networkx graph.")
     if graph.is_directed():
         raise ValueError("graph must be undirected; got a directed one. Use graph.to_undirected().")
+    named = weight not in (None, "weight") and graph.number_of_edges() > 0
+    if named and not any(weight in data for _, _, data in graph.edges(data=True)):
+        raise ValueError(f"weight={weight!r} is an attribute of no edge of graph.")
     nodes = list(graph)
     adjacency = nx.to_scipy_sparse_array(graph, nodelist=nodes, weight=weight, dtype=float)
     return adjacency, pd.Index(nodes, tupleize_cols=False)
@@ -198,11 +233,18 @@ def adjacency_from_libpysal(weights: Any) -> tuple[Any, pd.Index]:
     from libpysal.graph import Graph as PysalGraph
     from libpysal.weights import W
 
-    if isinstance(weights, PysalGraph):
-        return weights.sparse, pd.Index(weights.unique_ids)
-    if isinstance(weights, W):
-        return weights.sparse, pd.Index(weights.id_order)
-    raise TypeError(
-        f"weights must be a libpysal.graph.Graph or libpysal.weights.W; "
-        f"got {type(weights).__name__}."
-    )
+    if not isinstance(weights, PysalGraph | W):
+        raise TypeError(
+            f"weights must be a libpysal.graph.Graph or libpysal.weights.W; "
+            f"got {type(weights).__name__}."
+        )
+    matrix = weights.sparse
+    if abs(matrix - matrix.T).max() > _SYMMETRY_TOLERANCE * abs(matrix).max():
+        raise ValueError(
+            "weights must be symmetric. Row-standardised weights become so by "
+            'transform("B"); for k nearest neighbours, which are one-way, use '
+            'Graph.from_geodataframe(gdf, method="knn") or symmetrise weights.sparse and use '
+            "Graph.from_adjacency."
+        )
+    names = weights.unique_ids if isinstance(weights, PysalGraph) else weights.id_order
+    return matrix, pd.Index(names)

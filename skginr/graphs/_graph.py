@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._checks import check_count, check_option, check_points
+from skginr._checks import check_count, check_numeric, check_option, check_points
 from skginr.graphs._adjacency import (
     adjacency_digest,
     adjacency_from_edges,
@@ -48,10 +48,15 @@ class Graph:
         Symmetric, non-negative weights.
     labels : pandas.Index of length n_nodes, optional
         One distinct name per node, which tables refer to. Default 0, 1, 2, ...
+    edge_lengths : sparse array of shape (n_nodes, n_nodes), optional
+        Positive and symmetric, one for each edge. Default: distances between
+        positions, else 1 a hop. Never the weights, which are similarities.
     positions : array-like of shape (n_nodes, n_dimensions), optional
-        Where the nodes are, in any unit; gives edges their length.
+        Where the nodes are, in any unit.
     faces : array-like of int of shape (n_faces, 3), optional
         Triangles of a mesh, as row numbers of ``positions``.
+    node_areas : array-like of shape (n_nodes,), optional
+        Non-negative. Default: a third of the faces around each node, else None.
     attributes : pandas.DataFrame of length n_nodes, optional
         Covariates of the nodes, never the signal to be learned.
     source : str, default "adjacency"
@@ -76,8 +81,10 @@ class Graph:
         adjacency: ArrayLike | sp.sparray | sp.spmatrix,
         *,
         labels: ArrayLike | pd.Index | None = None,
+        edge_lengths: sp.sparray | None = None,
         positions: ArrayLike | None = None,
         faces: ArrayLike | None = None,
+        node_areas: ArrayLike | None = None,
         attributes: pd.DataFrame | None = None,
         source: str = "adjacency",
     ) -> None:
@@ -89,16 +96,25 @@ class Graph:
         self._faces = None if faces is None else check_faces(faces, n).copy()
         if faces is not None and positions is None:
             raise ValueError("faces need positions, the coordinates of the vertices; got None.")
+        self._edge_lengths = _check_lengths(edge_lengths, self._adjacency)
+        self._node_areas = _check_areas(node_areas, n)
+        if attributes is not None and not isinstance(attributes, pd.DataFrame):
+            raise TypeError(f"attributes must be a DataFrame; got {type(attributes).__name__}.")
         _check_rows("attributes", attributes, n)
         self._attributes = None if attributes is None else attributes.set_axis(self._labels, axis=0)
         self._source = source
         self._freeze()
 
     def _freeze(self) -> None:
-        parts = self._adjacency
-        for array in (parts.data, parts.indices, parts.indptr, self._positions, self._faces):
+        for array in self._arrays():
             if array is not None:
                 array.flags.writeable = False
+
+    def _arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """Return all arrays that the graph is made of, but for labels and attributes."""
+        parts = self._adjacency
+        given = (self._edge_lengths, self._positions, self._faces, self._node_areas)
+        return (parts.data, parts.indices, parts.indptr, *given)
 
     @classmethod
     def from_adjacency(
@@ -143,6 +159,7 @@ class Graph:
         source: Hashable,
         target: Hashable,
         weight: Hashable | None = None,
+        length: Hashable | None = None,
     ) -> Self:
         """Return the graph of a table with a row per undirected edge.
 
@@ -156,21 +173,23 @@ class Graph:
         source, target : column names
             The labels of the two ends.
         weight : column name, optional
-            Non-negative similarities. Default: 1 for every edge.
+            Non-negative similarities; zero means no edge. Default: 1 for every edge.
+        length : column name, optional
+            Positive lengths, in any unit, for methods that measure distances.
 
         Raises
         ------
         ValueError
-            If a column is unknown, a label is missing, a weight is negative or not finite,
-            or one edge is listed with different weights.
+            If a column is unknown, a label is missing, a weight or length is negative or not
+            finite, or one edge is listed with different ones.
 
         Examples
         --------
         >>> Graph.from_edges(pd.DataFrame({"a": [1, 2], "b": [2, 3]}), "a", "b")
         <Graph: 3 nodes, 2 edges, 1 component, from an edge table>
         """
-        adjacency, labels = adjacency_from_edges(frame, source, target, weight)
-        return cls(adjacency, labels=labels, source="an edge table")
+        adjacency, labels, lengths = adjacency_from_edges(frame, source, target, weight, length)
+        return cls(adjacency, labels=labels, edge_lengths=lengths, source="an edge table")
 
     @classmethod
     def from_networkx(cls, graph: Any, weight: str | None = "weight") -> Self:
@@ -267,9 +286,10 @@ class Graph:
         """
         check_option("method", method, ("queen", "rook", "knn", "delaunay"))
         check_geometry(gdf)
-        if labels is not None and labels not in gdf.columns:
+        if labels is not None and list(gdf.columns).count(_hashable(labels)) != 1:
             raise ValueError(
-                f"labels={labels!r} is not a column of gdf; it has {list(gdf.columns)}."
+                f"labels must name one column of gdf, which has {list(gdf.columns)}; "
+                f"got {labels!r}."
             )
         names = gdf.index if labels is None else pd.Index(gdf[labels])
         # Before the slow part: a wrong column should not cost a contiguity search.
@@ -424,8 +444,10 @@ class Graph:
         return type(self)(
             self._adjacency,
             labels=self._labels,
+            edge_lengths=None if self._edge_lengths is None else self.edge_lengths,
             positions=self._positions,
             faces=self._faces,
+            node_areas=self._node_areas,
             attributes=frame.iloc[order],
             source=self._source,
         )
@@ -433,25 +455,30 @@ class Graph:
     @property
     def labels(self) -> pd.Index:
         """pandas.Index of length n_nodes: the names that tables refer to."""
-        return self._labels
+        # Renaming the copy leaves the graph alone; the values are shared.
+        return self._labels.copy()
 
     @property
     def adjacency(self) -> sp.csr_array:
         """Sparse array of shape (n_nodes, n_nodes): edge weights, on read-only memory."""
-        # A new wrapper each time: assigning to an entry of it leaves the graph alone.
-        parts = self._adjacency
-        return sp.csr_array((parts.data, parts.indices, parts.indptr), shape=parts.shape)
+        return self._on_edges(self._adjacency.data)
 
-    @cached_property
+    @property
     def edge_lengths(self) -> sp.csr_array:
-        """Sparse array like ``adjacency``: distances between positions, else 1 a hop."""
+        """Sparse array like ``adjacency``: given, or between positions, else 1 a hop."""
         parts = self._adjacency
-        rows = np.repeat(np.arange(self.n_nodes), np.diff(parts.indptr))
+        if self._edge_lengths is not None:
+            return self._on_edges(self._edge_lengths)
         lengths = np.ones(parts.nnz)
         if self._positions is not None:
+            rows = np.repeat(np.arange(self.n_nodes), np.diff(parts.indptr))
             lengths = np.linalg.norm(self._positions[rows] - self._positions[parts.indices], axis=1)
-        lengths.flags.writeable = False
-        return sp.csr_array((lengths, parts.indices, parts.indptr), shape=parts.shape)
+        return self._on_edges(lengths)
+
+    def _on_edges(self, data: NDArray[np.float64]) -> sp.csr_array:
+        # A new wrapper each time: assigning to an entry of it leaves the graph alone.
+        parts = self._adjacency
+        return sp.csr_array((data, parts.indices, parts.indptr), shape=parts.shape)
 
     @property
     def positions(self) -> NDArray[np.float64] | None:
@@ -463,14 +490,12 @@ class Graph:
         """Array of shape (n_faces, 3), read-only, or None where the graph is no mesh."""
         return self._faces
 
-    @cached_property
+    @property
     def node_areas(self) -> NDArray[np.float64] | None:
-        """Array of shape (n_nodes,): a third of the faces around each vertex, or None."""
-        if self._faces is None or self._positions is None:
-            return None
-        areas = vertex_areas(self._positions, self._faces)
-        areas.flags.writeable = False
-        return areas
+        """Array of shape (n_nodes,): given, or a third of the faces around each, or None."""
+        if self._node_areas is not None or self._faces is None or self._positions is None:
+            return self._node_areas
+        return vertex_areas(self._positions, self._faces)
 
     @property
     def attributes(self) -> pd.DataFrame | None:
@@ -501,11 +526,8 @@ class Graph:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal fingerprint of edges, positions and faces; equal graphs share it."""
-        parts = self._adjacency
-        return adjacency_digest(
-            parts.data, parts.indices, parts.indptr, self._positions, self._faces
-        )
+        """Hexadecimal fingerprint of all but labels and attributes; equal graphs share it."""
+        return adjacency_digest(*self._arrays())
 
     def locate(
         self, labels: ArrayLike | pd.Index | pd.Series, *, name: str = "labels"
@@ -554,7 +576,8 @@ class Graph:
             return NotImplemented
         if self is other:
             return True
-        same = self.digest == other.digest and self._labels.identical(other._labels)
+        same = self.digest == other.digest and self._labels.dtype == other._labels.dtype
+        same = same and self._labels.equals(other._labels)
         if self._attributes is None or other._attributes is None:
             return same and self._attributes is other._attributes
         return same and self._attributes.equals(other._attributes)
@@ -574,8 +597,9 @@ class Graph:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        # Computed here, so that worker processes need not do it again.
-        return self.__dict__ | {"digest": self.digest}
+        # The digest is computed here, so that worker processes need not do it again.
+        state = self.__dict__ | {"digest": self.digest}
+        return {name: value for name, value in state.items() if name != "components"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -597,6 +621,38 @@ def check_graph(graph: object) -> Graph:
         f"graph must be a skginr.Graph; got {type(graph).__name__}. "
         f"Build one with Graph.{builder}(...)."
     )
+
+
+def _hashable(value: Any) -> Hashable:
+    # An array or Series in place of a column name equals no name.
+    return value if isinstance(value, Hashable) else object()
+
+
+def _check_lengths(
+    lengths: sp.sparray | None, adjacency: sp.csr_array
+) -> NDArray[np.float64] | None:
+    """Return the length of every stored entry of ``adjacency``."""
+    if lengths is None:
+        return None
+    matrix = clean_adjacency(lengths, name="edge_lengths")
+    same = matrix.shape == adjacency.shape and matrix.nnz == adjacency.nnz
+    if not (same and np.array_equal(matrix.indices, adjacency.indices)):
+        raise ValueError(
+            f"edge_lengths must be positive on every edge and zero elsewhere; got "
+            f"{matrix.nnz // 2} lengths for {adjacency.nnz // 2} edges, or other pairs of nodes."
+        )
+    return matrix.data
+
+
+def _check_areas(areas: ArrayLike | None, n_nodes: int) -> NDArray[np.float64] | None:
+    if areas is None:
+        return None
+    array = check_numeric("node_areas", areas)
+    if array.shape != (n_nodes,) or not (np.isfinite(array) & (array >= 0)).all():
+        raise ValueError(
+            f"node_areas must be {n_nodes} finite, non-negative numbers; got shape {array.shape}."
+        )
+    return array
 
 
 def _check_rows(name: str, value: Any, n_nodes: int) -> None:

@@ -12,7 +12,7 @@ def check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
     """Return ``labels`` as an Index of ``n_nodes`` distinct values; numbers by default."""
     if labels is None:
         return pd.RangeIndex(n_nodes, name="node")
-    index = _as_index(labels)
+    index = plain_index(labels)
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
             f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
@@ -39,7 +39,7 @@ def locate(
     labels: ArrayLike | pd.Index | pd.Series, known: pd.Index, *, name: str
 ) -> NDArray[np.intp]:
     """Return the positions of ``labels`` in ``known``, or raise; see ``Graph.locate``."""
-    wanted = _as_index(labels)
+    wanted = plain_index(labels)
     if wanted.hasnans:
         raise ValueError(
             f"{name} must name a node in every row; row {int(wanted.isna().argmax())} is "
@@ -58,11 +58,18 @@ def locate(
     return rows
 
 
-def _as_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
+def plain_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
+    """Return labels in any one-dimensional container as an Index, categories as their values."""
     if isinstance(labels, pd.Series):
         labels = labels.array
+    elif isinstance(labels, pd.DataFrame | str) or not hasattr(labels, "__iter__"):
+        raise TypeError(
+            f"labels must be a list, array, Series or Index; got {type(labels).__name__}."
+        )
     elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
         labels = list(labels)  # type: ignore[arg-type]
+    if getattr(labels, "ndim", 1) != 1:
+        raise ValueError(f"labels must have one dimension; got {labels.ndim}.")  # type: ignore
     index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
     if isinstance(index, pd.CategoricalIndex):
         # A category is compared by its value.
@@ -72,7 +79,7 @@ def _as_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
 
 def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
     got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
-    if got == kept or len(wanted) == 0 or "mixed" in (got, kept):
+    if got == kept or len(wanted) == 0 or any(kind.startswith("mixed") for kind in (got, kept)):
         return
     remedy = f".astype({labels.dtype.name!r})"
     if (got, kept) == ("integer", "string"):
@@ -90,6 +97,7 @@ def _nearest_labels(label: Hashable, labels: pd.Index) -> Sequence[Hashable]:
     if isinstance(label, str):
         return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
     if pd.api.types.is_numeric_dtype(labels.dtype):
-        order = np.argsort(np.abs(labels.to_numpy() - label), kind="stable")[:3]
+        distance = np.abs(labels.to_numpy(dtype=np.float64) - float(label))  # type: ignore[arg-type]
+        order = np.argsort(distance, kind="stable")[:3]
         return labels[order].tolist()
     return []

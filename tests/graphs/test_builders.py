@@ -31,7 +31,8 @@ def test_edges_build_a_weighted_graph():
 
 
 def test_an_edge_to_itself_leaves_an_isolated_node():
-    graph = Graph.from_edges(pd.DataFrame({"s": [1, 5], "t": [2, 5]}), "s", "t")
+    with pytest.warns(UserWarning, match="frame has 1 self-loops"):
+        graph = Graph.from_edges(pd.DataFrame({"s": [1, 5], "t": [2, 5]}), "s", "t")
     assert graph.n_nodes == 3
     assert graph.n_edges == 1
 
@@ -46,8 +47,11 @@ def test_an_edge_to_itself_leaves_an_isolated_node():
         (
             {"s": [1, 2], "t": [2, 1], "w": [1, 2]},
             ("s", "t", "w"),
-            r"1 and 2.*different weights|different weights \(1 and 2\)",
+            "weight='w' must be the same.*between 1 and 2 has 1 and 2",
         ),
+        ({"s": [1], "t": [2]}, ("s", "s"), "between two columns; got 1 rows, source='s'"),
+        ({"s": [], "t": []}, ("s", "t"), "got 0 rows"),
+        ({"s": pd.Categorical([1]), "t": ["2"]}, ("s", "t"), "labels of one kind"),
         ({"s": [1], "t": [2], "w": [-1.0]}, ("s", "t", "w"), "non-negative; got -1 in row 0"),
         ({"s": [1], "t": [2], "w": [np.nan]}, ("s", "t", "w"), "finite"),
     ],
@@ -55,6 +59,16 @@ def test_an_edge_to_itself_leaves_an_isolated_node():
 def test_unfit_edge_tables_are_refused(frame, arguments, message):
     with pytest.raises(ValueError, match=message):
         Graph.from_edges(pd.DataFrame(frame), *arguments)
+
+
+def test_edges_may_have_lengths():
+    frame = pd.DataFrame({"s": ["a", "b"], "t": ["b", "c"], "km": [3.0, 4.0], "w": [1.0, 0.5]})
+    graph = Graph.from_edges(frame, "s", "t", weight="w", length="km")
+    assert graph.edge_lengths[0, 1] == 3.0
+    assert graph.edge_lengths[2, 1] == 4.0
+    assert graph.digest != Graph.from_edges(frame, "s", "t", weight="w").digest
+    with pytest.raises(ValueError, match="edge_lengths must be positive on every edge"):
+        Graph.from_edges(frame.assign(km=[0.0, 1.0]), "s", "t", length="km")
 
 
 def test_an_edge_table_is_a_dataframe():
@@ -104,6 +118,14 @@ def test_row_standardised_libpysal_weights_are_refused():
         Graph.from_libpysal(np.eye(3))
 
 
+def test_networkx_weights_must_be_named_right():
+    graph = nx.Graph()
+    graph.add_edge(0, 1, lanes=3)
+    assert Graph.from_networkx(graph, weight="lanes").adjacency[0, 1] == 3
+    with pytest.raises(ValueError, match="weight='lane' is an attribute of no edge"):
+        Graph.from_networkx(graph, weight="lane")
+
+
 def test_rook_shares_edges_and_queen_corners_too(squares):
     rook = edges_of(Graph.from_geodataframe(squares, labels="name", method="rook"))
     assert rook == {
@@ -151,7 +173,7 @@ def test_longitudes_meet_across_the_180th_meridian():
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        (lambda g: g, {"labels": "nom"}, r"labels='nom' is not a column of gdf"),
+        (lambda g: g, {"labels": "nom"}, r"name one column of gdf.*got 'nom'"),
         (lambda g: g.assign(name="x"), {"labels": "name"}, "'x' is repeated"),
         (lambda g: g, {"method": "hexagon"}, "method must be one of 'queen', 'rook'"),
         (lambda g: g.set_crs(None, allow_override=True), {"method": "knn"}, "gdf has no CRS"),

@@ -24,7 +24,11 @@ def test_repr_counts_and_names_its_source(path, archipelago):
 
 def test_nothing_can_be_changed_from_outside(path):
     before = path.adjacency.toarray()
-    for array in (path.adjacency.data, path.adjacency.indices, path.edge_lengths.data):
+    path.edge_lengths.data = np.zeros(6)
+    path.labels.name = "other"
+    assert path.labels.name is None
+    np.testing.assert_array_equal(path.edge_lengths.toarray(), before)
+    for array in (path.adjacency.data, path.adjacency.indices, path.components):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 7
     adjacency = path.adjacency
@@ -59,7 +63,8 @@ def test_pickle_keeps_everything_and_stays_read_only(path):
     assert loaded == path
     assert loaded is not path
     assert loaded.__dict__["digest"] == digest
-    assert not loaded.adjacency.data.flags.writeable
+    for array in (loaded.adjacency.data, loaded.components):
+        assert not array.flags.writeable
 
 
 def test_digest_follows_content_and_not_labels(path):
@@ -88,8 +93,51 @@ def test_unfit_matrices_are_refused(change, message):
 
 
 def test_words_are_not_a_matrix():
-    with pytest.raises(TypeError, match="matrix of numbers"):
-        Graph.from_adjacency([["a", "b"], ["c", "d"]])
+    for words in ([["a", "b"], ["c", "d"]], [["0", "1"], ["1", "0"]], 1j * PATH):
+        with pytest.raises(TypeError, match="adjacency must hold real numbers"):
+            Graph.from_adjacency(words)
+    with pytest.raises(TypeError, match="masked array"):
+        Graph.from_adjacency(np.ma.masked_equal(PATH, 1))
+    with pytest.raises(ValueError, match="two dimensions; got 0.*from_networkx"):
+        Graph.from_adjacency(7)
+
+
+def test_a_missing_weight_is_not_a_missing_edge():
+    with pytest.raises(ValueError, match=r"finite; got nan at \(0, 1\)"):
+        Graph.from_adjacency(np.array([[0, None], [None, 0]], dtype=object))
+
+
+def test_a_small_asymmetry_beside_a_large_weight_is_still_one():
+    with pytest.raises(ValueError, match=r"weight 50 at \(1, 2\) but 0 at \(2, 1\)"):
+        Graph.from_adjacency([[0, 1e12, 0], [1e12, 0, 50], [0, 0, 0]])
+
+
+def test_the_largest_weights_do_not_overflow():
+    assert Graph.from_adjacency([[0, 1.7e308], [1.7e308, 0]]).adjacency[0, 1] == 1.7e308
+
+
+def test_the_same_matrix_is_the_same_graph_whatever_its_index_type():
+    wide = sp.csr_array(PATH)
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    assert Graph.from_adjacency(wide) == Graph.from_adjacency(PATH)
+    edges = pd.DataFrame({"s": [0, 1, 2], "t": [1, 2, 3]})
+    assert Graph.from_edges(edges, "s", "t").digest == Graph.from_adjacency(PATH).digest
+
+
+def test_labels_of_mixed_kinds_are_found():
+    graph = Graph.from_adjacency(PATH, labels=[1, "a", (2, 3), 4.5])
+    np.testing.assert_array_equal(graph.locate([1, "a"]), [0, 1])
+    np.testing.assert_array_equal(graph.locate([1]), [0])
+
+
+def test_labels_are_one_column():
+    graph = Graph.from_adjacency(PATH)
+    with pytest.raises(TypeError, match="labels must be a list.*got DataFrame"):
+        graph.locate(pd.DataFrame({3: [1, 2], 1: [5, 6]}))
+    with pytest.raises(ValueError, match="one dimension; got 2"):
+        graph.locate(np.zeros((2, 2), int))
+    with pytest.raises(ValueError, match="1180591620717411303424 is not one"):
+        graph.locate([2**70])
 
 
 def test_self_loops_are_dropped_with_a_warning():
@@ -197,6 +245,18 @@ def test_attributes_follow_labels_and_are_copies(path):
         path.with_attributes(pd.concat([frame, frame[:1].rename({"d": "e"})]))
     with pytest.raises(ValueError, match="repeats 'd'"):
         path.with_attributes(pd.concat([frame, frame[:1]]))
+
+
+def test_lengths_and_areas_may_be_given(path):
+    graph = Graph(PATH, edge_lengths=3 * PATH, node_areas=[1, 2, 3, 4], labels=list("abcd"))
+    assert graph.edge_lengths[1, 2] == 3
+    assert graph.node_areas.tolist() == [1, 2, 3, 4]
+    kept = graph.with_attributes(pd.DataFrame({"x": range(4)}, index=list("abcd")))
+    assert kept.digest == graph.digest
+    with pytest.raises(ValueError, match="0 lengths for 3 edges"):
+        Graph(PATH, edge_lengths=0 * PATH)
+    with pytest.raises(ValueError, match="node_areas must be 4 finite"):
+        Graph(PATH, node_areas=[1, -1, 1, 1])
 
 
 def test_faces_need_positions_and_rows_must_match():
