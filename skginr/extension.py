@@ -6,10 +6,6 @@ from numpy.typing import NDArray
 
 from skginr.laplacians import degrees_of, positive
 
-# How far a new value may exceed the mean of its neighbours. The equation is
-# singular where the node's degree equals the eigenvalue.
-_MAX_AMPLIFICATION = 2.0
-
 
 def extend_eigenvectors(
     affinity: sp.csr_array,
@@ -24,8 +20,10 @@ def extend_eigenvectors(
     Each value solves the eigenvector equation at the new node x, its neighbours'
     values known: ``(d_x - lambda) u_x = sum_j a_xj u_j`` for the combinatorial
     Laplacian, ``(1 - lambda) u_x = sum_j a_xj u_j / d_x`` for the random walk, and
-    for the symmetric one the latter through u = sqrt(d) v. The result is at most
-    twice the weighted mean of the neighbours.
+    for the symmetric one the latter through u = sqrt(d) v. So the weighted mean of the
+    neighbours is amplified by 1 / (1 - t), with t = lambda / d_x or lambda. At t = 1
+    that is singular: beyond t = 1/2, where it is 2, the amplification returns to 1, as
+    1 + 1 / (2 t).
 
     Parameters
     ----------
@@ -63,8 +61,10 @@ def extend_eigenvectors(
     if kind == "symmetric":
         eigenvectors = eigenvectors / np.sqrt(positive(degrees))[:, None]
     neighbor_mean = (affinity @ eigenvectors) / new_degrees
-    damping = 1 - (eigenvalues / new_degrees if kind == "combinatorial" else eigenvalues[None, :])
-    values = neighbor_mean / np.maximum(damping, 1 / _MAX_AMPLIFICATION)
+    load = eigenvalues / (new_degrees if kind == "combinatorial" else 1.0)
+    values = neighbor_mean * np.where(
+        load <= 0.5, 1 / (1 - np.minimum(load, 0.5)), 1 + 0.5 / np.maximum(load, 0.5)
+    )
     return values * np.sqrt(new_degrees) if kind == "symmetric" else values
 
 

@@ -15,10 +15,6 @@ from skginr._linalg import factor_positive_definite
 from skginr.graphs import Graph, check_graph, locate_nodes
 from skginr.laplacians import laplacian
 
-# Weight of a pull to the mean, relative to the smoothing: it decides only where
-# nothing else does, in components without an observation.
-_PULL = 1e-12
-
 
 class GraphSmoother(RegressorMixin, BaseEstimator):
     """Tikhonov smoothing of a signal over a graph: the baseline for any signal.
@@ -39,6 +35,8 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    graph_ : Graph
+        The graph used in ``fit``.
     signal_ : ndarray of shape (n_nodes,)
         The smoothed signal at every node of the graph. In a component without an
         observation, the mean of y.
@@ -80,6 +78,7 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n_rows, 1)
             Node labels, which may repeat.
         y : array-like of shape (n_rows,)
+            One signal; for several, wrap in ``MultiOutputRegressor``.
 
         Returns
         -------
@@ -96,23 +95,25 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
                 f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
                 f"their nodes are predicted all the same."
             )
-        stiffness = laplacian(graph.adjacency).stiffness
+        mean = y.mean()
+        # Nothing is known of a component without an observation but the mean.
+        reached = np.flatnonzero(np.isin(graph.components, graph.components[nodes]))
+        stiffness = laplacian(graph.adjacency).stiffness[reached][:, reached]
         penalty = stiffness
         for _ in range(self.order - 1):
             penalty = penalty @ stiffness
-        n_rows = np.bincount(nodes, minlength=graph.n_nodes)
-        mean = y.mean()
-        pull = _PULL * (penalty.diagonal().mean() or 1.0)
-        system = self.alpha * (penalty + pull * sp.eye_array(graph.n_nodes))
-        system += sp.diags_array(n_rows.astype(float))
-        deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)
-        self.signal_ = mean + factor_positive_definite(system).solve(deviation)
+        n_rows = np.bincount(nodes, minlength=graph.n_nodes)[reached]
+        deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)[reached]
+        system = self.alpha * penalty + sp.diags_array(n_rows.astype(float))
+        self.graph_ = graph
+        self.signal_ = np.full(graph.n_nodes, mean)
+        self.signal_[reached] += factor_positive_definite(system).solve(deviation)
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Return the smoothed signal at the nodes that X names, shape (n_rows,)."""
         check_is_fitted(self)
-        return self.signal_[locate_nodes(self, X, self.graph, reset=False)]
+        return self.signal_[locate_nodes(self, X, self.graph_, reset=False)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

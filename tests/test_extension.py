@@ -27,13 +27,13 @@ def test_a_node_with_its_own_edges_gets_its_own_value(kind):
 def test_amplification_is_bounded():
     extended = extend_eigenvectors(
         sp.csr_array([[1.0, 1.0]]),
-        np.array([0.5, 2.0, 9.0]),
+        np.array([0.5, 1.0, 9.0]),
         np.ones((2, 3)),
         kind="combinatorial",
         degrees=np.array([1.0, 1.0]),
     )
-    # 1 / (1 - 0.5/2), then the bound at and beyond the singularity.
-    np.testing.assert_allclose(extended, [[4 / 3, 2.0, 2.0]])
+    # 1 / (1 - 0.5/2) by the equation; 2 at half its singularity; back towards 1 beyond.
+    np.testing.assert_allclose(extended, [[4 / 3, 2.0, 1 + 2 / 18]])
 
 
 def test_no_edge_means_zero():

@@ -45,3 +45,18 @@ def test_an_unobserved_island_gets_the_mean(archipelago):
 def test_unfit_parameters_are_refused(grid, grid_table, parameters, message):
     with pytest.raises(ValueError, match=message):
         GraphSmoother(graph=grid, **parameters).fit(grid_table[["node"]], grid_table["signal"])
+
+
+def test_heavy_weights_do_not_pull_components_together():
+    two = np.kron(np.eye(2), nx.to_numpy_array(nx.path_graph(4)))
+    smoother = GraphSmoother(graph=Graph.from_adjacency(1e4 * two), order=3)
+    smoother.fit([[0], [3], [4], [7]], [0.0, 0.0, 10.0, 10.0])
+    np.testing.assert_allclose(smoother.signal_, [0] * 4 + [10] * 4, atol=1e-6)
+
+
+def test_parameters_set_after_fit_wait_for_the_next(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    smoother = GraphSmoother(graph=grid).fit(X, y)
+    expected = smoother.predict(X)
+    smoother.set_params(graph=Graph.from_adjacency(grid.adjacency, labels=grid.labels[::-1]))
+    np.testing.assert_array_equal(smoother.predict(X), expected)

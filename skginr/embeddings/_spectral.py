@@ -37,8 +37,9 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     """Coordinates of graph nodes from the eigenvectors of the graph's Laplacian.
 
     Node i becomes e_i = sqrt(n) (u_1i, ..., u_ki), from the k eigenvectors of smallest
-    eigenvalue outside the kernel [1]_: smooth over the graph, so that near nodes are
-    near. The signal y is never seen. What X is depends on ``graph``:
+    eigenvalue outside the kernel [1]_ (for the random walk, sqrt(total degree) in place of
+    sqrt(n)): smooth over the graph, so that near nodes are near. The signal y is never
+    seen. What X is depends on ``graph``:
 
     - a :class:`~skginr.Graph`: X is one column of node labels, ``table[["fips"]]``;
     - None, ``affinity="nearest_neighbors"``: X is coordinates or features. A
@@ -70,7 +71,8 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         How many eigenvectors to compute at once and share, at least ``n_components``;
         None means 128. A search over larger k is solved once by naming the largest.
     memory : str, path, joblib.Memory or None, default None
-        Folder that keeps decompositions on disk for other processes and days.
+        Folder that keeps decompositions on disk. What one process has solved, others
+        read: fit once before a search with ``n_jobs`` and no worker solves.
 
     Attributes
     ----------
@@ -161,30 +163,23 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        self._check_parameters()
-        if self.graph is not None:
-            locate_nodes(self, X, self.graph, reset=True)
-            self.graph_ = self.graph
-        elif self.affinity == "precomputed":
-            self.graph_ = self._graph_of_affinities(X)
-        else:
-            self.graph_ = self._graph_of_points(X)
-        self.n_components_ = self._resolve_n_components(self.graph_)
-        embedding = laplacian_embedding(
-            self.graph_,
-            kind=self.laplacian,
-            n_components=self.n_components_,
-            max_components=self.max_components,
-            memory=self.memory,
-        )
-        membership, names = component_membership(embedding.components)
-        if not self.component_features:
-            membership, names = membership[:, :0], []
-        self.eigenvalues_ = embedding.eigenvalues
-        self._coordinates = embedding.coordinates
-        self._membership = membership
-        self._names_out = [f"{self.method}{i + 1}" for i in range(self.n_components_)] + names
+        self._fit(X)
         return self
+
+    def fit_transform(self, X: ArrayLike | pd.DataFrame, y: object = None) -> NDArray[np.floating]:
+        """Compute the coordinates of every node and return those of the rows of X.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components_ + number of component columns)
+        """
+        nodes, dtype = self._fit(X)
+        return self._rows(nodes).astype(dtype, copy=False)
 
     def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.floating]:
         """Return the coordinates of the nodes that X names, or of new rows.
@@ -193,28 +188,24 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         ----------
         X : array-like or DataFrame
             Shape (n_rows, 1) of labels, (n_rows, n_features) of coordinates, or
-            (n_rows, n_training_rows) of affinities; see the class.
+            (n_rows, n_training_rows) of affinities; see the class. A training row gets
+            its own coordinates again.
 
         Returns
         -------
         ndarray of shape (n_rows, n_components_ + number of component columns)
         """
         check_is_fitted(self)
-        if self.graph is not None:
+        if self._mode == "graph":
             return self._rows(locate_nodes(self, X, self.graph_, reset=False))
-        X = self._validate(X, reset=False)
-        if self.affinity == "precomputed":
-            affinity = to_csr(X, name="X")
-            known = self._known.find(affinity)
-        else:
-            points = X.astype(np.float64)
-            known = self._known.find(points)
-            affinity = None if (known >= 0).all() else self._kernel(points)
-        # A training row is itself; Nystrom's formula would say so only to rounding.
+        X = self._validate(X, self._mode, reset=False)
+        rows = to_csr(X, name="X") if self._mode == "precomputed" else X.astype(np.float64)
+        known = self._known.find(rows)
         result = self._rows(np.maximum(known, 0))
         new = np.flatnonzero(known < 0)
         if len(new):
-            result[new] = self._extend(affinity[new], new)
+            affinity = rows[new] if self._mode == "precomputed" else self._kernel(rows[new])
+            result[new] = self._extend(affinity, new)
         return result.astype(X.dtype, copy=False)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -263,45 +254,71 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
             )
         return self.n_components
 
-    def _validate(self, X: ArrayLike | pd.DataFrame, *, reset: bool) -> Any:
-        precomputed = self.affinity == "precomputed"
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr" if precomputed else False,
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=2 if reset else 1,
+    def _fit(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.intp], Any]:
+        """Fit, and return the node of each row of X and the dtype of the output."""
+        self._check_parameters()
+        # Everything is made before anything is kept: a failed fit leaves the last one.
+        mode = "graph" if self.graph is not None else self.affinity
+        known: Any = None
+        kernel: Any = None
+        dtype: Any = np.float64
+        if self.graph is not None:
+            graph = self.graph
+            nodes = locate_nodes(self, X, graph, reset=True)
+        else:
+            X = self._validate(X, mode, reset=True)
+            dtype = X.dtype
+            if mode == "precomputed":
+                rows = to_csr(X, name="X")
+                graph = _graph_of_affinities(rows)
+                nodes = np.arange(len(graph))
+            else:
+                rows, nodes = np.unique(X.astype(np.float64), axis=0, return_inverse=True)
+                # Some releases of NumPy 2 return it as a column.
+                nodes = nodes.ravel()
+                kernel = _kernel_of_points(rows, self.n_neighbors)
+                graph = _graph_of_kernel(kernel)
+            known = _RowIndex(rows)
+        n_components = self._resolve_n_components(graph)
+        embedding = laplacian_embedding(
+            graph,
+            kind=self.laplacian,
+            n_components=n_components,
+            max_components=self.max_components,
+            memory=self.memory,
         )
-        if precomputed:
+        membership, names = component_membership(embedding.components)
+        if not self.component_features:
+            membership, names = membership[:, :0], []
+        self.graph_ = graph
+        self.n_components_ = n_components
+        self.eigenvalues_ = embedding.eigenvalues
+        self._mode, self._kind, self._known, self._kernel = mode, self.laplacian, known, kernel
+        self._coordinates = embedding.coordinates
+        self._membership = membership
+        self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
+        return nodes, dtype
+
+    def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> Any:
+        try:
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr" if mode == "precomputed" else False,
+                dtype=[np.float64, np.float32],
+                ensure_min_samples=2 if reset else 1,
+            )
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"X must hold numbers where graph=None: {error}. If they are node labels, name "
+                f"the graph: SpectralEmbedder(graph=...)."
+            ) from error
+        if mode == "precomputed":
             check_non_negative(X, "affinity='precomputed', where zero means no affinity")
         return X
-
-    def _graph_of_points(self, X: ArrayLike | pd.DataFrame) -> Graph:
-        points = np.unique(self._validate(X, reset=True).astype(np.float64), axis=0)
-        if len(points) < 2:
-            raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
-        self._known = _RowIndex(points)
-        self._kernel = NeighborKernel(points, min(self.n_neighbors, len(points) - 1))
-        return Graph(
-            neighbor_adjacency(self._kernel),
-            positions=points,
-            source=f"points by {self._kernel.n_neighbors} nearest neighbours",
-        )
-
-    def _graph_of_affinities(self, X: ArrayLike | pd.DataFrame) -> Graph:
-        X = self._validate(X, reset=True)
-        if X.shape[0] != X.shape[1]:
-            raise ValueError(
-                f"X must be square, one row and column per training row, with "
-                f"affinity='precomputed'; got shape {X.shape}. Cross-validation slices both ways "
-                f"only where it sees the pairwise tag: Pipeline and GridSearchCV pass it on, "
-                f"TransformedTargetRegressor and ColumnTransformer do not."
-            )
-        affinity = to_csr(X, name="X")
-        self._known = _RowIndex(affinity)
-        affinity.setdiag(0.0)
-        return Graph(affinity, source="an affinity matrix")
 
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         return np.hstack([self._coordinates[nodes], self._membership[nodes]])
@@ -320,7 +337,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
             affinity,
             self.eigenvalues_,
             self._coordinates,
-            kind=self.laplacian,
+            kind=self._kind,
             degrees=degrees_of(self.graph_.adjacency),
         )
         return np.hstack([coordinates, extend_membership(affinity, self._membership)])
@@ -340,11 +357,44 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _kernel_of_points(points: NDArray[np.float64], n_neighbors: int) -> NeighborKernel:
+    if len(points) < 2:
+        raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
+    return NeighborKernel(points, min(n_neighbors, len(points) - 1))
+
+
+def _graph_of_kernel(kernel: NeighborKernel) -> Graph:
+    return Graph(
+        neighbor_adjacency(kernel),
+        positions=kernel.points,
+        source=f"points by {kernel.n_neighbors} nearest neighbours",
+    )
+
+
+def _graph_of_affinities(affinity: sp.csr_array) -> Graph:
+    if affinity.shape[0] != affinity.shape[1]:
+        raise ValueError(
+            f"X must be square, one row and column per training row, with "
+            f"affinity='precomputed'; got shape {affinity.shape}. Cross-validation slices both "
+            f"ways only where it sees the pairwise tag: Pipeline and GridSearchCV pass it on, "
+            f"TransformedTargetRegressor and ColumnTransformer do not."
+        )
+    return Graph(affinity - sp.diags_array(affinity.diagonal()), source="an affinity matrix")
+
+
+_EMPTY = b""
+
+
 class _RowIndex:
-    """Finds rows of a matrix among those it was made of, by their content."""
+    """Finds rows of a matrix among those it was made of, by their content.
+
+    Rows that are alike, or empty, are not told apart: they are found nowhere.
+    """
 
     def __init__(self, matrix: NDArray[np.float64] | sp.csr_array) -> None:
-        self._position = {key: row for row, key in enumerate(self._keys(matrix))}
+        self._position: dict[bytes, int] = {}
+        for row, key in enumerate(self._keys(matrix)):
+            self._position[key] = -1 if key in self._position or key == _EMPTY else row
 
     def find(self, matrix: NDArray[np.float64] | sp.csr_array) -> NDArray[np.intp]:
         """Return the row number of each row of ``matrix``, or -1."""
@@ -356,7 +406,5 @@ class _RowIndex:
             # Adding zero makes -0.0 and 0.0 the same bytes.
             return [row.tobytes() for row in np.ascontiguousarray(matrix) + 0.0]
         ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
-        return [
-            hashlib.blake2b(matrix.indices[a:b].tobytes() + matrix.data[a:b].tobytes()).digest()
-            for a, b in ends
-        ]
+        parts = ((matrix.indices[a:b].tobytes(), matrix.data[a:b].tobytes()) for a, b in ends)
+        return [hashlib.blake2b(where + what).digest() if what else _EMPTY for where, what in parts]

@@ -34,7 +34,7 @@ def clean_adjacency(
         )
     _check_weights(matrix, name=name)
     _check_symmetric(matrix, name=name)
-    n_loops = np.count_nonzero(matrix.diagonal())
+    n_loops = int(np.count_nonzero(matrix.diagonal()))
     if n_loops:
         _warn_loops(name, n_loops, stacklevel=5)
         matrix.setdiag(0.0)

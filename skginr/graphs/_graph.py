@@ -27,7 +27,7 @@ from skginr.graphs._points import (
     nearest_neighbor_pairs,
     neighbor_adjacency,
 )
-from skginr.graphs._polygons import check_geometry, check_metric, contiguity, positions_of
+from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
 
 if TYPE_CHECKING:
     import geopandas
@@ -262,8 +262,8 @@ class Graph:
         labels : column name, optional
             Column of distinct labels. Default: the index.
         method : {"queen", "rook", "knn", "delaunay"}, default "queen"
-            Polygons that share a point (queen) or an edge (rook); or the nearest
-            neighbours or Delaunay triangulation of the positions.
+            Polygons that meet in a point (queen) or along a line (rook), overlaps
+            included; or the nearest neighbours or Delaunay triangulation of the positions.
         n_neighbors : int, default 8
             Neighbours of each node with ``method="knn"``; an edge joins two nodes
             if either is among the other's nearest.
@@ -271,7 +271,7 @@ class Graph:
         Raises
         ------
         ValueError
-            If a geometry is missing, the labels are repeated, ``method`` does not suit
+            If a geometry is missing or invalid, the labels are repeated, ``method`` does not suit
             the geometries, or it measures distances and the CRS is missing or unfit.
 
         Examples
@@ -296,7 +296,7 @@ class Graph:
         names = check_labels(names, len(gdf))
         positions = positions_of(gdf)
         if method in ("queen", "rook"):
-            adjacency = contiguity(gdf, rook=method == "rook")
+            pairs = contiguity_pairs(gdf, rook=method == "rook")
             how = f"{method} contiguity"
         else:
             check_metric(gdf, method)
@@ -307,7 +307,7 @@ class Graph:
             else:
                 pairs = delaunay_pairs(positions)
                 how = "Delaunay triangulation"
-            adjacency = adjacency_from_pairs(pairs, len(gdf))
+        adjacency = adjacency_from_pairs(pairs, len(gdf))
         source = f"a GeoDataFrame by {how}"
         return cls(adjacency, labels=names, positions=positions, source=source)
 

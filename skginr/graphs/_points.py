@@ -7,18 +7,21 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from skginr.graphs._mesh import face_pairs
 
-# How far a point reaches, as a multiple of the distance to its first non-neighbour.
-# Above 1, so that points at equal distances (a grid, one-hot columns) have an edge.
-_REACH = 1.05
+# How far a point reaches beyond the distance to its first non-neighbour, as a share
+# of the spread of those distances: points at equal distances (a grid, one-hot
+# columns) have an edge, and a far query does not reach them all.
+_REACH = 0.05
 
 
 class NeighborKernel:
     """Affinity of any query point to fixed points, in the reach of either.
 
     The affinity of x and y at distance d is the mean of phi(d / r(x)) and phi(d / r(y)),
-    with phi(t) = (1 - t**2)**2 up to t = 1 and 0 beyond (Tukey's biweight), and r(x)
-    1.05 times the distance to the first point that is not among the ``n_neighbors``
-    nearest. It is symmetric, continuous in x, and indifferent to units.
+    with phi(t) = (1 - t**2)**2 up to t = 1 and 0 beyond (Tukey's biweight). The reach
+    r(x) is d_q + 0.05 (d_q - d_1), with d_j the distance from x to its j-th nearest of
+    the fixed points and q = ``n_neighbors`` + 2. For one of the points themselves, d_1 is
+    0 and d_q the distance to the first that is not among its nearest neighbours. The
+    affinity is symmetric, continuous in x, and indifferent to units.
 
     Parameters
     ----------
@@ -48,11 +51,13 @@ class NeighborKernel:
         return matrix
 
     def _reach_of(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        # The first non-neighbour, where there is one; a training point finds itself
-        # first. The same rule for every query keeps the kernel continuous.
+        # The same rule for points and queries: a rule that told them apart would
+        # make the affinity jump where a query becomes a point.
         rank = min(self.n_neighbors + 2, len(self.points))
-        distances, _ = self._tree.query(queries, k=[rank])
-        return _REACH * distances[:, 0]
+        distances, _ = self._tree.query(queries, k=[1, rank])
+        nearest, last = distances.T
+        # With every point equally far there is no spread, and still a neighbour.
+        return last + _REACH * (last - nearest) + 1e-9 * last
 
 
 def _biweight(t: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,11 +1,8 @@
 """From a GeoDataFrame of polygons or points to node positions and neighbour pairs."""
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
-import shapely
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -26,28 +23,48 @@ def check_geometry(gdf: Any) -> None:
         )
     if len(gdf) == 0:
         raise ValueError("gdf must have at least one row; got an empty GeoDataFrame.")
+    if gdf.active_geometry_name not in gdf.columns:
+        raise ValueError("gdf must have an active geometry; choose one with gdf.set_geometry(...).")
     missing = (gdf.geometry.isna() | gdf.geometry.is_empty).to_numpy()
     if missing.any():
         raise ValueError(
             f"gdf must have a geometry in every row; {int(missing.sum())} rows have none or an "
             f"empty one, the first is row {int(missing.argmax())}. Drop them."
         )
+    unplaced = ~np.isfinite(gdf.bounds.to_numpy()).all(axis=1)
+    if unplaced.any():
+        raise ValueError(
+            f"gdf must have finite coordinates; {int(unplaced.sum())} rows do not, the first is "
+            f"row {int(unplaced.argmax())}. Drop them."
+        )
 
 
-def contiguity(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> sp.sparray:
-    """Return the binary contiguity of polygons: a shared edge (rook) or point (queen)."""
-    from libpysal.graph import Graph
+def contiguity_pairs(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> NDArray[np.intp]:
+    """Return the pairs of polygons that meet: in a point (queen), or along a line (rook).
 
+    Polygons that overlap meet either way, and need not share vertices.
+    """
     if not gdf.geom_type.isin(["Polygon", "MultiPolygon"]).all():
         kinds = sorted(set(gdf.geom_type))
         raise ValueError(
             f"method='queen' and 'rook' need polygons; gdf holds {kinds}. "
             f"Use method='knn' or 'delaunay' for points."
         )
-    with warnings.catch_warnings():
-        # Islands are reported by Graph's repr, and given an embedding.
-        warnings.filterwarnings("ignore", message="The graph is not fully connected")
-        return Graph.build_contiguity(gdf.geometry.reset_index(drop=True), rook=rook).sparse
+    invalid = ~gdf.is_valid.to_numpy()
+    if invalid.any():
+        raise ValueError(
+            f"gdf must hold valid polygons; {int(invalid.sum())} cross themselves or the like, the "
+            f"first in row {int(invalid.argmax())}. Repair them: gdf.make_valid()."
+        )
+    first, second = gdf.sindex.query(gdf.geometry, predicate="intersects")
+    once = first < second
+    first, second = first[once], second[once]
+    if rook:
+        shapes = gdf.geometry.reset_index(drop=True)
+        shared = shapes.iloc[first].intersection(shapes.iloc[second], align=False)
+        long = shared.length.to_numpy() > 0
+        first, second = first[long], second[long]
+    return np.column_stack([first, second])
 
 
 def check_metric(gdf: "geopandas.GeoDataFrame", method: str) -> None:
@@ -72,7 +89,7 @@ def positions_of(gdf: "geopandas.GeoDataFrame") -> NDArray[np.float64]:
     meridian are near, and a chord between neighbours is as good as an arc.
     """
     inside = gdf.geometry.representative_point()
-    planar = shapely.get_coordinates(inside.to_numpy())
+    planar = np.column_stack([inside.x, inside.y])
     if gdf.crs is None or not gdf.crs.is_geographic:
         return planar
     longitude, latitude = np.radians(planar).T

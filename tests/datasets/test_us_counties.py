@@ -20,7 +20,11 @@ def test_unemployment_is_the_published_table():
     autauga = counties[counties["name"].eq("Autauga") & counties["state"].eq("AL")]
     assert autauga["unemployment"].tolist() == [9.7]
     graph = Graph.from_geodataframe(counties, labels="fips")
-    assert (graph.n_nodes, graph.n_edges, graph.n_components) == (3233, 9475, 18)
+    assert (graph.n_nodes, graph.n_edges, graph.n_components) == (3233, 9481, 17)
+    # Its outline overlaps its neighbours' by a sliver and shares no vertex with them: by
+    # matching vertices, Caldwell MO would be an island.
+    caldwell = graph.locate(counties["fips"][counties["name"].eq("Caldwell")])
+    assert (np.diff(graph.adjacency.indptr)[caldwell] > 1).all()
 
 
 def test_without_the_folder_the_error_says_what_to_set(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 import pickle
 
+import joblib
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -251,8 +252,6 @@ def test_workers_solve_at_most_once_each_and_never_with_memory(tmp_path):
 
     assert set(search().values()) == {1}
     SpectralEmbedder(graph=graph, memory=tmp_path).fit(X)
-    eigen.clear_cache()
-    SpectralEmbedder(graph=graph, memory=tmp_path).fit(X)
     assert set(search(memory=tmp_path).values()) == {0}
 
 
@@ -388,3 +387,104 @@ def test_a_row_without_affinity_is_placed_at_the_mean_with_a_warning(circle):
 def test_unfit_affinities_are_refused(circle, change, message):
     with pytest.raises(ValueError, match=message):
         SpectralEmbedder(3, affinity="precomputed").fit(change(rbf_kernel(circle[0])))
+
+
+# --- what a fitted embedder is made of ----------------------------------------
+
+
+def test_equal_affinity_rows_are_still_their_own_nodes():
+    leaves = np.array([[0, 1.0, 0], [1, 0, 1], [0, 1, 0]])
+    out = SpectralEmbedder(2, affinity="precomputed").fit_transform(leaves)
+    graph = Graph.from_adjacency(leaves)
+    expected = SpectralEmbedder(2, graph=graph).fit_transform([[0], [1], [2]])
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+    apart = np.zeros((5, 5))
+    apart[:3, :3] = leaves
+    out = SpectralEmbedder(2, affinity="precomputed").fit_transform(apart)
+    np.testing.assert_array_equal(out[3:, 2:], [[0, 1, 0], [0, 0, 1]])
+
+
+def test_affinities_do_not_care_for_their_index_type(circle):
+    kernel = sp.csr_array(rbf_kernel(circle[0], gamma=50))
+    wide = kernel.copy()
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    embedder = SpectralEmbedder(3, affinity="precomputed").fit(kernel)
+    np.testing.assert_array_equal(embedder.transform(wide), embedder.transform(kernel))
+
+
+def test_a_failed_fit_leaves_the_last_one(grid):
+    X = grid.labels.to_frame()
+    embedder = SpectralEmbedder(3, graph=grid).fit(X)
+    expected = embedder.transform(X)
+    moved = Graph.from_adjacency(grid.adjacency, labels=grid.labels[::-1])
+    embedder.set_params(graph=moved, n_components=999)
+    with pytest.raises(ValueError, match="n_components must be at most 107"):
+        embedder.fit(X)
+    np.testing.assert_array_equal(embedder.transform(X), expected)
+
+
+def test_parameters_set_after_fit_wait_for_the_next(circle):
+    train, new = circle
+    embedder = SpectralEmbedder(3).fit(train)
+    expected = embedder.transform(new)
+    graph = Graph.from_networkx(nx.path_graph(3))
+    embedder.set_params(laplacian="symmetric", graph=graph)
+    np.testing.assert_array_equal(embedder.transform(new), expected)
+
+
+def test_the_embedding_does_not_depend_on_what_ran_before():
+    grid = Graph.from_networkx(nx.grid_2d_graph(30, 30))
+    X = pd.DataFrame({"node": list(grid.labels)})
+    eigen.clear_cache()
+    cold = SpectralEmbedder(7, graph=grid).fit_transform(X)
+    SpectralEmbedder(7, graph=grid, max_components=200).fit(X)
+    warm = SpectralEmbedder(7, graph=grid).fit_transform(X)
+    eigen.clear_cache()
+    few = SpectralEmbedder(7, graph=grid, max_components=8).fit_transform(X)
+    np.testing.assert_allclose(warm, cold, atol=1e-6)
+    np.testing.assert_allclose(few, cold, atol=1e-6)
+
+
+def test_threads_solve_once():
+    graph = Graph.from_networkx(nx.random_geometric_graph(900, 0.08, seed=11))
+    before = eigen.n_solves()
+    with joblib.parallel_backend("threading", n_jobs=4):
+        cross_val_score(
+            make_pipeline(SpectralEmbedder(8, graph=graph), Ridge()),
+            np.arange(900)[:, None], np.arange(900.0), cv=8,
+        )  # fmt: skip
+    assert eigen.n_solves() == before + 1
+
+
+def test_memory_is_written_even_if_the_process_knew_and_serves_any_smaller_k(tmp_path):
+    graph = Graph.from_networkx(nx.path_graph(150))
+    X = np.arange(150)[:, None]
+    SpectralEmbedder(4, graph=graph).fit(X)
+    solved = eigen.n_solves()
+    SpectralEmbedder(4, graph=graph, memory=tmp_path).fit(X)
+    (file,) = tmp_path.rglob("*.npz")
+    for memory in (tmp_path, str(tmp_path)):
+        eigen.clear_cache()
+        SpectralEmbedder(2, graph=graph, memory=memory).fit(X)
+    assert eigen.n_solves() == solved
+    file.write_bytes(b"damaged")
+    eigen.clear_cache()
+    SpectralEmbedder(2, graph=graph, memory=tmp_path).fit(X)
+    assert eigen.n_solves() == solved + 1
+    assert eigen.read_basis(file).n_vectors == 129
+    assert eigen.folder_of(joblib.Memory(tmp_path)) == tmp_path
+    with pytest.raises(TypeError, match="memory must be a folder"):
+        SpectralEmbedder(2, graph=graph, memory=3).fit(X)
+
+
+def test_labels_without_a_graph_are_explained():
+    with pytest.raises(ValueError, match="could not convert string.*name the graph"):
+        SpectralEmbedder().fit(pd.DataFrame({"name": ["a", "b", "c"]}))
+
+
+def test_far_rows_have_few_neighbours_and_land_near_them(circle):
+    train, _ = circle
+    embedder = SpectralEmbedder(4).fit(train)
+    far = 1e6 * train[:40] / np.linalg.norm(train[:40], axis=1, keepdims=True)
+    assert np.diff(embedder._kernel(far).indptr).max() < 60
+    np.testing.assert_allclose(embedder.transform(far), embedder.transform(train[:40]), atol=0.6)

@@ -138,6 +138,14 @@ def test_rook_shares_edges_and_queen_corners_too(squares):
     np.testing.assert_allclose(queen.positions[0], [0.5, 0.5])
 
 
+def test_polygons_meet_without_sharing_a_vertex():
+    corners = [(0, 0, 3, 1), (1, 1, 2, 2), (2, 2, 4, 4), (3, 3, 5, 5), (4.1, 4.1, 5, 5)]
+    frame = gpd.GeoDataFrame(geometry=[box(*corner) for corner in corners])
+    # A T junction, a corner, an overlap, and one within another.
+    assert edges_of(Graph.from_geodataframe(frame)) == {(0, 1), (1, 2), (2, 3), (3, 4)}
+    assert edges_of(Graph.from_geodataframe(frame, method="rook")) == {(0, 1), (2, 3), (3, 4)}
+
+
 def test_labels_default_to_the_index(squares):
     indexed = squares.set_index("name")
     assert Graph.from_geodataframe(indexed).labels.tolist() == squares["name"].tolist()
@@ -181,6 +189,18 @@ def test_longitudes_meet_across_the_180th_meridian():
         (lambda g: g.to_crs("EPSG:4326"), {"method": "delaunay"}, "estimate_utm_crs"),
         (lambda g: g.set_geometry(g.centroid), {"method": "queen"}, r"need polygons.*'Point'"),
         (lambda g: g.iloc[:0], {}, "at least one row"),
+        (lambda g: g, {"labels": np.arange(7)}, "labels must name one column"),
+        (lambda g: g.rename(columns={"geometry": "g"}), {}, "active geometry"),
+        (
+            lambda g: g.set_geometry(gpd.points_from_xy([0, 1, 2, 3, 4, 5, np.inf], range(7))),
+            {"method": "knn"},
+            "finite coordinates; 1 rows do not, the first is row 6",
+        ),
+        (
+            lambda g: g.set_geometry([Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])] * 7),
+            {},
+            "7 cross themselves.*make_valid",
+        ),
         (lambda g: g, {"method": "knn", "n_neighbors": 7}, "less than the number of points, 7"),
         (
             lambda g: g.set_geometry(g.geometry.where(g["name"] != "b1", Polygon())),
@@ -209,7 +229,7 @@ def test_points_get_the_mean_of_both_biweights():
     points = rng.random((50, 3))
     adjacency = Graph.from_points(points, n_neighbors=4).adjacency.toarray()
     d = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    reach = 1.05 * np.sort(d, axis=1)[:, 5]
+    reach = (1.05 + 1e-9) * np.sort(d, axis=1)[:, 5]
     by_row, by_column = (np.maximum(1 - (d / r) ** 2, 0) ** 2 for r in (reach[:, None], reach))
     expected = (by_row + by_column) / 2
     np.fill_diagonal(expected, 0)
