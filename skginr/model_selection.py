@@ -1,6 +1,7 @@
 """Folds that keep neighbours together, for honest scores on graphs."""
 
 from collections.abc import Hashable, Iterator
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -100,7 +101,8 @@ class GraphBlockKFold(BaseCrossValidator):
         ------
         train, test : ndarray of int
         """
-        nodes = self.graph.locate(self._labels_of(X), name="X")
+        labels = self._labels_of(X)
+        nodes = self.graph.locate(labels, name=f"the column node={self.node!r} of X")
         rows_of_node = np.bincount(nodes, minlength=self.graph.n_nodes)
         n_named = np.count_nonzero(rows_of_node)
         if n_named < self.n_splits:
@@ -121,10 +123,15 @@ class GraphBlockKFold(BaseCrossValidator):
 
     def _labels_of(self, X: ArrayLike | pd.DataFrame) -> pd.Series | NDArray:
         if not isinstance(X, pd.DataFrame):
+            if np.ndim(X) != 2:
+                raise ValueError(
+                    f"X must be a table, one column of which names the nodes; got "
+                    f"{type(X).__name__} with {np.ndim(X)} dimension(s)."
+                )
             X = pd.DataFrame(np.asarray(X))
         if self.node in X.columns:
             return X[self.node]
-        if isinstance(self.node, int) and -X.shape[1] <= self.node < X.shape[1]:
+        if isinstance(self.node, Integral) and -X.shape[1] <= self.node < X.shape[1]:
             return X.iloc[:, self.node]
         raise ValueError(
             f"node={self.node!r} is not a column of X, which names the nodes; X has "

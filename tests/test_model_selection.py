@@ -95,7 +95,7 @@ def test_rows_of_a_node_stay_together_and_are_what_is_evened_out(grid):
 def test_the_column_is_a_position_or_a_name(grid):
     table = pd.DataFrame({"time": range(108), "node": grid.labels})
     by_name = list(GraphBlockKFold(3, graph=grid, node="node").split(table))
-    by_position = list(GraphBlockKFold(3, graph=grid, node=1).split(table))
+    by_position = list(GraphBlockKFold(3, graph=grid, node=np.int64(1)).split(table))
     array = list(GraphBlockKFold(3, graph=grid, node=1).split(table.to_numpy(dtype=object)))
     for a, b, c in zip(by_name, by_position, array, strict=True):
         np.testing.assert_array_equal(a[1], b[1])
@@ -111,6 +111,18 @@ def test_a_buffer_keeps_training_nodes_at_a_distance(grid, buffer):
         assert min(hops[node] for node in train) == buffer + 1
         left_out = np.setdiff1d(np.arange(108), np.r_[train, test])
         assert max(hops[node] for node in left_out) == buffer
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_fold_is_empty_where_few_nodes_are_observed(seed):
+    rng = np.random.default_rng(seed)
+    path = Graph.from_networkx(nx.path_graph(60))
+    named = rng.choice(20, rng.integers(3, 9), replace=False)
+    rows = np.concatenate([named, rng.choice(named, rng.integers(0, 12))])[:, None]
+    n_splits = int(rng.integers(2, len(named) + 1))
+    sizes = [len(test) for _, test in GraphBlockKFold(n_splits, graph=path).split(rows)]
+    assert sum(sizes) == len(rows)
+    assert min(sizes) > 0
 
 
 def test_splits_are_deterministic_and_the_graph_is_not_copied(grid):

@@ -39,21 +39,35 @@ def balanced_folds(
         fold = int(totals.argmin())
         folds[fold].append(block)
         totals[fold] += weights[block].sum()
-    while totals.max() - totals.min() > _SPREAD * totals.mean():
-        heavy, light = int(totals.argmax()), int(totals.argmin())
-        difference = totals[heavy] - totals[light]
-        moved, kept = _take(adjacency, weights, folds[heavy], difference / 2)
-        amount = sum(weights[block].sum() for block in moved)
-        if not 0 < amount < difference:
-            break
-        folds[heavy], folds[light] = kept, folds[light] + moved
-        totals[heavy] -= amount
-        totals[light] += amount
+    while _even_out(adjacency, weights, folds, totals):
+        pass
     labels = np.empty(len(weights), dtype=np.intp)
     for fold, members in enumerate(folds):
         for block in members:
             labels[block] = fold
     return labels
+
+
+def _even_out(
+    adjacency: sp.csr_array,
+    weights: NDArray[np.float64],
+    folds: list[list[NDArray[np.intp]]],
+    totals: NDArray[np.float64],
+) -> bool:
+    """Move weight from a heavy fold to a light one, in place; False if none can be moved."""
+    for heavy in np.argsort(-totals, kind="stable"):
+        for light in np.argsort(totals, kind="stable"):
+            difference = totals[heavy] - totals[light]
+            if difference <= _SPREAD * totals.mean():
+                break
+            moved, kept = _take(adjacency, weights, folds[heavy], difference / 2)
+            amount = sum(weights[block].sum() for block in moved)
+            if 0 < amount < difference:
+                folds[heavy], folds[light] = kept, folds[light] + moved
+                totals[heavy] -= amount
+                totals[light] += amount
+                return True
+    return False
 
 
 def connected_blocks(
