@@ -95,3 +95,15 @@ PRESETS = {
         auto_epochs=(1_000_000, 0),
     ),
 }
+
+# Those that make the network; the others train it.
+NETWORK_SETTINGS = (
+    "hidden_units",
+    "n_layers",
+    "activation",
+    "omega_0",
+    "first_gain",
+    "hidden_gain",
+    "zero_output",
+    "skip",
+)

@@ -1,6 +1,7 @@
 """SIRENRegressor: a sine network on coordinates, as a scikit-learn regressor."""
 
 import dataclasses
+import inspect
 from typing import Any, Self
 
 import numpy as np
@@ -10,24 +11,36 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from skorch import NeuralNetRegressor
+from skorch.callbacks import Callback
 
 from skginr._batches import TensorBatches, TensorTable
 from skginr._checks import check_count, check_flag, check_option, check_real
-from skginr._presets import PRESETS, Settings
+from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._training import (
+    EVALUATION_ROWS,
+    BestWeights,
     EpochBar,
+    Net,
     RecordRate,
     StopOnDivergence,
     WeightedMSELoss,
-    keep_best,
     schedule_callback,
+    train,
 )
 from skginr.nn import SIREN
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
-# Rows that go through the network at once in predict.
-_PREDICT_ROWS = 1 << 16
+# skorch's names of what has a hyper-parameter of its own.
+_OWN_PARAMS = {
+    "lr": "learning_rate",
+    "optimizer__lr": "learning_rate",
+    "max_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "callbacks": "callbacks",
+    "device": "device",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+}
 
 
 class SIRENRegressor(RegressorMixin, BaseEstimator):
@@ -97,7 +110,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         Epochs of training. "auto" means at least 10 epochs and 200 steps ("predict"),
         50 epochs and 900 steps ("represent"), or until ``patience`` ends ("paper").
     patience : int or "off", optional
-        Epochs without a better loss after which training stops.
+        Epochs without a better loss after which training stops. However it ends, the
+        best weights seen are kept.
     dtype : {"float32", "float64"}, default "float32"
         Precision of the network.
     device : str, default "auto"
@@ -105,24 +119,28 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         there is one. A model fitted on CUDA loads on a machine without.
     random_state : int, RandomState instance or None, default None
         Of the initial weights and the order of the rows. An int makes runs on one
-        device equal. The global random state is not touched.
+        device equal. torch's global random state is not touched.
     verbose : {0, 1, 2}, default 0
         Nothing, a progress bar, or skorch's table of epochs.
     warm_start : bool, default False
-        Whether ``fit`` goes on from the last fit: weights, optimiser, target scale.
+        Whether ``fit`` goes on from the last fit: with its weights, optimiser, target
+        scale and device. The hyper-parameters of the network must stay; those of the
+        training may change.
     callbacks : list of skorch callbacks, optional
-        Added to those that run the training.
+        Added to those that run the training, as they are: one that keeps notes keeps
+        them. One that raises KeyboardInterrupt ends the training.
     net_params : dict, optional
-        Any other argument of :class:`skorch.NeuralNetRegressor`, such as
-        ``{"optimizer__betas": (0.9, 0.99)}``; wins over the arguments above. With
-        a ``train_split``, the best weights are those of the best validation loss.
+        Any argument of :class:`skorch.NeuralNetRegressor` that has no parameter here,
+        such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. With a
+        ``train_split``, the weights kept are those of the best validation loss.
 
     Attributes
     ----------
     net_ : skorch.NeuralNetRegressor
         The trained network; its module is ``net_.module_``.
     settings_ : dict
-        Every hyper-parameter in use, the preset's included.
+        Every hyper-parameter of the last training, the preset's included, and
+        ``max_epochs`` worked out.
     history_ : pandas.DataFrame
         One row per epoch: ``train_loss`` (of the standardised target), ``dur`` in
         seconds, ``lr`` and whatever callbacks recorded.
@@ -140,7 +158,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     ValueError
         If a hyper-parameter is out of range, X or y is not finite, or lengths differ.
     FloatingPointError
-        If training diverges; no model is kept.
+        If training diverges. The last fitted model, if any, is kept.
 
     References
     ----------
@@ -228,7 +246,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             The signal, finite. Rows whose signal is unknown are left out of the table.
         sample_weight : array-like of shape (n_rows,), optional
             Weight of each row in the loss and in the scale of the target, non-negative;
-            2 counts as the row twice, 0 as not at all.
+            2 counts as the row twice, 0 as not at all: exactly with ``batch_size="all"``,
+            on average otherwise, since batches are made by row.
 
         Returns
         -------
@@ -236,10 +255,36 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         """
         settings = self._resolve_settings()
         goes_on = self.warm_start and hasattr(self, "net_")
-        X, y, weight = self._check_data(X, y, sample_weight, reset=not goes_on)
-        if not goes_on:
-            self._start(X, y, weight, settings)
-        self._train(self._table(X, y, weight), settings)
+        X, y, weight = self._check_data(X, y, sample_weight, goes_on=goes_on)
+        model = self._fitted_model(settings) if goes_on else self._new_model(X, y, weight, settings)
+        table = model.table(X, y, weight)
+        batch_size = len(table) if settings.batch_size == "all" else int(settings.batch_size)
+        steps = len(TensorBatches(table, batch_size, settings.sampling))
+        n_epochs = settings.n_epochs(steps)
+        patience = n_epochs if settings.patience == "off" else int(settings.patience)
+        best = BestWeights(patience)
+        model.set_batches(batch_size)
+        train(
+            model.net,
+            table,
+            n_epochs=n_epochs,
+            learning_rate=settings.learning_rate,
+            own=_named(
+                divergence=StopOnDivergence(),
+                schedule=schedule_callback(settings.schedule, n_epochs * steps),
+                rate=RecordRate(),
+                progress=EpochBar(n_epochs) if self.verbose == 1 else None,
+                best=best,
+            ),
+            callbacks=self.callbacks or [],
+        )
+        self._keep(model, settings, max_epochs=n_epochs)
+        if best.stopped_:
+            self.stop_reason_ = f"no better {best.monitor_} for {patience} epochs"
+        elif model.net.stop_requested_:
+            self.stop_reason_ = "stopped by a callback"
+        else:
+            self.stop_reason_ = f"reached max_epochs={n_epochs}"
         return self
 
     def partial_fit(
@@ -262,12 +307,21 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         self
         """
         settings = self._resolve_settings()
-        first = not hasattr(self, "net_")
-        X, y, weight = self._check_data(X, y, sample_weight, reset=first)
-        if first:
-            self._start(X, y, weight, settings)
-        one_epoch = dataclasses.replace(settings, max_epochs=1, schedule="constant")
-        self._train(self._table(X, y, weight), one_epoch)
+        goes_on = hasattr(self, "net_")
+        X, y, weight = self._check_data(X, y, sample_weight, goes_on=goes_on)
+        model = self._fitted_model(settings) if goes_on else self._new_model(X, y, weight, settings)
+        table = model.table(X, y, weight)
+        model.set_batches(len(table) if settings.batch_size == "all" else int(settings.batch_size))
+        train(
+            model.net,
+            table,
+            n_epochs=1,
+            learning_rate=settings.learning_rate,
+            own=_named(divergence=StopOnDivergence(), rate=RecordRate()),
+            callbacks=self.callbacks or [],
+        )
+        self._keep(model, settings, max_epochs=1, schedule="constant")
+        self.stop_reason_ = "partial_fit trains one epoch"
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.floating]:
@@ -283,10 +337,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             In float32 if y was, else float64.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scaled = self.net_.predict(TensorTable(self._to_device(X)))
-        y = scaled.astype(np.float64) * self._y_scale + self._y_mean
-        return (y if self._y_is_table else y[:, 0]).astype(self._y_dtype, copy=False)
+        X = self._validate(X, reset=False)
+        return self._model.predict(X)
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -327,151 +379,100 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             check_count(name, getattr(settings, name), minimum=1, word=word)
         check_option("dtype", self.dtype, _DTYPES)
         check_flag("warm_start", self.warm_start)
+        _check_net_params(self.net_params)
         if self.verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
-        for name, kind in (("callbacks", list), ("net_params", dict)):
-            if not isinstance(getattr(self, name), kind | None):
-                raise TypeError(
-                    f"{name} must be a {kind.__name__} or None; got "
-                    f"{type(getattr(self, name)).__name__}."
-                )
+        _check_callbacks(self.callbacks)
         return settings
 
+    def _validate(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+        targets = {} if isinstance(y, str) else {"multi_output": True, "y_numeric": True}
+        try:
+            return validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32], **targets)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"X and y must hold numbers: {error}. Node labels become numbers in a pipeline: "
+                f"make_pipeline(SpectralEmbedder(graph=...), SIRENRegressor())."
+            ) from error
+
     def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+        self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool
     ) -> tuple[NDArray, NDArray, NDArray | None]:
-        if y is not None and pd.isna(np.asarray(y, dtype=object)).any():
-            n_missing = int(pd.isna(np.asarray(y, dtype=object)).sum())
+        """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
+        n_missing = 0 if y is None else int(np.sum(pd.isna(y)))
+        if n_missing:
             raise ValueError(
                 f"y must be known in every row; {n_missing} values are NaN or missing. Leave "
                 f"such rows out, table.dropna(subset=['signal']): their nodes stay in the graph."
             )
-        float_y = getattr(y, "dtype", None) == np.float32
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            multi_output=True,
-            y_numeric=True,
-        )
-        self._y_dtype = np.float32 if float_y else np.float64
-        self._y_is_table = y.ndim == 2
-        y = y.reshape(len(y), -1).astype(np.float64)
+        # Read before scikit-learn makes it float64.
+        single = y is not None and np.asarray(y).dtype == np.float32
+        X, y = self._validate(X, y, reset=not goes_on)
+        if single:
+            y = y.astype(np.float32)
+        if goes_on and self._model.n_outputs != (y.shape[1] if y.ndim == 2 else None):
+            raise ValueError(
+                f"y must have as many outputs as the model that goes on, "
+                f"{self._model.n_outputs or 'one, as a vector'}; got shape {y.shape}. Fit a new "
+                f"model, with warm_start=False."
+            )
         if sample_weight is None:
             return X, y, None
+        if "criterion" in (self.net_params or {}):
+            raise ValueError(
+                "sample_weight needs the squared loss, but net_params names another criterion. "
+                "Give one of the two."
+            )
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weight.any():
             raise ValueError("sample_weight must be positive for some row; all are zero.")
         used = weight > 0
-        return X[used], y[used], weight[used] / weight[used].mean()
+        # Divided by the largest first: their sum may be beyond all numbers.
+        weight = weight[used] / weight.max()
+        return X[used], y[used], weight / weight.mean()
 
-    def _start(self, X: NDArray, y: NDArray, weight: NDArray | None, settings: Settings) -> None:
-        """Set the scale of the target and build an untrained network."""
-        self._y_mean = np.average(y, axis=0, weights=weight)
-        spread = np.sqrt(np.average((y - self._y_mean) ** 2, axis=0, weights=weight))
-        # A constant target is predicted by its mean.
-        constant = spread <= 1e-12 * np.abs(self._y_mean)
-        self._y_scale = np.where(constant, 1.0, spread)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.settings_ = {
-            field.name: getattr(settings, field.name)
-            for field in dataclasses.fields(settings)
-            if field.name != "auto_epochs"
-        }
-        self.net_ = self._build_net(X.shape[1], y.shape[1], settings)
+    def _new_model(
+        self, X: NDArray, y: NDArray, weight: NDArray | None, settings: Settings
+    ) -> "_Model":
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        scale = TargetScale(y, weight)
+        net = _build_net(
+            X.shape[1],
+            scale.n_columns,
+            settings,
+            seed=seed,
+            dtype=self.dtype,
+            device=_resolve_device(self.device),
+            verbose=int(self.verbose > 1),
+            net_params=self.net_params or {},
+        )
+        return _Model(net, scale, seed, self.dtype)
 
-    def _build_net(self, n_inputs: int, n_outputs: int, settings: Settings) -> NeuralNetRegressor:
-        own = {
-            "module": SIREN,
-            "module__n_inputs": n_inputs,
-            "module__n_outputs": n_outputs,
-            "module__hidden_units": settings.hidden_units,
-            "module__n_layers": settings.n_layers,
-            "module__activation": settings.activation,
-            "module__omega_0": settings.omega_0,
-            "module__first_gain": settings.first_gain,
-            "module__hidden_gain": settings.hidden_gain,
-            "module__zero_output": settings.zero_output,
-            "module__skip": settings.skip,
-            "module__seed": self._seed,
-            "module__dtype": _DTYPES[self.dtype],
-            "criterion": WeightedMSELoss,
-            "optimizer": torch.optim.AdamW,
-            "lr": settings.learning_rate,
-            "iterator_train": TensorBatches,
-            "iterator_train__sampling": settings.sampling,
-            "iterator_valid": TensorBatches,
-            "iterator_valid__batch_size": _PREDICT_ROWS,
-            "train_split": None,
-            "device": self._resolve_device(),
-            "verbose": int(self.verbose > 1),
-        }
-        extra = self.net_params or {}
-        if "optimizer" not in extra:
-            own |= {"optimizer__weight_decay": settings.weight_decay, "optimizer__fused": True}
-        return NeuralNetRegressor(**(own | extra)).initialize()
-
-    def _train(self, table: TensorTable, settings: Settings) -> None:
-        net = self.net_
-        n_rows = len(table)
-        size = n_rows if settings.batch_size == "all" else int(settings.batch_size)
-        steps = len(TensorBatches(table, size, settings.sampling))
-        n_epochs = settings.n_epochs(steps)
-        n_before = len(net.history)
-        # Where skorch keeps them; its set_params takes them before training only.
-        net.iterator_train__batch_size = size
-        # Another order of rows each time training goes on.
-        net.iterator_train__seed = (self._seed + n_before) % 2**31
-        net.set_params(lr=settings.learning_rate)
-        for group in net.optimizer_.param_groups:
-            group["initial_lr"] = group["lr"]
-        patience = n_epochs if settings.patience == "off" else int(settings.patience)
-        best = keep_best(patience, validated=net.train_split is not None)
-        own = [
-            ("divergence", StopOnDivergence()),
-            ("rate", RecordRate()),
-            ("schedule", schedule_callback(settings.schedule, n_epochs * steps)),
-            ("progress", EpochBar(n_epochs) if self.verbose == 1 else None),
-        ]
-        net.callbacks = [pair for pair in own if pair[1] is not None] + (self.callbacks or [])
-        net.callbacks.append(("best", best))
-        net.initialize_callbacks()
-        try:
-            net.partial_fit(table, epochs=n_epochs)
-        except FloatingPointError:
-            del self.net_
-            raise
-        if best.misses_ >= patience:
-            self.stop_reason_ = f"no better {best.monitor} for {patience} epochs"
-        elif len(net.history) - n_before >= n_epochs:
-            self.stop_reason_ = f"reached max_epochs={n_epochs}"
-        else:
-            self.stop_reason_ = "interrupted"
-
-    def _resolve_device(self) -> str:
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            # Allocating is what shows whether the device is there.
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError, TypeError) as error:
+    def _fitted_model(self, settings: Settings) -> "_Model":
+        """Return the model to go on with, if the network asked for is still the same."""
+        net = self._model.net
+        for name in NETWORK_SETTINGS:
+            was, now = getattr(net, f"module__{name}"), getattr(settings, name)
+            if was != now:
+                raise ValueError(
+                    f"training goes on with the same network, but {name} was {was!r} and is now "
+                    f"{now!r}. Fit a new model, with warm_start=False."
+                )
+        if self._model.dtype != self.dtype:
             raise ValueError(
-                f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
-                f"'cuda'; got {self.device!r} ({str(error).splitlines()[0]})."
-            ) from error
-        return self.device
+                f"training goes on with the same network, but dtype was {self._model.dtype!r} and "
+                f"is now {self.dtype!r}. Fit a new model, with warm_start=False."
+            )
+        return self._model
 
-    def _table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
-        scaled = (y - self._y_mean) / self._y_scale
-        parts = [X, scaled] if weight is None else [X, scaled, weight]
-        return TensorTable(*map(self._to_device, parts))
-
-    def _to_device(self, array: NDArray) -> torch.Tensor:
-        # A copy: torch knows neither read-only memory nor negative strides.
-        array = np.array(array, dtype=self.dtype, order="C")
-        return torch.from_numpy(array).to(self.net_.device)
+    def _keep(self, model: "_Model", settings: Settings, **worked_out: Any) -> None:
+        """Make a trained model this estimator's, at the very end: a failed fit keeps the last."""
+        self._model = model
+        self.net_ = model.net
+        self.settings_ = dataclasses.asdict(settings) | worked_out
+        del self.settings_["auto_epochs"]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
@@ -480,3 +481,166 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+class TargetScale:
+    """Mean and spread of each output, and the shape and precision that y came in."""
+
+    def __init__(self, y: NDArray, weight: NDArray | None) -> None:
+        self.dtype = y.dtype if y.dtype == np.float32 else np.dtype(np.float64)
+        self.n_outputs = y.shape[1] if y.ndim == 2 else None
+        values = self._columns(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.mean = np.average(values, axis=0, weights=weight)
+            deviation = values - self.mean
+            # Scaled by the largest, so that squares neither overflow nor vanish.
+            largest = np.abs(deviation).max(axis=0)
+            safe = np.where(largest > 0, largest, 1.0)
+            spread = safe * np.sqrt(np.average((deviation / safe) ** 2, axis=0, weights=weight))
+        if not np.isfinite(spread).all():
+            raise ValueError(
+                f"y is too large to compute with: up to {np.abs(values).max():.3g}. Scale it."
+            )
+        # A constant target is predicted by its mean.
+        constant = spread <= 4 * np.finfo(np.float64).eps * np.abs(self.mean)
+        self.spread = np.where(constant | (largest == 0), 1.0, spread)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of outputs, 1 for a vector."""
+        return self.n_outputs or 1
+
+    def scale(self, y: NDArray) -> NDArray[np.float64]:
+        """Return y as a table of standardised outputs."""
+        return (self._columns(y) - self.mean) / self.spread
+
+    def unscale(self, scaled: NDArray) -> NDArray[np.floating]:
+        """Return predictions in the units, shape and precision of y."""
+        y = scaled.astype(np.float64) * self.spread + self.mean
+        return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
+
+    @staticmethod
+    def _columns(y: NDArray) -> NDArray[np.float64]:
+        return y.reshape(len(y), -1).astype(np.float64)
+
+
+class _Model:
+    """A network with what its numbers mean: what a fit makes, and a prediction needs."""
+
+    def __init__(self, net: Net, scale: TargetScale, seed: int, dtype: str) -> None:
+        self.net = net
+        self.scale = scale
+        self.seed = seed
+        self.dtype = dtype
+
+    @property
+    def n_outputs(self) -> int | None:
+        return self.scale.n_outputs
+
+    def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
+        weights = None if weight is None else self._to_device("sample_weight", weight)
+        return TensorTable(
+            self._to_device("X", X), self._to_device("y", self.scale.scale(y)), weights
+        )
+
+    def set_batches(self, batch_size: int) -> None:
+        # Where skorch keeps them; its set_params takes them before training only.
+        self.net.iterator_train__batch_size = batch_size
+        # Another order of rows each time training goes on.
+        self.net.iterator_train__seed = (self.seed + len(self.net.history)) % 2**31
+
+    def predict(self, X: NDArray) -> NDArray[np.floating]:
+        return self.scale.unscale(self.net.predict(TensorTable(self._to_device("X", X))))
+
+    def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
+        # A copy: torch knows neither read-only memory nor negative strides.
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=self.dtype, order="C")
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
+                f"dtype='float64'."
+            )
+        return torch.from_numpy(array).to(self.net.device)
+
+
+def _build_net(
+    n_inputs: int,
+    n_outputs: int,
+    settings: Settings,
+    *,
+    seed: int,
+    dtype: str,
+    device: str,
+    verbose: int,
+    net_params: dict[str, Any],
+) -> Net:
+    network = {f"module__{name}": getattr(settings, name) for name in NETWORK_SETTINGS}
+    own = {
+        "module": SIREN,
+        "module__n_inputs": n_inputs,
+        "module__n_outputs": n_outputs,
+        "module__seed": seed,
+        "module__dtype": _DTYPES[dtype],
+        **network,
+        "criterion": WeightedMSELoss,
+        "optimizer": torch.optim.AdamW,
+        "lr": settings.learning_rate,
+        "iterator_train": TensorBatches,
+        "iterator_train__sampling": settings.sampling,
+        "iterator_valid": TensorBatches,
+        "iterator_valid__batch_size": EVALUATION_ROWS,
+        "train_split": None,
+        "device": device,
+        "verbose": verbose,
+    } | net_params
+    known = inspect.signature(own["optimizer"]).parameters
+    if "weight_decay" in known:
+        own.setdefault("optimizer__weight_decay", settings.weight_decay)
+    if own["optimizer"] is torch.optim.AdamW:
+        own.setdefault("optimizer__fused", True)
+    return Net(**own).initialize()
+
+
+def _resolve_device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        # Using it is what shows whether the device is there, and holds numbers.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        raise ValueError(
+            f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
+            f"'cuda'; got {device!r} ({str(error).splitlines()[0]})."
+        ) from error
+    return device
+
+
+def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:
+    return [(name, callback) for name, callback in callbacks.items() if callback is not None]
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, list | None):
+        raise TypeError(f"callbacks must be a list or None; got {type(callbacks).__name__}.")
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not isinstance(callback, Callback | type):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks, or pairs of a name and one; got {item!r}."
+            )
+
+
+def _check_net_params(net_params: Any) -> None:
+    if not isinstance(net_params, dict | None):
+        raise TypeError(f"net_params must be a dict or None; got {type(net_params).__name__}.")
+    for key in net_params or {}:
+        if key in _OWN_PARAMS:
+            raise ValueError(
+                f"net_params must not set {key!r}; give SIRENRegressor({_OWN_PARAMS[key]}=...)."
+            )
+        if key.partition("__")[0] in ("module", "dataset", "iterator_train", "iterator_valid"):
+            raise ValueError(
+                f"net_params must not set {key!r}: the network and its batches are "
+                f"SIRENRegressor's own. Use skorch's NeuralNetRegressor for others."
+            )
