@@ -109,7 +109,7 @@ class BestWeights(Callback):
         """Keep the weights that the loss of a one-step epoch will be of."""
         if self.best_ is None:
             self.monitor_ = "train_loss" if dataset_valid is None else "valid_loss"
-            self.rows_ = dataset_train if dataset_valid is None else dataset_valid
+            self.rows_: Any = dataset_train if dataset_valid is None else dataset_valid
             self.best_, self.loss_ = _weights_of(net), evaluate(net, self.rows_)
         self.before_ = _weights_of(net) if self.monitor_ == "train_loss" else None
 
@@ -132,6 +132,8 @@ class BestWeights(Callback):
         """Put the best weights in place, and forget the rest: it is on the device."""
         last = _weights_of(net)
         loss_of_last = evaluate(net, self.rows_)
+        if not np.isfinite(loss_of_last):
+            raise _diverged("the loss is not finite after the last epoch")
         net.module_.load_state_dict(self.best_)
         if loss_of_last <= evaluate(net, self.rows_):
             net.module_.load_state_dict(last)
@@ -212,8 +214,8 @@ def train(
             raise _diverged("weights are not finite after the last epoch")
 
 
-def evaluate(net: NeuralNet, rows: Dataset) -> float:
-    """Return the mean loss over ``rows``; infinite where it is not a number."""
+def evaluate(net: NeuralNet, rows: Any) -> float:
+    """Return the mean loss over ``rows``, a table or subset of one; inf where it is NaN."""
     total = 0.0
     for X, target in TensorBatches(rows, EVALUATION_ROWS):
         total += net.validation_step((X, target))["loss"].item() * len(X)
