@@ -141,18 +141,19 @@ def as_table(scores):
 def arrange(counties):
     """Return the map as it is printed: Alaska, Hawaii and Puerto Rico below the rest."""
     plane = "EPSG:5070"
-    if "state" not in counties:
-        return counties.to_crs(plane)
-    # State: its projection, its scale, and the place of its middle in metres.
+    # First digits of the code: projection, scale, and place of the middle in metres.
     insets = {
-        "AK": ("EPSG:3338", 0.33, (-1_850_000, 480_000)),
-        "HI": ("EPSG:32604", 0.9, (-950_000, 330_000)),
-        "PR": ("EPSG:32620", 1.2, (1_900_000, 350_000)),
+        "02": ("EPSG:3338", 0.33, (-1_850_000, 480_000)),
+        "15": ("EPSG:32604", 0.9, (-950_000, 330_000)),
+        "72": ("EPSG:32620", 1.2, (1_900_000, 350_000)),
     }
-    elsewhere = [*insets, "AS", "GU", "MP", "VI"]
-    parts = [counties[~counties["state"].isin(elsewhere)].to_crs(plane)]
-    for state, (crs, scale, (east, north)) in insets.items():
-        part = counties[counties["state"] == state].to_crs(crs)
+    state = counties["fips"].str[:2]
+    # Numbers above those of the states are far islands.
+    parts = [counties[~state.isin(insets) & (state <= "56")].to_crs(plane)]
+    for code, (crs, scale, (east, north)) in insets.items():
+        part = counties[state == code].to_crs(crs)
+        if part.empty:
+            continue
         west, south, right, top = part.total_bounds
         move = [scale, 0, 0, scale]
         move += [east - scale * (west + right) / 2, north - scale * (south + top) / 2]
@@ -189,7 +190,10 @@ def plot_scores(scores, axis):
     axis.set(xlabel="k, size of the embedding", ylabel="held-out R², folds pooled")
     axis.set_title("how well counties are predicted that were not observed")
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower left", fontsize="small")
+    # Room for the legend below the lines.
+    low, high = axis.get_ylim()
+    axis.set_ylim(low - 0.3 * (high - low), high)
+    axis.legend(loc="lower left", ncols=2, fontsize="small")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skginr._checks import require
+from skginr._checks import check_numeric, require
 
 if TYPE_CHECKING:
     import geopandas
@@ -48,7 +48,7 @@ def plot_prediction(
     Raises
     ------
     ValueError
-        If the lengths differ, or ``axes`` are not three.
+        If the lengths differ, no row is known in both, or ``axes`` are not three.
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
@@ -62,20 +62,25 @@ def plot_prediction(
     ['observed', 'predicted', 'error: predicted - observed']
     """
     pyplot = require("matplotlib.pyplot", extra="plot", purpose="plot_prediction")
-    values = [np.asarray(v, dtype=float) for v in (observed, predicted)]
+    if not hasattr(frame, "geometry"):
+        raise TypeError(f"frame must be a geopandas.GeoDataFrame; got {type(frame).__name__}.")
+    values = [check_numeric(n, v) for n, v in (("observed", observed), ("predicted", predicted))]
     for name, array in zip(("observed", "predicted"), values, strict=True):
         if array.shape != (len(frame),):
             raise ValueError(
                 f"{name} must have one value per row of frame, shape ({len(frame)},); "
                 f"got shape {array.shape}."
             )
+    error = values[1] - values[0]
+    if not np.isfinite(error).any():
+        raise ValueError("observed and predicted must both be known in some row; none is.")
     if axes is None:
         _, axes = pyplot.subplots(1, 3, figsize=(18, 4.5), layout="constrained")
-    if len(axes) != 3:
-        raise ValueError(f"axes must be three matplotlib Axes; got {len(axes)}.")
-    error = values[1] - values[0]
-    low, high = np.nanpercentile(values[0], _COLOUR_RANGE)
-    widest = np.nanpercentile(np.abs(error), _COLOUR_RANGE[1])
+    if np.shape(axes) != (3,):
+        raise ValueError(f"axes must be a list of three matplotlib Axes; got {axes!r}.")
+    known = values[0][np.isfinite(values[0])]
+    low, high = np.percentile(known, _COLOUR_RANGE)
+    widest = np.percentile(np.abs(error[np.isfinite(error)]), _COLOUR_RANGE[1])
     for axis, title, array, scale in (
         (axes[0], "observed", values[0], {"cmap": "viridis", "vmin": low, "vmax": high}),
         (axes[1], "predicted", values[1], {"cmap": "viridis", "vmin": low, "vmax": high}),

@@ -32,3 +32,16 @@ def test_three_maps_show_the_values_given(fields):
 def test_lengths_must_match(fields):
     with pytest.raises(ValueError, match=r"predicted must have one value per row.*\(4,\)"):
         plot_prediction(fields, np.ones(4), np.ones(3))
+
+
+def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(fields):
+    with pytest.raises(TypeError, match="GeoDataFrame; got DataFrame"):
+        plot_prediction(fields.drop(columns="geometry"), np.ones(4), np.ones(4))
+    with pytest.raises(ValueError, match="known in some row"):
+        plot_prediction(fields, np.full(4, np.nan), np.ones(4))
+    with pytest.raises(TypeError, match="observed must hold real numbers"):
+        plot_prediction(fields, list("abcd"), np.ones(4))
+    assert not mpl.pyplot.get_fignums()
+    with pytest.raises(ValueError, match="three matplotlib Axes"):
+        plot_prediction(fields, np.ones(4), np.ones(4), axes=mpl.pyplot.subplots(1, 2)[1])
+    mpl.pyplot.close("all")

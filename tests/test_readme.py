@@ -3,7 +3,17 @@ from pathlib import Path
 
 import numpy as np
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_guide_runs_from_top_to_bottom():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
+    assert len(blocks) == 5
+    names = {}
+    exec("\n".join(blocks), names)
+    assert names["network"].stop_reason_.startswith("reached max_epochs")
+    assert names["search"].best_score_ > 0.5
 
 
 def test_the_code_runs_as_it_stands():
@@ -19,10 +29,9 @@ def test_the_code_runs_as_it_stands():
 
 
 def test_every_make_target_and_file_it_names_is_there():
-    root = Path(__file__).parent.parent
     targets = re.findall(r"^make (\w+)", README, flags=re.MULTILINE)
-    makefile = (root / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     assert targets == ["demo", "test"]
     assert all(f"\n{target}:" in makefile for target in targets)
     for path in re.findall(r"\]\(([^)]+)\)", README):
-        assert (root / path).is_file(), path
+        assert (ROOT / path).is_file(), path
