@@ -76,8 +76,9 @@ def plot_prediction(
         raise ValueError("observed and predicted must both be known in some row; none is.")
     if axes is None:
         _, axes = pyplot.subplots(1, 3, figsize=(18, 4.5), layout="constrained")
-    if np.shape(axes) != (3,):
-        raise ValueError(f"axes must be a list of three matplotlib Axes; got {axes!r}.")
+    axes = list(np.ravel(np.asarray(axes, dtype=object)))
+    if len(axes) != 3:
+        raise ValueError(f"axes must be three matplotlib Axes; got {len(axes)}.")
     known = values[0][np.isfinite(values[0])]
     low, high = np.percentile(known, _COLOUR_RANGE)
     widest = np.percentile(np.abs(error[np.isfinite(error)]), _COLOUR_RANGE[1])
