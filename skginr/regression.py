@@ -1,35 +1,29 @@
 """SIRENRegressor: a sine network on coordinates, as a scikit-learn regressor."""
 
 import dataclasses
-import inspect
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from skorch.callbacks import Callback
 
-from skginr._batches import TensorBatches, TensorTable
+from skginr._batches import TensorTable
 from skginr._checks import check_count, check_flag, check_option, check_real
+from skginr._model import DTYPES, Model, TargetScale, build_net, resolve_device
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._training import (
-    EVALUATION_ROWS,
     BestWeights,
     EpochBar,
-    Net,
     RecordRate,
     StopOnDivergence,
-    WeightedMSELoss,
     schedule_callback,
     train,
 )
-from skginr.nn import SIREN
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # skorch's names of what has a hyper-parameter of its own.
 _OWN_PARAMS = {
     "lr": "learning_rate",
@@ -253,17 +247,12 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         -------
         self
         """
-        settings = self._resolve_settings()
         goes_on = self.warm_start and hasattr(self, "net_")
-        X, y, weight = self._check_data(X, y, sample_weight, goes_on=goes_on)
-        model = self._fitted_model(settings) if goes_on else self._new_model(X, y, weight, settings)
-        table = model.table(X, y, weight)
-        batch_size = len(table) if settings.batch_size == "all" else int(settings.batch_size)
-        steps = len(TensorBatches(table, batch_size, settings.sampling))
+        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        steps = model.set_batches(table, settings.batch_size)
         n_epochs = settings.n_epochs(steps)
         patience = n_epochs if settings.patience == "off" else int(settings.patience)
         best = BestWeights(patience)
-        model.set_batches(batch_size)
         train(
             model.net,
             table,
@@ -306,12 +295,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         -------
         self
         """
-        settings = self._resolve_settings()
         goes_on = hasattr(self, "net_")
-        X, y, weight = self._check_data(X, y, sample_weight, goes_on=goes_on)
-        model = self._fitted_model(settings) if goes_on else self._new_model(X, y, weight, settings)
-        table = model.table(X, y, weight)
-        model.set_batches(len(table) if settings.batch_size == "all" else int(settings.batch_size))
+        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        model.set_batches(table, settings.batch_size)
         train(
             model.net,
             table,
@@ -377,13 +363,22 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         check_option("sampling", settings.sampling, ("shuffle", "draw"))
         for name, word in (("batch_size", "all"), ("max_epochs", "auto"), ("patience", "off")):
             check_count(name, getattr(settings, name), minimum=1, word=word)
-        check_option("dtype", self.dtype, _DTYPES)
+        check_option("dtype", self.dtype, DTYPES)
         check_flag("warm_start", self.warm_start)
         _check_net_params(self.net_params)
         if self.verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
         _check_callbacks(self.callbacks)
         return settings
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool
+    ) -> tuple[Settings, Model, TensorTable]:
+        """Check everything, and return what a training needs; the estimator stays as it is."""
+        settings = self._resolve_settings()
+        X, y, weight = self._check_data(X, y, sample_weight, goes_on=goes_on)
+        model = self._fitted_model(settings) if goes_on else self._new_model(X, y, weight, settings)
+        return settings, model, model.table(X, y, weight)
 
     def _validate(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         targets = {} if isinstance(y, str) else {"multi_output": True, "y_numeric": True}
@@ -401,7 +396,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool
     ) -> tuple[NDArray, NDArray, NDArray | None]:
         """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
-        n_missing = 0 if y is None else int(np.sum(pd.isna(y)))
+        n_missing = 0 if y is None else int(np.asarray(pd.isna(y)).sum())
         if n_missing:
             raise ValueError(
                 f"y must be known in every row; {n_missing} values are NaN or missing. Leave "
@@ -435,22 +430,22 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
 
     def _new_model(
         self, X: NDArray, y: NDArray, weight: NDArray | None, settings: Settings
-    ) -> "_Model":
+    ) -> Model:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         scale = TargetScale(y, weight)
-        net = _build_net(
+        net = build_net(
             X.shape[1],
             scale.n_columns,
             settings,
             seed=seed,
             dtype=self.dtype,
-            device=_resolve_device(self.device),
+            device=resolve_device(self.device),
             verbose=int(self.verbose > 1),
             net_params=self.net_params or {},
         )
-        return _Model(net, scale, seed, self.dtype)
+        return Model(net, scale, seed, self.dtype)
 
-    def _fitted_model(self, settings: Settings) -> "_Model":
+    def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""
         net = self._model.net
         for name in NETWORK_SETTINGS:
@@ -467,7 +462,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             )
         return self._model
 
-    def _keep(self, model: "_Model", settings: Settings, **worked_out: Any) -> None:
+    def _keep(self, model: Model, settings: Settings, **worked_out: Any) -> None:
         """Make a trained model this estimator's, at the very end: a failed fit keeps the last."""
         self._model = model
         self.net_ = model.net
@@ -481,139 +476,6 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-class TargetScale:
-    """Mean and spread of each output, and the shape and precision that y came in."""
-
-    def __init__(self, y: NDArray, weight: NDArray | None) -> None:
-        self.dtype = y.dtype if y.dtype == np.float32 else np.dtype(np.float64)
-        self.n_outputs = y.shape[1] if y.ndim == 2 else None
-        values = self._columns(y)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.mean = np.average(values, axis=0, weights=weight)
-            deviation = values - self.mean
-            # Scaled by the largest, so that squares neither overflow nor vanish.
-            largest = np.abs(deviation).max(axis=0)
-            safe = np.where(largest > 0, largest, 1.0)
-            spread = safe * np.sqrt(np.average((deviation / safe) ** 2, axis=0, weights=weight))
-        if not np.isfinite(spread).all():
-            raise ValueError(
-                f"y is too large to compute with: up to {np.abs(values).max():.3g}. Scale it."
-            )
-        # A constant target is predicted by its mean.
-        constant = spread <= 4 * np.finfo(np.float64).eps * np.abs(self.mean)
-        self.spread = np.where(constant | (largest == 0), 1.0, spread)
-
-    @property
-    def n_columns(self) -> int:
-        """Number of outputs, 1 for a vector."""
-        return self.n_outputs or 1
-
-    def scale(self, y: NDArray) -> NDArray[np.float64]:
-        """Return y as a table of standardised outputs."""
-        return (self._columns(y) - self.mean) / self.spread
-
-    def unscale(self, scaled: NDArray) -> NDArray[np.floating]:
-        """Return predictions in the units, shape and precision of y."""
-        y = scaled.astype(np.float64) * self.spread + self.mean
-        return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
-
-    @staticmethod
-    def _columns(y: NDArray) -> NDArray[np.float64]:
-        return y.reshape(len(y), -1).astype(np.float64)
-
-
-class _Model:
-    """A network with what its numbers mean: what a fit makes, and a prediction needs."""
-
-    def __init__(self, net: Net, scale: TargetScale, seed: int, dtype: str) -> None:
-        self.net = net
-        self.scale = scale
-        self.seed = seed
-        self.dtype = dtype
-
-    @property
-    def n_outputs(self) -> int | None:
-        return self.scale.n_outputs
-
-    def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
-        weights = None if weight is None else self._to_device("sample_weight", weight)
-        return TensorTable(
-            self._to_device("X", X), self._to_device("y", self.scale.scale(y)), weights
-        )
-
-    def set_batches(self, batch_size: int) -> None:
-        # Where skorch keeps them; its set_params takes them before training only.
-        self.net.iterator_train__batch_size = batch_size
-        # Another order of rows each time training goes on.
-        self.net.iterator_train__seed = (self.seed + len(self.net.history)) % 2**31
-
-    def predict(self, X: NDArray) -> NDArray[np.floating]:
-        return self.scale.unscale(self.net.predict(TensorTable(self._to_device("X", X))))
-
-    def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
-        # A copy: torch knows neither read-only memory nor negative strides.
-        with np.errstate(over="ignore"):
-            array = np.array(array, dtype=self.dtype, order="C")
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
-                f"dtype='float64'."
-            )
-        return torch.from_numpy(array).to(self.net.device)
-
-
-def _build_net(
-    n_inputs: int,
-    n_outputs: int,
-    settings: Settings,
-    *,
-    seed: int,
-    dtype: str,
-    device: str,
-    verbose: int,
-    net_params: dict[str, Any],
-) -> Net:
-    network = {f"module__{name}": getattr(settings, name) for name in NETWORK_SETTINGS}
-    own = {
-        "module": SIREN,
-        "module__n_inputs": n_inputs,
-        "module__n_outputs": n_outputs,
-        "module__seed": seed,
-        "module__dtype": _DTYPES[dtype],
-        **network,
-        "criterion": WeightedMSELoss,
-        "optimizer": torch.optim.AdamW,
-        "lr": settings.learning_rate,
-        "iterator_train": TensorBatches,
-        "iterator_train__sampling": settings.sampling,
-        "iterator_valid": TensorBatches,
-        "iterator_valid__batch_size": EVALUATION_ROWS,
-        "train_split": None,
-        "device": device,
-        "verbose": verbose,
-    } | net_params
-    known = inspect.signature(own["optimizer"]).parameters
-    if "weight_decay" in known:
-        own.setdefault("optimizer__weight_decay", settings.weight_decay)
-    if own["optimizer"] is torch.optim.AdamW:
-        own.setdefault("optimizer__fused", True)
-    return Net(**own).initialize()
-
-
-def _resolve_device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        # Using it is what shows whether the device is there, and holds numbers.
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        raise ValueError(
-            f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
-            f"'cuda'; got {device!r} ({str(error).splitlines()[0]})."
-        ) from error
-    return device
 
 
 def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:

@@ -1,0 +1,156 @@
+"""A network with what its numbers mean: what a fit makes, and a prediction needs."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skginr._batches import TensorBatches, TensorTable
+from skginr._presets import NETWORK_SETTINGS, Settings
+from skginr._training import EVALUATION_ROWS, Net, WeightedMSELoss
+from skginr.nn import SIREN
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class TargetScale:
+    """Mean and spread of each output, and the shape and precision that y came in."""
+
+    def __init__(self, y: NDArray, weight: NDArray | None) -> None:
+        self.dtype = y.dtype if y.dtype == np.float32 else np.dtype(np.float64)
+        self.n_outputs = y.shape[1] if y.ndim == 2 else None
+        values = self._columns(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.mean = np.average(values, axis=0, weights=weight)
+            deviation = values - self.mean
+            # Scaled by the largest, so that squares neither overflow nor vanish.
+            largest = np.abs(deviation).max(axis=0)
+            safe = np.where(largest > 0, largest, 1.0)
+            spread = safe * np.sqrt(np.average((deviation / safe) ** 2, axis=0, weights=weight))
+        if not np.isfinite(spread).all():
+            raise ValueError(
+                f"y is too large to compute with: up to {np.abs(values).max():.3g}. Scale it."
+            )
+        # A constant target is predicted by its mean.
+        constant = spread <= 4 * np.finfo(np.float64).eps * np.abs(self.mean)
+        self.spread = np.where(constant | (largest == 0), 1.0, spread)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of outputs, 1 for a vector."""
+        return self.n_outputs or 1
+
+    def scale(self, y: NDArray) -> NDArray[np.float64]:
+        """Return y as a table of standardised outputs."""
+        return (self._columns(y) - self.mean) / self.spread
+
+    def unscale(self, scaled: NDArray) -> NDArray[np.floating]:
+        """Return predictions in the units, shape and precision of y."""
+        y = scaled.astype(np.float64) * self.spread + self.mean
+        return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
+
+    @staticmethod
+    def _columns(y: NDArray) -> NDArray[np.float64]:
+        return y.reshape(len(y), -1).astype(np.float64)
+
+
+class Model:
+    """A network, the scale of its target, and the seed and precision it was made with."""
+
+    def __init__(self, net: Net, scale: TargetScale, seed: int, dtype: str) -> None:
+        self.net = net
+        self.scale = scale
+        self.seed = seed
+        self.dtype = dtype
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Number of columns of y, None for a vector."""
+        return self.scale.n_outputs
+
+    def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
+        """Return the data as the network takes it, on its device."""
+        weights = None if weight is None else self._to_device("sample_weight", weight)
+        return TensorTable(
+            self._to_device("X", X), self._to_device("y", self.scale.scale(y)), weights
+        )
+
+    def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
+        """Set how ``table`` is sliced, and return the number of steps of an epoch."""
+        rows = table if self.net.train_split is None else self.net.get_split_datasets(table)[0]
+        # Where skorch keeps them; its set_params takes them before training only.
+        self.net.iterator_train__batch_size = len(rows) if batch_size == "all" else int(batch_size)
+        # Another order of rows each time training goes on.
+        self.net.iterator_train__seed = (self.seed + len(self.net.history)) % 2**31
+        return len(self.net.get_iterator(rows, training=True))
+
+    def predict(self, X: NDArray) -> NDArray[np.floating]:
+        """Return the signal at coordinates X."""
+        return self.scale.unscale(self.net.predict(TensorTable(self._to_device("X", X))))
+
+    def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
+        # A copy: torch knows neither read-only memory nor negative strides.
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=self.dtype, order="C")
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
+                f"dtype='float64'."
+            )
+        return torch.from_numpy(array).to(self.net.device)
+
+
+def build_net(
+    n_inputs: int,
+    n_outputs: int,
+    settings: Settings,
+    *,
+    seed: int,
+    dtype: str,
+    device: str,
+    verbose: int,
+    net_params: dict[str, Any],
+) -> Net:
+    """Return an untrained network for skorch to train."""
+    network = {f"module__{name}": getattr(settings, name) for name in NETWORK_SETTINGS}
+    own = {
+        "module": SIREN,
+        "module__n_inputs": n_inputs,
+        "module__n_outputs": n_outputs,
+        "module__seed": seed,
+        "module__dtype": DTYPES[dtype],
+        **network,
+        "criterion": WeightedMSELoss,
+        "optimizer": torch.optim.AdamW,
+        "lr": settings.learning_rate,
+        "iterator_train": TensorBatches,
+        "iterator_train__sampling": settings.sampling,
+        "iterator_valid": TensorBatches,
+        "iterator_valid__batch_size": EVALUATION_ROWS,
+        "train_split": None,
+        "device": device,
+        "verbose": verbose,
+    } | net_params
+    known = inspect.signature(own["optimizer"]).parameters
+    if "weight_decay" in known:
+        own.setdefault("optimizer__weight_decay", settings.weight_decay)
+    if own["optimizer"] is torch.optim.AdamW:
+        own.setdefault("optimizer__fused", True)
+    return Net(**own).initialize()
+
+
+def resolve_device(device: str) -> str:
+    """Return the device to use, or raise if it cannot be."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        # Using it is what shows whether the device is there, and holds numbers.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        raise ValueError(
+            f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
+            f"'cuda'; got {device!r} ({str(error).splitlines()[0]})."
+        ) from error
+    return device
