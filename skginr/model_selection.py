@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from skginr._checks import check_count
-from skginr.graphs import Graph, balanced_folds, check_graph
+from skginr.graphs import Graph, as_table, balanced_folds, check_graph
 
 
 class GraphBlockKFold(BaseCrossValidator):
@@ -122,13 +122,7 @@ class GraphBlockKFold(BaseCrossValidator):
             yield np.flatnonzero(~near[nodes]), np.flatnonzero(test[nodes])
 
     def _labels_of(self, X: ArrayLike | pd.DataFrame) -> pd.Series | NDArray:
-        if not isinstance(X, pd.DataFrame):
-            if np.ndim(X) != 2:
-                raise ValueError(
-                    f"X must be a table, one column of which names the nodes; got "
-                    f"{type(X).__name__} with {np.ndim(X)} dimension(s)."
-                )
-            X = pd.DataFrame(np.asarray(X))
+        X = as_table(X)
         if self.node in X.columns:
             return X[self.node]
         if isinstance(self.node, Integral) and -X.shape[1] <= self.node < X.shape[1]:

@@ -403,7 +403,14 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
                 f"such rows out, table.dropna(subset=['signal']): their nodes stay in the graph."
             )
         # Read before scikit-learn makes it float64.
-        single = y is not None and np.asarray(y).dtype == np.float32
+        given = np.asarray(y)
+        words = given.dtype == object and any(isinstance(value, str) for value in given.flat)
+        if words or given.dtype.kind in "USmM":
+            raise TypeError(
+                f"y must hold real numbers; got {'words' if words else given.dtype}. "
+                f"Convert it first."
+            )
+        single = given.dtype == np.float32
         X, y = self._validate(X, y, reset=not goes_on)
         if single:
             y = y.astype(np.float32)

@@ -95,7 +95,10 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
                 f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
                 f"their nodes are predicted all the same."
             )
-        mean = y.mean()
+        with np.errstate(over="ignore"):
+            mean = y.mean()
+        if not np.isfinite(mean):
+            raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
         # Nothing is known of a component without an observation but the mean.
         reached = np.flatnonzero(np.isin(graph.components, graph.components[nodes]))
         stiffness = laplacian(graph.adjacency).stiffness[reached][:, reached]
@@ -105,9 +108,16 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         n_rows = np.bincount(nodes, minlength=graph.n_nodes)[reached]
         deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)[reached]
         system = self.alpha * penalty + sp.diags_array(n_rows.astype(float))
+        try:
+            solution = factor_positive_definite(system).solve(deviation)
+        except RuntimeError as error:
+            raise ValueError(
+                f"alpha={self.alpha} is too small for the weights of the graph to be told from "
+                f"zero ({error}). Raise it."
+            ) from error
         self.graph_ = graph
         self.signal_ = np.full(graph.n_nodes, mean)
-        self.signal_[reached] += factor_positive_definite(system).solve(deviation)
+        self.signal_[reached] += solution
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:

@@ -170,3 +170,15 @@ def test_unfit_arguments_are_refused(grid, arguments, X, error, message):
 def test_the_graph_must_be_one():
     with pytest.raises(TypeError, match="Graph.from_networkx"):
         GraphBlockKFold(graph=nx.path_graph(4))
+
+
+def test_what_is_no_table_is_refused(grid):
+    folds = GraphBlockKFold(2, graph=grid)
+    for X, error, message in (
+        (None, ValueError, "NoneType with 0 dimension"),
+        (grid.adjacency, TypeError, "sparse matrix"),
+        ([[1], [2, 3]], ValueError, "rows of one length"),
+        (np.random.default_rng(0).random((108, 2)), ValueError, "the column node=0 of X"),
+    ):
+        with pytest.raises(error, match=message):
+            list(folds.split(X))

@@ -599,6 +599,11 @@ def test_unfit_data_is_refused(wave):
         SIRENRegressor().fit(X, pd.Series(y, dtype="Float64").mask(np.arange(400) == 7))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SIRENRegressor().fit(X, y[:-1])
+    for words in (["1"] * 400, pd.Series(["1"] * 400), pd.date_range("2020", periods=400)):
+        with pytest.raises(TypeError, match="y must hold real numbers"):
+            SIRENRegressor().fit(X, words)
+    with pytest.raises(ValueError, match="Node labels become numbers in a pipeline"):
+        SIRENRegressor().fit(pd.DataFrame({"fips": ["01001"] * 400}), y)
     with pytest.raises(ValueError, match="Negative values.*sample_weight"):
         SIRENRegressor().fit(X, y, sample_weight=-np.ones(400))
     with pytest.raises(ValueError, match="at least one non-zero|positive for some row"):

@@ -60,3 +60,11 @@ def test_parameters_set_after_fit_wait_for_the_next(grid, grid_table):
     expected = smoother.predict(X)
     smoother.set_params(graph=Graph.from_adjacency(grid.adjacency, labels=grid.labels[::-1]))
     np.testing.assert_array_equal(smoother.predict(X), expected)
+
+
+def test_numbers_at_their_limits_are_refused():
+    path = Graph.from_networkx(nx.path_graph(6))
+    with pytest.raises(ValueError, match="alpha=5e-324 is too small"):
+        GraphSmoother(graph=path, alpha=5e-324).fit([[0], [1]], [0.0, 1.0])
+    with pytest.raises(ValueError, match="y is too large"):
+        GraphSmoother(graph=path).fit([[0], [1]], [1.7e308, 1.7e308])

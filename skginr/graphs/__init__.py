@@ -2,13 +2,14 @@
 
 from skginr.graphs._adjacency import to_csr
 from skginr.graphs._graph import Graph, check_graph
-from skginr.graphs._nodes import locate_nodes
+from skginr.graphs._nodes import as_table, locate_nodes
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import NeighborKernel, neighbor_adjacency
 
 __all__ = [
     "Graph",
     "NeighborKernel",
+    "as_table",
     "balanced_folds",
     "check_graph",
     "locate_nodes",

@@ -40,9 +40,13 @@ def vertex_areas(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDA
     """Return a third of the area of the faces around each vertex, shape (n_vertices,)."""
     u = vertices[faces[:, 1]] - vertices[faces[:, 0]]
     v = vertices[faces[:, 2]] - vertices[faces[:, 0]]
-    # Lagrange's identity: right in any number of dimensions.
-    squared = (u * u).sum(1) * (v * v).sum(1) - (u * v).sum(1) ** 2
-    face_areas = 0.5 * np.sqrt(np.maximum(squared, 0.0))
+    if vertices.shape[1] <= 3:
+        pad = ((0, 0), (0, 3 - vertices.shape[1]))
+        face_areas = 0.5 * np.linalg.norm(np.cross(np.pad(u, pad), np.pad(v, pad)), axis=1)
+    else:
+        # Lagrange's identity: right in any number of dimensions.
+        squared = (u * u).sum(1) * (v * v).sum(1) - (u * v).sum(1) ** 2
+        face_areas = 0.5 * np.sqrt(np.maximum(squared, 0.0))
     areas = np.zeros(len(vertices))
     np.add.at(areas, faces, face_areas[:, None] / 3)
     return areas

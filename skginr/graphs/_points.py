@@ -34,16 +34,20 @@ class NeighborKernel:
     def __init__(self, points: NDArray[np.float64], n_neighbors: int) -> None:
         self.points = points
         self.n_neighbors = n_neighbors
-        self._tree = cKDTree(points)
-        self._reach = self._reach_of(points)
+        # Squares of distances must neither overflow nor vanish.
+        self._unit = np.abs(points).max() or 1.0
+        self._scaled = points / self._unit
+        self._tree = cKDTree(self._scaled)
+        self._reach = self._reach_of(self._scaled)
 
     def __call__(self, queries: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities, shape (n_queries, n_points), the query itself included."""
+        queries = queries / self._unit
         reach = self._reach_of(queries)
         forward = self._tree.query_ball_point(queries, reach)
-        backward = cKDTree(queries).query_ball_point(self.points, self._reach)
+        backward = cKDTree(queries).query_ball_point(self._scaled, self._reach)
         rows, columns = _union(_flatten(forward), _flatten(backward)[::-1], len(self.points))
-        distances = np.linalg.norm(queries[rows] - self.points[columns], axis=1)
+        distances = np.linalg.norm(queries[rows] - self._scaled[columns], axis=1)
         weights = _biweight(distances / reach[rows]) + _biweight(distances / self._reach[columns])
         shape = (len(queries), len(self.points))
         matrix = sp.csr_array((weights / 2, (rows, columns)), shape=shape)

@@ -299,3 +299,21 @@ def test_a_vertex_in_no_face_stays():
 def test_unfit_faces_are_refused(faces, error, message):
     with pytest.raises(error, match=message):
         Graph.from_mesh(np.eye(3), faces)
+
+
+def test_a_needle_has_its_area():
+    needle = Graph.from_mesh([[0, 0, 0], [1e8, 0, 0], [1e8, 1e-8, 0]], [[0, 1, 2]])
+    assert needle.node_areas.sum() == pytest.approx(0.5)
+    flat = np.array([[0.0, 0], [2, 0], [0, 2]])
+    for dimensions in (2, 3, 5):
+        padded = np.pad(flat, ((0, 0), (0, dimensions - 2)))
+        assert Graph.from_mesh(padded, [[0, 1, 2]]).node_areas.sum() == pytest.approx(2)
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e160])
+def test_points_of_any_scale_make_the_same_graph(scale):
+    points = np.random.default_rng(0).random((40, 2))
+    expected = Graph.from_points(points).adjacency.toarray()
+    np.testing.assert_allclose(
+        Graph.from_points(scale * points).adjacency.toarray(), expected, atol=1e-9
+    )
