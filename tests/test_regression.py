@@ -603,7 +603,7 @@ def test_unfit_data_is_refused(wave):
         with pytest.raises(TypeError, match="y must hold real numbers"):
             SIRENRegressor().fit(X, words)
     with pytest.raises(ValueError, match="Node labels become numbers in a pipeline"):
-        SIRENRegressor().fit(pd.DataFrame({"fips": ["01001"] * 400}), y)
+        SIRENRegressor().fit(pd.DataFrame({"name": ["Autauga"] * 400}), y)
     with pytest.raises(ValueError, match="Negative values.*sample_weight"):
         SIRENRegressor().fit(X, y, sample_weight=-np.ones(400))
     with pytest.raises(ValueError, match="at least one non-zero|positive for some row"):
