@@ -5,6 +5,8 @@ from pathlib import Path
 # each other. Set before torch and BLAS are imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# scikit-learn skips its checks of array API input without it.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import networkx as nx
 import numpy as np
