@@ -180,10 +180,11 @@ def train(
     *,
     n_epochs: int,
     learning_rate: float,
-    own: list[tuple[str, Callback]],
     callbacks: list[Any],
 ) -> None:
     """Train ``net`` for ``n_epochs``; if anything goes wrong, leave it as it was.
+
+    Callbacks run in their order.
 
     Raises
     ------
@@ -192,7 +193,6 @@ def train(
     KeyboardInterrupt
         If the user, not a callback, interrupts it.
     """
-    bars = [callback for _, callback in own if isinstance(callback, EpochBar)]
     net.stop_requested_ = False
     n_before = len(net.history)
     with _unchanged_on_failure(net):
@@ -200,14 +200,14 @@ def train(
         for group in net.optimizer_.param_groups:
             # Left behind by an earlier schedule, which this one would take up.
             group.pop("initial_lr", None)
-        # Ours come before the user's, but for the one that may stop the training.
-        net.callbacks = [*own[:-1], *callbacks, *own[-1:]]
+        net.callbacks = callbacks
         net.initialize_callbacks()
         try:
             net.partial_fit(table, epochs=n_epochs)
         finally:
-            for bar in bars:
-                bar.close()
+            for _, callback in net.callbacks_:
+                if isinstance(callback, EpochBar):
+                    callback.close()
         if len(net.history) - n_before < n_epochs and not net.stop_requested_:
             raise KeyboardInterrupt
         if not all(torch.isfinite(weights).all() for weights in net.module_.parameters()):

@@ -37,6 +37,8 @@ _MAX_DENSE_NODES = 12_000
 _SHIFT = 1e-4
 # Two eigenvalues nearer than this share of the largest are one eigenspace.
 _DEGENERATE = 1e-9
+# What reading a file raises that is not there, not whole, or something else.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 # Bytes of eigenvectors that stay in the process.
 _CACHE_BYTES = 1 << 30
 
@@ -111,7 +113,7 @@ def spectral_basis(
     with _cache.lock_of(key):
         basis = _cache.get(key)
         if basis is None or not basis.suffices(n_vectors):
-            basis = read_basis(file) if file is not None and file.exists() else None
+            basis = None if file is None else read_basis(file)
         if basis is None or not basis.suffices(n_vectors):
             _cache.count_solve()
             basis = solve(adjacency, laplacian(adjacency, kind), n_vectors)
@@ -144,25 +146,33 @@ def folder_of(memory: "str | os.PathLike | joblib.Memory | None") -> Path | None
 
 
 def read_basis(file: Path) -> Basis | None:
-    """Return the basis in ``file``, or None where the file is damaged."""
+    """Return the basis in ``file``, or None where there is none or it is damaged."""
     try:
         with np.load(file) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
         n_available = int(parts.pop("n_available"))
         return Basis(**parts, n_available=n_available)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 
 def write_basis(basis: Basis, file: Path) -> None:
     """Write ``basis`` unless ``file`` already holds as much; whole or not at all."""
-    known = read_basis(file) if file.exists() else None
-    if known is not None and known.n_vectors >= basis.n_vectors:
+    if _n_vectors_in(file) >= basis.n_vectors:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
         np.savez(part, **dataclasses.asdict(basis))
     os.replace(part.name, file)
+
+
+def _n_vectors_in(file: Path) -> int:
+    """Return how many eigenpairs ``file`` holds, reading no more than their eigenvalues."""
+    try:
+        with np.load(file) as arrays:
+            return len(arrays["eigenvalues"])
+    except _DAMAGED:
+        return 0
 
 
 def solve(adjacency: sp.csr_array, operator: Laplacian, n_vectors: int) -> Basis:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from skorch.callbacks import Callback
 
 from skginr._batches import TensorTable
-from skginr._checks import check_count, check_flag, check_option, check_real
+from skginr._checks import check_count, check_flag, check_numeric, check_option, check_real
 from skginr._model import DTYPES, Model, TargetScale, build_net, resolve_device
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._training import (
@@ -258,14 +258,17 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             table,
             n_epochs=n_epochs,
             learning_rate=settings.learning_rate,
-            own=_named(
-                divergence=StopOnDivergence(),
-                schedule=schedule_callback(settings.schedule, n_epochs * steps),
-                rate=RecordRate(),
-                progress=EpochBar(n_epochs) if self.verbose == 1 else None,
-                best=best,
-            ),
-            callbacks=self.callbacks or [],
+            callbacks=[
+                *_named(
+                    divergence=StopOnDivergence(),
+                    schedule=schedule_callback(settings.schedule, n_epochs * steps),
+                    rate=RecordRate(),
+                    progress=EpochBar(n_epochs) if self.verbose == 1 else None,
+                ),
+                *(self.callbacks or []),
+                # Last, since it may stop the training: the others have seen the epoch.
+                ("best", best),
+            ],
         )
         self._keep(model, settings, max_epochs=n_epochs)
         if best.stopped_:
@@ -303,8 +306,10 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             table,
             n_epochs=1,
             learning_rate=settings.learning_rate,
-            own=_named(divergence=StopOnDivergence(), rate=RecordRate()),
-            callbacks=self.callbacks or [],
+            callbacks=[
+                *_named(divergence=StopOnDivergence(), rate=RecordRate()),
+                *(self.callbacks or []),
+            ],
         )
         self._keep(model, settings, max_epochs=1, schedule="constant")
         self.stop_reason_ = "partial_fit trains one epoch"
@@ -396,20 +401,16 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool
     ) -> tuple[NDArray, NDArray, NDArray | None]:
         """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
-        n_missing = 0 if y is None else int(np.asarray(pd.isna(y)).sum())
+        # No y, and a complex one, are scikit-learn's to report.
+        given = np.asarray(y)
+        unchecked = y is None or given.dtype.kind == "c"
+        n_missing = 0 if unchecked else int(np.isnan(check_numeric("y", y)).sum())
         if n_missing:
             raise ValueError(
                 f"y must be known in every row; {n_missing} values are NaN or missing. Leave "
                 f"such rows out, table.dropna(subset=['signal']): their nodes stay in the graph."
             )
         # Read before scikit-learn makes it float64.
-        given = np.asarray(y)
-        words = given.dtype == object and any(isinstance(value, str) for value in given.flat)
-        if words or given.dtype.kind in "USmM":
-            raise TypeError(
-                f"y must hold real numbers; got {'words' if words else given.dtype}. "
-                f"Convert it first."
-            )
         single = given.dtype == np.float32
         X, y = self._validate(X, y, reset=not goes_on)
         if single:
@@ -454,20 +455,18 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
 
     def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""
-        net = self._model.net
-        for name in NETWORK_SETTINGS:
-            was, now = getattr(net, f"module__{name}"), getattr(settings, name)
+        model = self._model
+        fixed = {
+            name: (getattr(model.net, f"module__{name}"), getattr(settings, name))
+            for name in NETWORK_SETTINGS
+        }
+        for name, (was, now) in (fixed | {"dtype": (model.dtype, self.dtype)}).items():
             if was != now:
                 raise ValueError(
                     f"training goes on with the same network, but {name} was {was!r} and is now "
                     f"{now!r}. Fit a new model, with warm_start=False."
                 )
-        if self._model.dtype != self.dtype:
-            raise ValueError(
-                f"training goes on with the same network, but dtype was {self._model.dtype!r} and "
-                f"is now {self.dtype!r}. Fit a new model, with warm_start=False."
-            )
-        return self._model
+        return model
 
     def _keep(self, model: Model, settings: Settings, **worked_out: Any) -> None:
         """Make a trained model this estimator's, at the very end: a failed fit keeps the last."""

@@ -323,9 +323,7 @@ def test_a_failed_fit_keeps_the_last_model(wave):
         {"device": "nowhere"},
         {"net_params": {"criterion": 3}},
     ):
-        failing = clone(model).set_params(**change)
-        failing.__dict__.update({k: v for k, v in vars(model).items() if k.endswith("_")})
-        failing._model = model._model
+        failing = clone_fitted(model).set_params(**change)
         with pytest.raises((RuntimeError, ValueError, FloatingPointError, TypeError)):
             failing.fit(X, 100 * y + 7)
         np.testing.assert_array_equal(failing.predict(X), expected)

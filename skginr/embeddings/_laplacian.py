@@ -2,14 +2,16 @@
 
 import os
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from skginr.eigen import Basis, spectral_basis
 from skginr.graphs import Graph
+
+if TYPE_CHECKING:
+    import joblib
 
 # Solved at once where the user names no number, so that a search over smaller
 # embeddings needs no other decomposition.
@@ -38,7 +40,7 @@ def laplacian_embedding(
     kind: str,
     n_components: int,
     max_components: int | None = None,
-    memory: str | os.PathLike | joblib.Memory | None = None,
+    memory: "str | os.PathLike | joblib.Memory | None" = None,
 ) -> Embedding:
     """Return the first eigenvectors outside the kernel, scaled to unit mean square.
 

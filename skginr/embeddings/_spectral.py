@@ -3,9 +3,8 @@
 import hashlib
 import os
 import warnings
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import joblib
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -27,6 +26,9 @@ from skginr.graphs import (
     to_csr,
 )
 from skginr.laplacians import LAPLACIANS, degrees_of
+
+if TYPE_CHECKING:
+    import joblib
 
 _METHODS = ("laplacian",)
 _AFFINITIES = ("nearest_neighbors", "precomputed")
@@ -137,7 +139,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         n_neighbors: int = 10,
         component_features: bool = True,
         max_components: int | None = None,
-        memory: str | os.PathLike | joblib.Memory | None = None,
+        memory: "str | os.PathLike | joblib.Memory | None" = None,
     ) -> None:
         self.n_components = n_components
         self.graph = graph

@@ -91,9 +91,9 @@ class Graph:
         self._adjacency = clean_adjacency(adjacency)
         n = self._adjacency.shape[0]
         self._labels = check_labels(labels, n)
-        self._positions = None if positions is None else check_points("positions", positions).copy()
+        self._positions = None if positions is None else check_points("positions", positions)
         _check_rows("positions", self._positions, n)
-        self._faces = None if faces is None else check_faces(faces, n).copy()
+        self._faces = None if faces is None else check_faces(faces, n)
         if faces is not None and positions is None:
             raise ValueError("faces need positions, the coordinates of the vertices; got None.")
         self._edge_lengths = _check_lengths(edge_lengths, self._adjacency)
