@@ -6,21 +6,32 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from skginr.alignment import Alignment, align
     from skginr.embeddings import SpectralEmbedder
     from skginr.graphs import Graph
     from skginr.model_selection import GraphBlockKFold
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
 
-__all__ = ["Graph", "GraphBlockKFold", "GraphSmoother", "SIRENRegressor", "SpectralEmbedder"]
+__all__ = [
+    "Alignment",
+    "Graph",
+    "GraphBlockKFold",
+    "GraphSmoother",
+    "SIRENRegressor",
+    "SpectralEmbedder",
+    "align",
+]
 
 # Imported when first asked for: who only embeds a graph need not wait for torch.
 _HOME = {
+    "Alignment": "skginr.alignment",
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.model_selection",
     "GraphSmoother": "skginr.smoothing",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
+    "align": "skginr.alignment",
 }
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     "eigen",
     "extension",
     "embeddings",
+    "alignment",
     "model_selection",
     "smoothing",
     "nn",

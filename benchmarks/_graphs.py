@@ -1,0 +1,94 @@
+"""The graphs of the benchmarks: all connected, with positions where nodes have some.
+
+Run as a script it makes one and saves it: large hulls take memory, which the process
+that starts the measurements should not carry.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+
+def bunny(file="bun_zipper.ply"):
+    """Edges of the Stanford bunny, largest component."""
+    lines = Path(os.environ["SKGINR_DATA"], "bunny", file).read_text().splitlines()
+    n_points, n_faces = (
+        int(line.split()[2])
+        for line in lines
+        if line.startswith(("element vertex", "element face"))
+    )
+    start = lines.index("end_header") + 1
+    points = np.loadtxt(lines[start : start + n_points], usecols=(0, 1, 2))
+    faces = np.loadtxt(lines[start + n_points :][:n_faces], usecols=(1, 2, 3), dtype=int)
+    return largest_component(mesh_edges(faces, n_points), points)
+
+
+def sphere(n):
+    """Triangulated Fibonacci sphere of n points."""
+    from scipy.spatial import ConvexHull
+
+    i = np.arange(n) + 0.5
+    polar, azimuth = np.arccos(1 - 2 * i / n), np.pi * (1 + 5**0.5) * i
+    ring = np.sin(polar)
+    points = np.column_stack([np.cos(azimuth) * ring, np.sin(azimuth) * ring, np.cos(polar)])
+    return mesh_edges(ConvexHull(points).simplices, n), points
+
+
+def barabasi_albert(n, m=5):
+    """Preferential attachment: a few nodes of very high degree."""
+    import networkx as nx
+
+    return sp.csr_array(nx.to_scipy_sparse_array(nx.barabasi_albert_graph(n, m, seed=0))), None
+
+
+def mesh_edges(faces, n):
+    a, b = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    edges = sp.coo_array((np.ones(len(a)), (a, b)), shape=(n, n)).tocsr()
+    edges = edges + edges.T
+    edges.data[:] = 1.0
+    return edges
+
+
+def largest_component(adjacency, points):
+    labels = connected_components(adjacency, directed=False)[1]
+    keep = np.flatnonzero(labels == np.bincount(labels).argmax())
+    return adjacency[keep][:, keep], points[keep]
+
+
+GRAPHS = {
+    "bunny": bunny,
+    "bunny-small": lambda: bunny("bun_zipper_res2.ply"),
+    "sphere-16384": lambda: sphere(16_384),
+    "sphere-262144": lambda: sphere(262_144),
+    "sphere-1048576": lambda: sphere(1_048_576),
+    "barabasi-albert-3000": lambda: barabasi_albert(3_000),
+    "barabasi-albert-30000": lambda: barabasi_albert(30_000),
+}
+
+
+def save(name, file):
+    adjacency, positions = GRAPHS[name]()
+    adjacency = sp.csr_array(adjacency, dtype=float)
+    adjacency.sort_indices()
+    arrays = {key: getattr(adjacency, key) for key in ("data", "indices", "indptr")}
+    if positions is not None:
+        arrays["positions"] = positions
+    np.savez(file, **arrays)
+
+
+def load(file):
+    """Return (adjacency, positions or None)."""
+    with np.load(file) as kept:
+        # 32 bits for the indices: some peers take no others.
+        indices, indptr = kept["indices"].astype(np.int32), kept["indptr"].astype(np.int32)
+        n = len(indptr) - 1
+        adjacency = sp.csr_array((kept["data"], indices, indptr), shape=(n, n))
+        return adjacency, kept.get("positions")
+
+
+if __name__ == "__main__":
+    save(sys.argv[1], sys.argv[2])
