@@ -1,7 +1,10 @@
 """Sparse linear algebra that SciPy has no short name for."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU, splu
 
 
@@ -17,6 +20,31 @@ def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )
+
+
+def positive_definite_solver(
+    matrix: sp.sparray,
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the function that solves ``matrix @ x = b`` for blocks b of shape (n, n_columns).
+
+    By CHOLMOD where cholespy (the extra ``cholesky``) is installed, which takes about half
+    of the time and memory; else by SuperLU.
+    """
+    try:
+        from cholespy import CholeskySolverD, MatrixType
+    except ModuleNotFoundError:
+        factor = factor_positive_definite(matrix)
+        return lambda b: factor.solve(np.asfortranarray(b))
+    entries = sp.coo_array(matrix)
+    rows, columns = (axis.astype(np.int32) for axis in entries.coords)
+    solver = CholeskySolverD(matrix.shape[0], rows, columns, entries.data, MatrixType.COO)
+
+    def solve(b: NDArray[np.float64]) -> NDArray[np.float64]:
+        x = np.empty(b.shape)
+        solver.solve(np.ascontiguousarray(b), x)
+        return x
+
+    return solve
 
 
 def count_eigenvalues_below(matrix: sp.sparray, bound: float) -> int | None:

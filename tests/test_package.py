@@ -18,6 +18,7 @@ LAYERS = [
     "_checks",
     "_linalg",
     "graphs",
+    "_cotangent",
     "laplacians",
     "eigen",
     "extension",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr.eigen import Basis, spectral_basis
+from skginr.eigen import Basis, shared_basis, solve
 from skginr.graphs import Graph
+from skginr.laplacians import laplacian
 
 if TYPE_CHECKING:
     import joblib
@@ -55,10 +56,9 @@ def laplacian_embedding(
     """
     if max_components is None:
         max_components = max(n_components, _SHARED_COMPONENTS)
-    basis = spectral_basis(
-        graph.adjacency,
-        digest=graph.digest,
-        kind=kind,
+    basis = shared_basis(
+        f"{graph.digest}-{kind}",
+        lambda n_vectors: solve(laplacian(graph.adjacency, kind), n_vectors),
         # One more, to see whether the last cuts an eigenspace.
         n_vectors=max_components + 1,
         memory=memory,

@@ -1,0 +1,27 @@
+"""The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
+
+from skginr.eigen._basis import Basis, fix_sign, make_canonical
+from skginr.eigen._cache import (
+    clear_cache,
+    folder_of,
+    n_solves,
+    read_basis,
+    shared_basis,
+    write_basis,
+)
+from skginr.eigen._solve import SOLVERS, check_solver, solve
+
+__all__ = [
+    "SOLVERS",
+    "Basis",
+    "check_solver",
+    "clear_cache",
+    "fix_sign",
+    "folder_of",
+    "make_canonical",
+    "n_solves",
+    "read_basis",
+    "shared_basis",
+    "solve",
+    "write_basis",
+]

@@ -1,0 +1,81 @@
+"""The operator that suits a matrix too costly to factor, from a few Lanczos steps on it."""
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr.eigen._lanczos import KrylovSpace, Operator
+from skginr.eigen._operators import ChebyshevFilter, Complement, ConjugateGradientInverse
+
+# A diagonal that varies more than so has hubs: a polynomial would need a degree that grows
+# with the root of that, while the preconditioner of conjugate gradients takes it away.
+_HUBS = 20.0
+# Blocks of the short iterations that look at the ends of the spectrum.
+_N_BLOCK = 8
+_FILTER_STEPS = 24
+_INVERSE_STEPS = 6
+# Accuracy of an inverse, as a multiple of the relative residual wanted of eigenvectors.
+_INNER = 30.0
+
+
+def iterative_operator(
+    matrix: sp.csr_array,
+    kernel: NDArray[np.float64],
+    k: int,
+    residual: float,
+    bound: float,
+    nearness: float,
+) -> Operator:
+    """Return an operator whose k largest eigenvalues are the k smallest of ``matrix``.
+
+    Parameters
+    ----------
+    matrix : sparse array of shape (n, n)
+    kernel : ndarray of shape (n,)
+        Its unit null vector.
+    k : int
+    residual : float
+        Largest residual wanted.
+    bound : float
+        On the largest eigenvalue.
+    nearness : float
+        How near to the first eigenvalue the inverse may be shifted, at most 1.
+    """
+    diagonal = matrix.diagonal()
+    if diagonal.max() <= _HUBS * diagonal.mean():
+        return _filter(matrix, kernel, k, residual, bound)
+    return _inverse(matrix, kernel, residual, bound, nearness)
+
+
+def _filter(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int, residual: float, bound: float
+) -> Operator:
+    complement = Complement(matrix, kernel, residual, bound=bound)
+    space = KrylovSpace(complement, kernel, _N_BLOCK, 2 * k + _FILTER_STEPS * _N_BLOCK)
+    space.fill()
+    theta, _ = space.ritz_pairs(space.size)
+    values = bound - theta
+    # Ritz values lie inside the spectrum: an end may be beyond by what they are coupled to.
+    high = min(bound, values[-1] + float(np.linalg.norm(space.coupling, 2)))
+    return ChebyshevFilter(
+        matrix, kernel, residual, smallest=values[0], low=values[k + _N_BLOCK], high=high
+    )
+
+
+def _inverse(
+    matrix: sp.csr_array,
+    kernel: NDArray[np.float64],
+    residual: float,
+    bound: float,
+    nearness: float,
+) -> Operator:
+    rough = ConjugateGradientInverse(matrix, kernel, residual, shift=0.0, accuracy=1e-3)
+    space = KrylovSpace(rough, kernel, _N_BLOCK, _INVERSE_STEPS * _N_BLOCK)
+    space.fill()
+    theta, ritz = space.ritz_pairs(1)
+    # The first eigenvalue is rather more than this: an inverse is largest there.
+    smallest = 1 / (theta[0] + np.linalg.norm(space.coupling @ ritz[-_N_BLOCK:]))
+    accuracy = float(np.clip(_INNER * residual / bound, 1e-12, 1e-3))
+    return ConjugateGradientInverse(
+        matrix, kernel, residual, shift=nearness * smallest, accuracy=accuracy
+    )
