@@ -3,31 +3,41 @@
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
+from skginr._linalg import factor_positive_definite
 from skginr.laplacians import degrees_of, positive
+
+# Steps of inverse iteration towards the ground state of a group of new nodes. From
+# constants they converge fast, and the value only says where a singularity is near.
+_GROUND_STATE_STEPS = 20
 
 
 def extend_eigenvectors(
-    affinity: sp.csr_array,
+    links: sp.csr_array,
     eigenvalues: NDArray[np.float64],
     eigenvectors: NDArray[np.float64],
     *,
     kind: str,
     degrees: NDArray[np.float64],
+    among: sp.csr_array | None = None,
 ) -> NDArray[np.float64]:
     """Return eigenvectors at new nodes by Nystrom's method.
 
-    Each value solves the eigenvector equation at the new node x, its neighbours'
-    values known: ``(d_x - lambda) u_x = sum_j a_xj u_j`` for the combinatorial
-    Laplacian, ``(1 - lambda) u_x = sum_j a_xj u_j / d_x`` for the random walk, and
-    for the symmetric one the latter through u = sqrt(d) v. So the weighted mean of the
-    neighbours is amplified by 1 / (1 - t), with t = lambda / d_x or lambda. At t = 1
-    that is singular: beyond t = 1/2, where it is 2, the amplification returns to 1, as
-    1 + 1 / (2 t).
+    The values solve the eigenvector equations at the new nodes, those of old nodes known:
+    ``(d_x - lambda) u_x = sum_j a_xj u_j`` for the combinatorial Laplacian,
+    ``(1 - lambda) u_x = sum_j a_xj u_j / d_x`` for the random walk, and for the symmetric
+    one the latter through u = sqrt(d) v. Neighbours j may be new too, and the equations
+    of new nodes that edges connect are solved at once.
+
+    So what comes from old nodes is amplified, by 1 / (1 - t) with t = lambda / lambda_0, where
+    lambda_0 is the smallest eigenvalue of the equations' matrix: d_x, or 1, for a node
+    without new neighbours. At t = 1 that is singular: beyond t = 1/2, where it is 2, lambda
+    is replaced by the value whose amplification is 1 + 1 / (2 t), which returns to 1.
 
     Parameters
     ----------
-    affinity : sparse array of shape (n_new, n_nodes)
+    links : sparse array of shape (n_new, n_nodes)
         Weights of the edges from new nodes to those of the graph.
     eigenvalues : ndarray of shape (n_vectors,)
     eigenvectors : ndarray of shape (n_nodes, n_vectors)
@@ -36,11 +46,13 @@ def extend_eigenvectors(
         Whose eigenvectors they are.
     degrees : ndarray of shape (n_nodes,)
         Row sums of the graph's adjacency.
+    among : sparse array of shape (n_new, n_new), optional
+        Symmetric weights of the edges between new nodes.
 
     Returns
     -------
     ndarray of shape (n_new, n_vectors)
-        Zeros, the mean of every eigenvector, for nodes without an edge.
+        Zeros, the mean of every eigenvector, for nodes that no path joins to the graph.
 
     References
     ----------
@@ -57,25 +69,32 @@ def extend_eigenvectors(
     ...     kind="combinatorial", degrees=np.array([1.0, 2.0, 1.0]))
     array([[1.333...]])
     """
-    new_degrees = positive(degrees_of(affinity))[:, None]
+    new_degrees = degrees_of(links)
+    if among is not None:
+        new_degrees = new_degrees + degrees_of(among)
+    new_degrees = positive(new_degrees)
     if kind == "symmetric":
         eigenvectors = eigenvectors / np.sqrt(positive(degrees))[:, None]
-    neighbor_mean = (affinity @ eigenvectors) / new_degrees
-    load = eigenvalues / (new_degrees if kind == "combinatorial" else 1.0)
-    values = neighbor_mean * np.where(
-        load <= 0.5, 1 / (1 - np.minimum(load, 0.5)), 1 + 0.5 / np.maximum(load, 0.5)
-    )
-    return values * np.sqrt(new_degrees) if kind == "symmetric" else values
+    inflow = links @ eigenvectors
+    mass = np.ones(len(inflow)) if kind == "combinatorial" else new_degrees
+    if among is None or among.nnz == 0:
+        load = eigenvalues / (new_degrees / mass)[:, None]
+        values = inflow * _amplification(load) / new_degrees[:, None]
+    else:
+        stiffness = sp.csr_array(sp.diags_array(new_degrees) - among)
+        values = _solve_jointly(stiffness, mass, eigenvalues, inflow, reached(links, among))
+    return values * np.sqrt(new_degrees)[:, None] if kind == "symmetric" else values
 
 
 def extend_membership(
-    affinity: sp.csr_array, membership: NDArray[np.float64]
+    links: sp.csr_array, membership: NDArray[np.float64], among: sp.csr_array | None = None
 ) -> NDArray[np.float64]:
-    """Return how each new node's edges are shared among groups of nodes.
+    """Return how each new node's edges, and those of its new neighbours, are shared among groups.
 
     Parameters
     ----------
-    affinity : sparse array of shape (n_new, n_nodes)
+    links, among
+        As for :func:`extend_eigenvectors`.
     membership : ndarray of shape (n_nodes, n_groups)
         1 where a node belongs to a group, else 0.
 
@@ -83,4 +102,59 @@ def extend_membership(
     -------
     ndarray of shape (n_new, n_groups)
     """
-    return (affinity @ membership) / positive(degrees_of(affinity))[:, None]
+    # Indicators of components are eigenvectors too, of eigenvalue zero.
+    zeros = np.zeros(membership.shape[1])
+    return extend_eigenvectors(
+        links, zeros, membership, kind="combinatorial", degrees=np.empty(0), among=among
+    )
+
+
+def reached(links: sp.csr_array, among: sp.csr_array | None) -> NDArray[np.bool_]:
+    """Say which new nodes a path of edges joins to the graph, shape (n_new,)."""
+    linked = np.diff(links.indptr) > 0
+    if among is None:
+        return linked
+    n_groups, groups = connected_components(among, directed=False)
+    return (np.bincount(groups, weights=linked, minlength=n_groups) > 0)[groups]
+
+
+def _amplification(load: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(load <= 0.5, 1 / (1 - np.minimum(load, 0.5)), 1 + 0.5 / np.maximum(load, 0.5))
+
+
+def _solve_jointly(
+    stiffness: sp.csr_array,
+    mass: NDArray[np.float64],
+    eigenvalues: NDArray[np.float64],
+    inflow: NDArray[np.float64],
+    joined: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Solve (K - lambda M) u = inflow for every eigenvalue, lambda tempered near singularities."""
+    # Where nothing flows in, the matrix is singular, and the solution zero.
+    stiffness = stiffness + sp.diags_array(np.where(joined, 0.0, mass))
+    n_groups, groups = connected_components(stiffness, directed=False)
+    ground = _ground_states(stiffness, mass, groups, n_groups)
+    values = np.empty_like(inflow)
+    for eigenvalue in np.unique(eigenvalues):
+        columns = np.flatnonzero(eigenvalues == eigenvalue)
+        tempered = ground * (1 - 1 / _amplification(eigenvalue / ground))
+        matrix = stiffness - sp.diags_array(tempered[groups] * mass)
+        values[:, columns] = factor_positive_definite(matrix).solve(inflow[:, columns])
+    return values
+
+
+def _ground_states(
+    stiffness: sp.csr_array, mass: NDArray[np.float64], groups: NDArray[np.int32], n_groups: int
+) -> NDArray[np.float64]:
+    """Return the smallest eigenvalue of (K, M) on each group, all by one inverse iteration."""
+    factor = factor_positive_definite(stiffness)
+    state = np.ones(len(mass))
+    for _ in range(_GROUND_STATE_STEPS):
+        before, state = state, factor.solve(mass * state)
+        across, square = (
+            np.bincount(groups, weights=mass * state * other, minlength=n_groups)
+            for other in (before, state)
+        )
+        state /= np.sqrt(square)[groups]
+    # The Rayleigh quotient, since K times the state is M times the one before.
+    return across / square

@@ -7,6 +7,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import check_option
+from skginr._cotangent import cotangent_laplacian
+from skginr.graphs import Graph
 
 LAPLACIANS = ("combinatorial", "symmetric", "random_walk")
 
@@ -66,6 +68,30 @@ def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian
         scale = sp.diags_array(counted**-0.5)
         return Laplacian(sp.csr_array(scale @ stiffness @ scale), ones, np.sqrt(counted))
     return Laplacian(stiffness, counted if kind == "random_walk" else ones, ones)
+
+
+def laplacian_of(graph: Graph, kind: str) -> Laplacian:
+    """Return a Laplacian of a graph: one of its adjacency, or the cotangent one of its mesh.
+
+    Parameters
+    ----------
+    graph : Graph
+    kind : {"combinatorial", "symmetric", "random_walk", "cotangent"}
+
+    Raises
+    ------
+    ValueError
+        If ``kind="cotangent"`` and the graph has no faces.
+    """
+    if kind != "cotangent":
+        return laplacian(graph.adjacency, kind)
+    if graph.positions is None or graph.faces is None:
+        raise ValueError(
+            "laplacian='cotangent' needs the faces of a mesh; the graph has none. Build it with "
+            "Graph.from_mesh(...), or choose another laplacian."
+        )
+    stiffness, mass = cotangent_laplacian(graph.positions, graph.faces)
+    return Laplacian(stiffness, mass, np.ones(graph.n_nodes))
 
 
 def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ from scipy.linalg import eigh
 from scipy.sparse.csgraph import dijkstra
 from sklearn.utils import gen_batches
 
+from skginr.eigen import fix_sign
+
 # Eigenvalues below this share of their component's largest are rounding.
 _NEGLIGIBLE = 1e-9
 # Lengths of paths that differ by less than this share are equal but for rounding.
@@ -191,7 +193,7 @@ def isomap(
         landmarks, merged[order], np.hstack(at_landmarks)[:, order], landmarks.distances.T
     )
     for column in coordinates.T:
-        _fix_sign(column)
+        fix_sign(column)
     return merged[order], coordinates
 
 
@@ -209,18 +211,6 @@ def _classical_scaling(
     eigenvalues, eigenvectors = eigh(gram, subset_by_index=(last, size - 1), overwrite_a=True)
     kept = eigenvalues > _NEGLIGIBLE * eigenvalues[-1]
     return eigenvalues[kept], eigenvectors[:, kept] * np.sqrt(eigenvalues[kept])
-
-
-def _fix_sign(vector: NDArray[np.float64]) -> None:
-    """Turn ``vector`` into its negative, or not, by a rule that relabelling does not change."""
-    size = np.abs(vector)
-    skewness = float((vector**3).sum())
-    # Symmetric: no rule without the order of the nodes can tell the sides apart.
-    if abs(skewness) <= 1e-8 * float((size**3).sum()):
-        skewness = float(vector[np.argmax(size >= (1 - 1e-8) * size.max())])
-    if skewness < 0:
-        # In place, np.negative of NumPy 2.4.6 is wrong for some strides.
-        vector *= -1
 
 
 def distances_of_new_nodes(

@@ -1,71 +1,109 @@
 """SpectralEmbedder: spectral coordinates of the nodes of a graph, as a transformer."""
 
-import hashlib
+import copy
 import os
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from skginr._checks import check_count, check_flag, check_option
-from skginr.embeddings._laplacian import laplacian_embedding
+from skginr._checks import check_count, check_flag, check_option, check_real
+from skginr.eigen import Basis, check_solver, shared_basis
+from skginr.embeddings._embedding import Method, NewNodes
 from skginr.embeddings._membership import component_membership
-from skginr.extension import extend_eigenvectors, extend_membership
-from skginr.graphs import (
-    Graph,
-    NeighborKernel,
-    check_graph,
-    locate_nodes,
-    neighbor_adjacency,
-    to_csr,
+from skginr.embeddings._methods import (
+    DiffusionMap,
+    Isomap,
+    LaplacianEigenmap,
+    LocallyLinearEmbedding,
 )
-from skginr.laplacians import LAPLACIANS, degrees_of
+from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
+from skginr.extension import extend_membership, reached
+from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
+from skginr.laplacians import LAPLACIANS
 
 if TYPE_CHECKING:
     import joblib
 
-_METHODS = ("laplacian",)
-_AFFINITIES = ("nearest_neighbors", "precomputed")
+_METHODS = ("laplacian", "diffusion_map", "isomap", "lle")
+_LAPLACIANS = (*LAPLACIANS, "cotangent")
+_AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
 _DEFAULT_COMPONENTS = 64
+# Solved at once where the user names no number, so that a search over smaller
+# embeddings needs no other decomposition.
+_SHARED_COMPONENTS = 128
 
 
 class SpectralEmbedder(TransformerMixin, BaseEstimator):
-    """Coordinates of graph nodes from the eigenvectors of the graph's Laplacian.
+    """Coordinates of graph nodes: Laplacian eigenmaps, diffusion maps, Isomap or LLE.
 
     Node i becomes e_i = sqrt(n) (u_1i, ..., u_ki), from the k eigenvectors of smallest
-    eigenvalue outside the kernel [1]_ (for the random walk, sqrt(total degree) in place of
-    sqrt(n)): smooth over the graph, so that near nodes are near. The signal y is never
-    seen. What X is depends on ``graph``:
+    eigenvalue outside the kernel [1]_: smooth over the graph, so that near nodes are
+    near. The signal y is never seen. What X is depends on ``graph``:
 
     - a :class:`~skginr.Graph`: X is one column of node labels, ``table[["fips"]]``;
     - None, ``affinity="nearest_neighbors"``: X is coordinates or features. A
       neighbour graph is built from the training rows, and new rows are placed by
       their affinities to it;
     - None, ``affinity="precomputed"``: X is a matrix of affinities to the training
-      rows, square in ``fit``; its diagonal is ignored.
+      rows, square in ``fit``; its diagonal is ignored;
+    - None, ``affinity="precomputed_distances"``: X is a matrix of distances to the training
+      rows, square in ``fit``, of which a neighbour graph is built.
 
     Parameters
     ----------
     n_components : int or None, default None
-        k, the number of eigenvectors; the kernel (one per connected component)
+        k, the number of coordinates; the kernel (one vector per connected component)
         does not count. None means min(64, n_nodes - number of components).
     graph : Graph or None, default None
         The graph whose nodes X names.
-    method : {"laplacian"}, default "laplacian"
-        Where the coordinates come from.
-    laplacian : {"combinatorial", "symmetric", "random_walk"}, default "combinatorial"
-        D - A, D^-1/2 (D - A) D^-1/2, or I - D^-1 A.
-    affinity : {"nearest_neighbors", "precomputed"}, default "nearest_neighbors"
+    method : {"laplacian", "diffusion_map", "isomap", "lle"}, default "laplacian"
+        Where the coordinates come from:
+
+        - "laplacian": eigenvectors of a Laplacian, of unit mean square (by mass, for
+          "random_walk" and "cotangent");
+        - "diffusion_map": eigenvectors of a random walk [2]_, of unit mean square by degree,
+          times its eigenvalue to the power of ``diffusion_time``: distances are
+          differences between where walks from two nodes end;
+        - "isomap": classical scaling of distances along edges [3]_, by edge lengths and never
+          by weights, so that the first coordinate has unit mean square; times
+          ``sqrt(eigenvalues_[0] / n_nodes)`` they are in units of length;
+        - "lle": locally linear embedding [4]_, coordinates of unit mean square, in which nodes
+          are the same weighted means of their neighbours as in features: coordinates X, or the
+          positions of the graph's nodes, else their attributes divided by their spread.
+    laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
+default "combinatorial"
+        For ``method="laplacian"``: D - A, D^-1/2 (D - A) D^-1/2, I - D^-1 A, or on a mesh the
+        stiffness by cotangents with a mass matrix, which depends on the surface and
+        not on how it is triangulated (extra ``mesh``).
+    alpha : float, default 1.0
+        For ``method="diffusion_map"``: how much of the density of nodes to take out, A
+        becoming D^-alpha A D^-alpha. 0 leaves it in; at 1 only the shape remains.
+    diffusion_time : float, default 1.0
+        For ``method="diffusion_map"``: steps of the walk. 0 fades nothing.
+    n_landmarks : int or "auto", default "auto"
+        For ``method="isomap"``: nodes from which distances are computed, spread evenly. About
+        half as many coordinates can be found. "auto" means every node up to 3,000 of them,
+        else 500.
+    affinity : {"nearest_neighbors", "precomputed", "precomputed_distances"}, \
+default "nearest_neighbors"
         What X holds where ``graph`` is None.
     n_neighbors : int, default 10
         Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`);
         n_rows - 1 where there are fewer rows.
+    eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
+        LAPACK on the full matrix; block Lanczos on the inverse by a sparse factorisation (by
+        CHOLMOD with the extra ``cholesky``); or block Lanczos without one, for graphs on
+        which that fills in, as random and scale-free ones. "auto" chooses for every connected
+        component. Isomap is solved by LAPACK on its landmarks.
+    eigen_tol : float, default 1e-8
+        Largest residual ||L u - lambda u||, as a share of Gershgorin's bound on the largest
+        eigenvalue. ("lle" asks for 1e-4 of that: its eigenvalues are squares.)
     component_features : bool, default True
         Whether a graph of several components gets a 0/1 column for each (at most 64:
         the smallest share the last). They follow the eigenvectors.
@@ -79,7 +117,8 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     eigenvalues_ : ndarray of shape (n_components,)
-        Eigenvalues of the coordinates, ascending.
+        Eigenvalues of the coordinates: ascending; for "diffusion_map", of the walk, and for
+        "isomap", the sum of squares of each coordinate, descending.
     n_components_ : int
         The k in use.
     graph_ : Graph
@@ -94,15 +133,16 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If a label is unknown or of another kind, k is not less than the number of
-        nodes, X has the wrong number of columns, or affinities are not symmetric
-        and non-negative.
+        If a label is unknown or of another kind, there are fewer than k coordinates,
+        X has the wrong number of columns, affinities or distances are not symmetric
+        and non-negative, or the graph lacks what the method needs: faces ("cotangent"),
+        positions or attributes ("lle").
 
     Warns
     -----
     UserWarning
-        If k cuts an eigenspace, or a new row has no affinity to any training row
-        (its coordinates are then 0, their mean).
+        If k cuts an eigenspace, or a new row or node has no path of edges to any that was
+        embedded (its coordinates are then 0, their mean).
 
     Notes
     -----
@@ -114,6 +154,11 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     ----------
     .. [1] D. Grattarola and P. Vandergheynst, "Generalised Implicit Neural
        Representations", NeurIPS 2022.
+    .. [2] R. Coifman and S. Lafon, "Diffusion maps", Appl. Comput. Harmon. Anal. 21, 2006.
+    .. [3] V. de Silva and J. B. Tenenbaum, "Sparse multidimensional scaling using landmark
+       points", Stanford University, 2004.
+    .. [4] L. Saul and S. Roweis, "Think globally, fit locally: unsupervised learning of low
+       dimensional manifolds", JMLR 4, 2003.
 
     Examples
     --------
@@ -135,8 +180,13 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         graph: Graph | None = None,
         method: str = "laplacian",
         laplacian: str = "combinatorial",
+        alpha: float = 1.0,
+        diffusion_time: float = 1.0,
+        n_landmarks: int | str = "auto",
         affinity: str = "nearest_neighbors",
         n_neighbors: int = 10,
+        eigen_solver: str = "auto",
+        eigen_tol: float = 1e-8,
         component_features: bool = True,
         max_components: int | None = None,
         memory: "str | os.PathLike | joblib.Memory | None" = None,
@@ -145,8 +195,13 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         self.graph = graph
         self.method = method
         self.laplacian = laplacian
+        self.alpha = alpha
+        self.diffusion_time = diffusion_time
+        self.n_landmarks = n_landmarks
         self.affinity = affinity
         self.n_neighbors = n_neighbors
+        self.eigen_solver = eigen_solver
+        self.eigen_tol = eigen_tol
         self.component_features = component_features
         self.max_components = max_components
         self.memory = memory
@@ -158,7 +213,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         ----------
         X : array-like or DataFrame
             Shape (n_rows, 1) of labels, (n_rows, n_features) of coordinates, or
-            (n_rows, n_rows) of affinities; see the class.
+            (n_rows, n_rows) of affinities or distances; see the class.
         y : ignored
 
         Returns
@@ -190,7 +245,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         ----------
         X : array-like or DataFrame
             Shape (n_rows, 1) of labels, (n_rows, n_features) of coordinates, or
-            (n_rows, n_training_rows) of affinities; see the class. A training row gets
+            (n_rows, n_training_rows) of affinities or distances; see the class. A training row gets
             its own coordinates again.
 
         Returns
@@ -198,17 +253,83 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         ndarray of shape (n_rows, n_components_ + number of component columns)
         """
         check_is_fitted(self)
-        if self._mode == "graph":
+        if self._training is None:
             return self._rows(locate_nodes(self, X, self.graph_, reset=False))
-        X = self._validate(X, self._mode, reset=False)
-        rows = to_csr(X, name="X") if self._mode == "precomputed" else X.astype(np.float64)
-        known = self._known.find(rows)
+        X, dtype = self._validate(X, self._mode, reset=False)
+        known = self._training.find(X)
         result = self._rows(np.maximum(known, 0))
         new = np.flatnonzero(known < 0)
         if len(new):
-            affinity = rows[new] if self._mode == "precomputed" else self._kernel(rows[new])
-            result[new] = self._extend(affinity, new)
-        return result.astype(X.dtype, copy=False)
+            result[new] = self._place(self._training.join(X[new]), new, "rows of X")
+        return result.astype(dtype, copy=False)
+
+    def extend(self, graph: Graph) -> Self:
+        """Return an embedder of a graph that has grown, without solving again.
+
+        Nodes embedded so far keep their coordinates; what edges join to them is placed
+        by solving the equations of its coordinates, all new nodes at once. Edges between nodes
+        embedded before are taken as they were in ``fit``.
+
+        Parameters
+        ----------
+        graph : Graph
+            With all nodes that are embedded, by label, and new ones.
+
+        Returns
+        -------
+        SpectralEmbedder
+            Fitted on ``graph``, so that ``transform`` finds the new labels too.
+
+        Raises
+        ------
+        ValueError
+            If this embedder has no graph or is not fitted (a ``NotFittedError``),
+            ``graph`` lacks one of its nodes, or the method places no new nodes ("cotangent").
+
+        Warns
+        -----
+        UserWarning
+            If a new node has no path of edges to any that was fitted. Its coordinates are then
+            0, their mean.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from skginr import Graph, SpectralEmbedder
+        >>> roads = nx.path_graph(5)
+        >>> embedder = SpectralEmbedder(2, graph=Graph.from_networkx(roads)).fit([[0]])
+        >>> roads.add_edge(4, 5)
+        >>> embedder.extend(Graph.from_networkx(roads)).transform([[5]]).shape
+        (1, 2)
+        """
+        check_is_fitted(self)
+        if self._training is not None:
+            raise ValueError(
+                "extend needs an embedder of a graph; this one has graph=None, and transform "
+                "places new rows."
+            )
+        check_graph(graph)
+        fitted = self._embedding.graph
+        name = "graph must hold every node that is embedded: its labels"
+        base = graph.locate(fitted.labels, name=name)
+        before = graph.locate(self.graph_.labels, name=name)
+        others = np.setdiff1d(np.arange(graph.n_nodes), base)
+        extended = copy.copy(self)
+        coordinates = np.empty((graph.n_nodes, self._coordinates.shape[1]))
+        membership = np.empty((graph.n_nodes, self._membership.shape[1]))
+        if len(others):
+            new = _new_nodes(graph, base, others)
+            unseen = ~np.isin(others, before)
+            coordinates[others] = self._extended(new)
+            membership[others] = extend_membership(
+                new.affinity, self._base_membership, new.among_affinity
+            )
+            alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
+            _warn_alone(graph.labels[alone], "new nodes")
+        coordinates[before], membership[before] = self._coordinates, self._membership
+        extended.graph = extended.graph_ = graph
+        extended._coordinates, extended._membership = coordinates, membership
+        return extended
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the output columns: ``laplacian1``, ..., ``component1``, ...
@@ -226,9 +347,13 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_option("method", self.method, _METHODS)
-        check_option("laplacian", self.laplacian, LAPLACIANS)
+        check_option("laplacian", self.laplacian, _LAPLACIANS)
         check_option("affinity", self.affinity, _AFFINITIES)
+        check_real("alpha", self.alpha, minimum=0)
+        check_real("diffusion_time", self.diffusion_time, minimum=0)
+        check_count("n_landmarks", self.n_landmarks, minimum=2, word="auto")
         check_count("n_neighbors", self.n_neighbors, minimum=1)
+        check_solver(self.eigen_solver, self.eigen_tol)
         check_flag("component_features", self.component_features)
         if self.n_components is not None:
             check_count("n_components", self.n_components, minimum=1)
@@ -237,71 +362,106 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
             check_count("max_components", self.max_components, minimum=least)
         if self.graph is not None:
             check_graph(self.graph)
-            if self.affinity == "precomputed":
-                raise ValueError(
-                    "affinity='precomputed' means that X is an affinity matrix, but graph is "
-                    "given, which X should name nodes of. Drop one of the two."
-                )
+        self._check_combination()
 
-    def _resolve_n_components(self, graph: Graph) -> int:
-        available = graph.n_nodes - graph.n_components
-        if self.n_components is None:
-            limit = _DEFAULT_COMPONENTS if self.max_components is None else self.max_components
-            return min(_DEFAULT_COMPONENTS, limit, available)
-        if self.n_components > available:
+    def _check_combination(self) -> None:
+        """Refuse parameters that have no meaning together."""
+        if self.graph is not None and self.affinity != "nearest_neighbors":
             raise ValueError(
-                f"n_components must be at most {available}, the number of eigenvectors outside "
-                f"the kernel ({graph.n_nodes} nodes less {graph.n_components} components); "
-                f"got {self.n_components}."
+                f"affinity={self.affinity!r} means that X is a matrix, but graph is "
+                f"given, which X should name nodes of. Drop one of the two."
             )
-        return self.n_components
+        if self.graph is None and self.method == "isomap" and self.affinity == "precomputed":
+            raise ValueError(
+                "method='isomap' needs lengths, and affinities are not: give distances with "
+                "affinity='precomputed_distances', or a Graph with edge_lengths."
+            )
+        if self.graph is None and self.method == "lle" and self.affinity != "nearest_neighbors":
+            raise ValueError(
+                f"method='lle' reconstructs features of nodes, and affinity={self.affinity!r} "
+                f"gives none: give coordinates, or a Graph with positions or attributes."
+            )
+
+    def _method(self) -> Method:
+        if self.method == "laplacian":
+            return LaplacianEigenmap(self.laplacian, self.eigen_solver, self.eigen_tol)
+        if self.method == "diffusion_map":
+            return DiffusionMap(self.alpha, self.diffusion_time, self.eigen_solver, self.eigen_tol)
+        if self.method == "isomap":
+            return Isomap(self.n_landmarks)
+        return LocallyLinearEmbedding(self.eigen_solver, self.eigen_tol)
 
     def _fit(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.intp], Any]:
         """Fit, and return the node of each row of X and the dtype of the output."""
         self._check_parameters()
         # Everything is made before anything is kept: a failed fit leaves the last one.
-        mode = "graph" if self.graph is not None else self.affinity
-        known: Any = None
-        kernel: Any = None
+        training: Rows | None = None
         dtype: Any = np.float64
         if self.graph is not None:
             graph = self.graph
             nodes = locate_nodes(self, X, graph, reset=True)
         else:
-            X = self._validate(X, mode, reset=True)
-            dtype = X.dtype
-            if mode == "precomputed":
-                rows = to_csr(X, name="X")
-                graph = _graph_of_affinities(rows)
-                nodes = np.arange(len(graph))
-            else:
-                rows, nodes = np.unique(X.astype(np.float64), axis=0, return_inverse=True)
-                # Some releases of NumPy 2 return it as a column.
-                nodes = nodes.ravel()
-                kernel = _kernel_of_points(rows, self.n_neighbors)
-                graph = _graph_of_kernel(kernel)
-            known = _RowIndex(rows)
-        n_components = self._resolve_n_components(graph)
-        embedding = laplacian_embedding(
-            graph,
-            kind=self.laplacian,
-            n_components=n_components,
-            max_components=self.max_components,
-            memory=self.memory,
-        )
-        membership, names = component_membership(embedding.components)
+            X, dtype = self._validate(X, self.affinity, reset=True)
+            training = self._training_rows(X)
+            graph, nodes = training.graph, training.nodes
+        method = self._method()
+        basis = self._basis(method, graph)
+        n_components = self._resolve_n_components(basis)
+        if basis.cuts_eigenspace(n_components):
+            _warn_cut(basis, n_components)
+        embedding = method.embedding(graph, basis, n_components)
+        membership, names = component_membership(basis.components)
         if not self.component_features:
             membership, names = membership[:, :0], []
         self.graph_ = graph
         self.n_components_ = n_components
         self.eigenvalues_ = embedding.eigenvalues
-        self._mode, self._kind, self._known, self._kernel = mode, self.laplacian, known, kernel
+        self._mode, self._training = self.affinity, training
+        self._fitted_method, self._embedding = method, embedding
         self._coordinates = embedding.coordinates
-        self._membership = membership
+        self._membership = self._base_membership = membership
         self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
         return nodes, dtype
 
-    def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> Any:
+    def _training_rows(self, X: Any) -> Rows:
+        if self.affinity == "precomputed":
+            return AffinityRows(X)
+        if self.affinity == "precomputed_distances":
+            return DistanceRows(X, self.n_neighbors)
+        return PointRows(X, self.n_neighbors)
+
+    def _basis(self, method: Method, graph: Graph) -> Basis:
+        most = graph.n_nodes - graph.n_components
+        if self.n_components is not None and self.n_components > most:
+            raise ValueError(
+                f"n_components must be at most {most}, the number of eigenvectors outside "
+                f"the kernel ({graph.n_nodes} nodes less {graph.n_components} components); "
+                f"got {self.n_components}."
+            )
+        n_vectors = self.max_components or max(self.n_components or 0, _SHARED_COMPONENTS)
+        return shared_basis(
+            method.key(graph),
+            lambda n: method.basis(graph, n),
+            # One more, to see whether the last cuts an eigenspace.
+            n_vectors=n_vectors + 1,
+            tol=method.tol,
+            memory=self.memory,
+        )
+
+    def _resolve_n_components(self, basis: Basis) -> int:
+        available = min(basis.n_available, basis.n_vectors)
+        if self.n_components is None:
+            return min(_DEFAULT_COMPONENTS, self.max_components or available, available)
+        if self.n_components > available:
+            advice = " More n_landmarks give more." if self.method == "isomap" else ""
+            raise ValueError(
+                f"n_components must be at most {available}, the number of coordinates that "
+                f"method={self.method!r} finds in this graph; got {self.n_components}.{advice}"
+            )
+        return self.n_components
+
+    def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> tuple[Any, Any]:
+        """Return X as rows of float64, and the dtype of the output."""
         try:
             X = validate_data(
                 self,
@@ -320,29 +480,23 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
             ) from error
         if mode == "precomputed":
             check_non_negative(X, "affinity='precomputed', where zero means no affinity")
-        return X
+            return to_csr(X, name="X"), X.dtype
+        if mode == "precomputed_distances":
+            check_non_negative(X, "affinity='precomputed_distances'")
+        return X.astype(np.float64), X.dtype
 
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         return np.hstack([self._coordinates[nodes], self._membership[nodes]])
 
-    def _extend(self, affinity: sp.csr_array, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        alone = degrees_of(affinity) == 0
-        if alone.any():
-            named = ", ".join(map(str, rows[alone][:5])) + (", ..." if alone.sum() > 5 else "")
-            warnings.warn(
-                f"{int(alone.sum())} rows of X have no affinity to any training row and were "
-                f"placed at the mean of all coordinates: {named}.",
-                UserWarning,
-                stacklevel=3,
-            )
-        coordinates = extend_eigenvectors(
-            affinity,
-            self.eigenvalues_,
-            self._coordinates,
-            kind=self._kind,
-            degrees=degrees_of(self.graph_.adjacency),
+    def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
+        """Return the output for nodes that were not in the graph."""
+        _warn_alone(names[~reached(new.affinity, new.among_affinity)], what)
+        return np.hstack(
+            [self._extended(new), extend_membership(new.affinity, self._base_membership)]
         )
-        return np.hstack([coordinates, extend_membership(affinity, self._membership)])
+
+    def _extended(self, new: NewNodes) -> NDArray[np.float64]:
+        return self._fitted_method.extend(self._embedding, new)
 
     @property
     def _n_features_out(self) -> int:
@@ -350,63 +504,48 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        precomputed = self.graph is None and self.affinity == "precomputed"
-        tags.input_tags.pairwise = precomputed
-        tags.input_tags.positive_only = precomputed
-        tags.input_tags.sparse = precomputed
+        matrix = self.graph is None and self.affinity != "nearest_neighbors"
+        tags.input_tags.pairwise = matrix
+        tags.input_tags.positive_only = matrix
+        tags.input_tags.sparse = matrix and self.affinity == "precomputed"
         tags.input_tags.string = self.graph is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"] if self.graph is None else []
         return tags
 
 
-def _kernel_of_points(points: NDArray[np.float64], n_neighbors: int) -> NeighborKernel:
-    if len(points) < 2:
-        raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
-    return NeighborKernel(points, min(n_neighbors, len(points) - 1))
-
-
-def _graph_of_kernel(kernel: NeighborKernel) -> Graph:
-    return Graph(
-        neighbor_adjacency(kernel),
-        positions=kernel.points,
-        source=f"points by {kernel.n_neighbors} nearest neighbours",
+def _new_nodes(graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> NewNodes:
+    """Return the ``new`` nodes of a graph by their edges to the ``old`` ones."""
+    affinity, lengths = graph.adjacency[new], graph.edge_lengths[new]
+    return NewNodes(
+        affinity[:, old],
+        lengths[:, old],
+        None if graph.positions is None else graph.positions[new],
+        None if graph.attributes is None else graph.attributes.iloc[new],
+        affinity[:, new],
+        lengths[:, new],
     )
 
 
-def _graph_of_affinities(affinity: sp.csr_array) -> Graph:
-    if affinity.shape[0] != affinity.shape[1]:
-        raise ValueError(
-            f"X must be square, one row and column per training row, with "
-            f"affinity='precomputed'; got shape {affinity.shape}. Cross-validation slices both "
-            f"ways only where it sees the pairwise tag: Pipeline and GridSearchCV pass it on, "
-            f"TransformedTargetRegressor and ColumnTransformer do not."
-        )
-    return Graph(affinity - sp.diags_array(affinity.diagonal()), source="an affinity matrix")
+def _warn_alone(names: Any, what: str) -> None:
+    if len(names) == 0:
+        return
+    named = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+    warnings.warn(
+        f"{len(names)} {what} have no affinity to any that was embedded, nor a path of edges, and "
+        f"were placed at the mean of all coordinates: {named}.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
-_EMPTY = b""
-
-
-class _RowIndex:
-    """Finds rows of a matrix among those it was made of, by their content.
-
-    Rows that are alike, or empty, are not told apart: they are found nowhere.
-    """
-
-    def __init__(self, matrix: NDArray[np.float64] | sp.csr_array) -> None:
-        self._position: dict[bytes, int] = {}
-        for row, key in enumerate(self._keys(matrix)):
-            self._position[key] = -1 if key in self._position or key == _EMPTY else row
-
-    def find(self, matrix: NDArray[np.float64] | sp.csr_array) -> NDArray[np.intp]:
-        """Return the row number of each row of ``matrix``, or -1."""
-        return np.array([self._position.get(key, -1) for key in self._keys(matrix)], dtype=np.intp)
-
-    @staticmethod
-    def _keys(matrix: NDArray[np.float64] | sp.csr_array) -> list[bytes]:
-        if isinstance(matrix, np.ndarray):
-            # Adding zero makes -0.0 and 0.0 the same bytes.
-            return [row.tobytes() for row in np.ascontiguousarray(matrix) + 0.0]
-        ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
-        parts = ((matrix.indices[a:b].tobytes(), matrix.data[a:b].tobytes()) for a, b in ends)
-        return [hashlib.blake2b(where + what).digest() if what else _EMPTY for where, what in parts]
+def _warn_cut(basis: Basis, n_components: int) -> None:
+    whole = range(n_components - 1, 0, -1)
+    smaller = next((k for k in whole if not basis.cuts_eigenspace(k)), None)
+    advice = "" if smaller is None else f"; n_components={smaller} does not"
+    warnings.warn(
+        f"n_components={n_components} cuts an eigenspace: eigenvalues {n_components} and "
+        f"{n_components + 1} are both {basis.eigenvalues[n_components]:.6g}, so which of their "
+        f"eigenvectors are kept is arbitrary{advice}.",
+        UserWarning,
+        stacklevel=4,
+    )

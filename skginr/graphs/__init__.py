@@ -1,14 +1,16 @@
 """The graph and what builds it."""
 
-from skginr.graphs._adjacency import to_csr
+from skginr.graphs._adjacency import array_digest, to_csr
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import as_table, locate_nodes
 from skginr.graphs._partition import balanced_folds
-from skginr.graphs._points import NeighborKernel, neighbor_adjacency
+from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
 
 __all__ = [
+    "DistanceKernel",
     "Graph",
     "NeighborKernel",
+    "array_digest",
     "as_table",
     "balanced_folds",
     "check_graph",

@@ -102,7 +102,7 @@ def _check_weights(matrix: sp.csr_array, *, name: str) -> None:
             )
 
 
-def adjacency_digest(*arrays: NDArray[Any] | None) -> str:
+def array_digest(*arrays: NDArray[Any] | None) -> str:
     """Return a hexadecimal digest of the shape, dtype and content of ``arrays``."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:

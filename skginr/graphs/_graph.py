@@ -12,11 +12,11 @@ from scipy.sparse.csgraph import connected_components
 
 from skginr._checks import check_count, check_numeric, check_option, check_points
 from skginr.graphs._adjacency import (
-    adjacency_digest,
     adjacency_from_edges,
     adjacency_from_libpysal,
     adjacency_from_networkx,
     adjacency_from_pairs,
+    array_digest,
     clean_adjacency,
 )
 from skginr.graphs._labels import check_labels, locate
@@ -527,7 +527,7 @@ class Graph:
     @cached_property
     def digest(self) -> str:
         """Hexadecimal fingerprint of all but labels and attributes; equal graphs share it."""
-        return adjacency_digest(*self._arrays())
+        return array_digest(*self._arrays())
 
     def locate(
         self, labels: ArrayLike | pd.Index | pd.Series, *, name: str = "labels"

@@ -59,9 +59,41 @@ class NeighborKernel:
         # make the affinity jump where a query becomes a point.
         rank = min(self.n_neighbors + 2, len(self.points))
         distances, _ = self._tree.query(queries, k=[1, rank])
-        nearest, last = distances.T
-        # With every point equally far there is no spread, and still a neighbour.
-        return last + _REACH * (last - nearest) + 1e-9 * last
+        return _reach(*distances.T)
+
+
+class DistanceKernel:
+    """The affinity of :class:`NeighborKernel`, where distances are known and points are not.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_points, n_points)
+        Symmetric, zero on the diagonal.
+    n_neighbors : int
+        Nearest points of each, not counting itself; at most ``n_points - 1``.
+    """
+
+    def __init__(self, distances: NDArray[np.float64], n_neighbors: int) -> None:
+        self.n_neighbors = n_neighbors
+        self._reach = self._reach_of(distances)
+
+    def __call__(self, distances: NDArray[np.float64]) -> sp.csr_array:
+        """Return the affinities of queries at ``distances``, shape (n_queries, n_points)."""
+        reach = self._reach_of(distances)
+        rows, columns = np.nonzero(distances < np.maximum(reach[:, None], self._reach))
+        between = distances[rows, columns]
+        weights = _biweight(between / reach[rows]) + _biweight(between / self._reach[columns])
+        return sp.csr_array((weights / 2, (rows, columns)), shape=distances.shape)
+
+    def _reach_of(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        rank = min(self.n_neighbors + 2, distances.shape[1])
+        nearest, last = np.partition(distances, [0, rank - 1], axis=1)[:, [0, rank - 1]].T
+        return _reach(nearest, last)
+
+
+def _reach(nearest: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.float64]:
+    # With every point equally far there is no spread, and still a neighbour.
+    return last + _REACH * (last - nearest) + 1e-9 * last
 
 
 def _biweight(t: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,271 @@
+"""The methods of SpectralEmbedder, behind one interface."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr._checks import check_points
+from skginr.eigen import Basis, solve
+from skginr.embeddings._embedding import Embedding, NewNodes
+from skginr.embeddings._isomap import (
+    Landmarks,
+    distances_of_new_nodes,
+    extend_isomap,
+    isomap,
+    landmark_distances,
+)
+from skginr.embeddings._lle import barycentric_weights, extend_lle, reconstruction_operator
+from skginr.extension import extend_eigenvectors, reached
+from skginr.graphs import Graph, array_digest
+from skginr.laplacians import Laplacian, degrees_of, laplacian, laplacian_of, positive
+
+# Isomap of more nodes than so has landmarks: all distances are computed up to here.
+_ALL_LANDMARKS = 3_000
+_LANDMARKS = 500
+# The eigenvalues of interest of a reconstruction are squares, and as small.
+_LLE_TOL = 1e-4
+_LEAST_TOL = 1e-14
+
+
+@dataclass(frozen=True)
+class LaplacianEigenmap:
+    """Eigenvectors of a Laplacian, of unit mean square."""
+
+    kind: str
+    eigen_solver: str
+    eigen_tol: float
+
+    @property
+    def tol(self) -> float:
+        """Tolerance of the basis."""
+        return self.eigen_tol
+
+    def key(self, graph: Graph) -> str:
+        """Name what the basis depends on."""
+        return f"{graph.digest}-{self.kind}"
+
+    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+        """Return the first eigenvectors outside the kernel."""
+        operator = laplacian_of(graph, self.kind)
+        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.eigen_tol)
+
+    def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
+        """Return sqrt(total mass) times the first eigenvectors."""
+        return _scaled(graph, basis, n_components, np.ones(n_components))
+
+    def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
+        """Return the values that solve the eigenvector equations at new nodes."""
+        if self.kind == "cotangent":
+            raise ValueError(
+                "laplacian='cotangent' has no weights for edges of new vertices, which depend on "
+                "the faces: fit a SpectralEmbedder on the refined mesh."
+            )
+        return extend_eigenvectors(
+            new.affinity,
+            embedding.eigenvalues,
+            embedding.coordinates,
+            kind=self.kind,
+            degrees=degrees_of(embedding.graph.adjacency),
+            among=new.among_affinity,
+        )
+
+
+@dataclass(frozen=True)
+class DiffusionMap:
+    """Eigenvectors of a random walk, each times its eigenvalue to the power of time.
+
+    References
+    ----------
+    R. Coifman and S. Lafon, "Diffusion maps", Appl. Comput. Harmon. Anal. 21, 2006.
+    """
+
+    alpha: float
+    time: float
+    eigen_solver: str
+    eigen_tol: float
+
+    @property
+    def tol(self) -> float:
+        """Tolerance of the basis."""
+        return self.eigen_tol
+
+    def key(self, graph: Graph) -> str:
+        """Name what the basis depends on: time only scales it."""
+        return f"{graph.digest}-diffusion-{float(self.alpha).hex()}"
+
+    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+        """Return the first eigenvectors of the walk, as of I - P."""
+        scale = sp.diags_array(positive(degrees_of(graph.adjacency)) ** -float(self.alpha))
+        operator = laplacian(sp.csr_array(scale @ graph.adjacency @ scale), "random_walk")
+        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.eigen_tol)
+
+    def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
+        """Return the first eigenvectors, faded, with the eigenvalues of the walk."""
+        walk = 1 - basis.eigenvalues[:n_components]
+        faded = np.sign(walk) * np.abs(walk) ** float(self.time)
+        # After no time nothing has faded, not even what the walk does not keep at all.
+        faded = np.ones_like(walk) if self.time == 0 else faded
+        return _scaled(graph, basis, n_components, faded, eigenvalues=walk)
+
+    def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
+        """Return the values that solve the walk's equations at new nodes."""
+        # What the new node's own density divides by, its degree divides by too.
+        density = positive(degrees_of(embedding.graph.adjacency)) ** -float(self.alpha)
+        links, among = new.affinity @ sp.diags_array(density), new.among_affinity
+        if among is not None:
+            own = positive(degrees_of(new.affinity) + degrees_of(among)) ** -float(self.alpha)
+            links = sp.diags_array(own) @ links
+            among = sp.csr_array(sp.diags_array(own) @ among @ sp.diags_array(own))
+        return extend_eigenvectors(
+            sp.csr_array(links),
+            1 - embedding.eigenvalues,
+            embedding.coordinates,
+            kind="random_walk",
+            degrees=np.empty(0),
+            among=among,
+        )
+
+
+@dataclass(frozen=True)
+class Isomap:
+    """Classical scaling of distances along edges."""
+
+    n_landmarks: int | str
+
+    @property
+    def tol(self) -> float:
+        """Tolerance of the basis: LAPACK takes none."""
+        return np.inf
+
+    def key(self, graph: Graph) -> str:
+        """Name what the basis depends on."""
+        return f"{graph.digest}-isomap-{self._count(graph)}"
+
+    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+        """Return the coordinates in units of length, the eigenvalues descending."""
+        landmarks = _landmarks_of(graph, self._count(graph))
+        components = graph.components.astype(np.intp)
+        values, vectors = isomap(landmarks, components, n_vectors)
+        n_available = graph.n_nodes - graph.n_components
+        if len(values) < n_vectors:
+            n_available = len(values)
+        return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available)
+
+    def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
+        """Return the first coordinates, in the unit in which the first has unit mean square."""
+        unit = np.sqrt(basis.eigenvalues[:1].sum() / graph.n_nodes) or 1.0
+        coordinates = basis.eigenvectors[:, :n_components] / unit
+        return Embedding(graph, basis.eigenvalues[:n_components], coordinates)
+
+    def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
+        """Return the coordinates that follow from the distances to landmarks."""
+        landmarks = _landmarks_of(embedding.graph, self._count(embedding.graph))
+        distances = distances_of_new_nodes(landmarks, new.lengths, new.among_lengths)
+        return extend_isomap(landmarks, embedding.eigenvalues, embedding.coordinates, distances)
+
+    def _count(self, graph: Graph) -> int:
+        if self.n_landmarks != "auto":
+            return min(int(self.n_landmarks), graph.n_nodes)
+        return graph.n_nodes if graph.n_nodes <= _ALL_LANDMARKS else _LANDMARKS
+
+
+@lru_cache(maxsize=2)
+def _landmarks_of(graph: Graph, n_landmarks: int) -> Landmarks:
+    """Return what every transform of a fitted Isomap needs, and no pickle should carry."""
+    return landmark_distances(graph.edge_lengths, graph.components.astype(np.intp), n_landmarks)
+
+
+@dataclass(frozen=True)
+class LocallyLinearEmbedding:
+    """Coordinates that the weights reproduce which reproduce a node's features."""
+
+    eigen_solver: str
+    eigen_tol: float
+
+    @property
+    def tol(self) -> float:
+        """Tolerance of the basis."""
+        return max(_LLE_TOL * self.eigen_tol, _LEAST_TOL)
+
+    def key(self, graph: Graph) -> str:
+        """Name what the basis depends on: digests of graphs do not cover attributes."""
+        return f"{graph.digest}-lle-{array_digest(_features(graph, graph))}"
+
+    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+        """Return the first eigenvectors of the error of reconstruction."""
+        features = _features(graph, graph)
+        weights = barycentric_weights(features, features, graph.adjacency)
+        ones = np.ones(graph.n_nodes)
+        return solve(
+            Laplacian(reconstruction_operator(weights), ones, ones),
+            n_vectors,
+            eigen_solver=self.eigen_solver,
+            eigen_tol=self.tol,
+        )
+
+    def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
+        """Return sqrt(n_nodes) times the first eigenvectors."""
+        return _scaled(graph, basis, n_components, np.ones(n_components))
+
+    def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
+        """Return what the weights of the new nodes' features make of their neighbours."""
+        graph = embedding.graph
+        own = _features(graph, new)
+        among = new.among_affinity
+        links = new.affinity if among is None else sp.hstack([new.affinity, among], format="csr")
+        # A node that no path joins to the graph has no place among neighbours either.
+        joined = reached(new.affinity, among)
+        links = sp.csr_array(sp.diags_array(joined.astype(float)) @ links)
+        links.eliminate_zeros()
+        points = np.vstack([_features(graph, graph), own])
+        if among is None:
+            points = points[: graph.n_nodes]
+        weights = barycentric_weights(own, points, links)
+        return extend_lle(embedding.coordinates, weights, graph.n_nodes)
+
+
+def _features(graph: Graph, source: Graph | NewNodes) -> NDArray[np.float64]:
+    """Return what is reconstructed of the nodes of ``source``, as of those of ``graph``.
+
+    That is their positions, or where the graph has none their attributes, which may be in
+    different units and are divided by their spread in the graph.
+    """
+    if graph.positions is not None:
+        if source.positions is None or source.positions.shape[1] != graph.positions.shape[1]:
+            raise ValueError(
+                f"new nodes must have positions in {graph.positions.shape[1]} dimensions, as the "
+                f"graph has that method='lle' was fitted on."
+            )
+        return source.positions
+    if graph.attributes is None:
+        raise ValueError(
+            "method='lle' needs a graph whose nodes have positions or attributes, which it "
+            "reconstructs; got neither. Give Graph(..., positions=...) or "
+            "graph.with_attributes(...), or choose another method."
+        )
+    columns = list(graph.attributes.columns)
+    if source.attributes is None or not set(columns) <= set(source.attributes.columns):
+        raise ValueError(f"new nodes must have the attributes {columns}, as the graph has.")
+    own = check_points("attributes of the graph", graph.attributes)
+    spread = own.std(axis=0)
+    features = check_points("attributes of the graph", source.attributes[columns])
+    return (features - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _scaled(
+    graph: Graph,
+    basis: Basis,
+    n_components: int,
+    factors: NDArray[np.float64],
+    eigenvalues: NDArray[np.float64] | None = None,
+) -> Embedding:
+    """Return the embedding by eigenvectors of unit mean square by mass, times ``factors``."""
+    factors = factors * np.sqrt(basis.mass.sum())
+    # By row: a row of X is a node, and what follows reads rows.
+    coordinates = np.multiply(basis.eigenvectors[:, :n_components], factors, order="C")
+    if eigenvalues is None:
+        eigenvalues = basis.eigenvalues[:n_components]
+    return Embedding(graph, eigenvalues, coordinates)

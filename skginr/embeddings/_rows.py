@@ -1,0 +1,177 @@
+"""Rows of a table without a graph: the graph they make, and how new rows join it."""
+
+import hashlib
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr.embeddings._embedding import NewNodes
+from skginr.graphs import DistanceKernel, Graph, NeighborKernel, neighbor_adjacency
+
+_EMPTY = b""
+# Distances of a pair that differ by less than this share differ by rounding.
+_SYMMETRY_TOLERANCE = 1e-10
+
+
+class Rows(Protocol):
+    """Training rows as a graph.
+
+    Attributes
+    ----------
+    graph : Graph
+    nodes : ndarray of int of shape (n_rows,)
+        Node of each training row.
+    """
+
+    graph: Graph
+    nodes: NDArray[np.intp]
+
+    def find(self, X: NDArray[np.float64] | sp.csr_array) -> NDArray[np.intp]:
+        """Return the node that each row is, or -1."""
+        ...
+
+    def join(self, X: NDArray[np.float64] | sp.csr_array) -> NewNodes:
+        """Return rows as nodes with edges to the training rows."""
+        ...
+
+
+class PointRows:
+    """Coordinates or features: near rows have an edge, equal rows are one node."""
+
+    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+        points, nodes = np.unique(X, axis=0, return_inverse=True)
+        # Some releases of NumPy 2 return it as a column.
+        self.nodes = nodes.ravel()
+        if len(points) < 2:
+            raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
+        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1))
+        self.graph = Graph(
+            neighbor_adjacency(self._kernel),
+            positions=points,
+            source=f"points by {self._kernel.n_neighbors} nearest neighbours",
+        )
+        self._index = _RowIndex(points)
+
+    def find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the node that each row is, or -1."""
+        return self._index.find(X)
+
+    def join(self, X: NDArray[np.float64]) -> NewNodes:
+        """Return points as nodes with edges to those in reach."""
+        affinity = self._kernel(X)
+        new = np.repeat(np.arange(len(X)), np.diff(affinity.indptr))
+        between = np.linalg.norm(X[new] - self._kernel.points[affinity.indices], axis=1)
+        return NewNodes(affinity, _like(affinity, between), positions=X)
+
+
+class AffinityRows:
+    """Rows of affinities to the training rows."""
+
+    def __init__(self, X: sp.csr_array) -> None:
+        _check_square(X, "precomputed")
+        self.graph = Graph(X - sp.diags_array(X.diagonal()), source="an affinity matrix")
+        self.nodes = np.arange(X.shape[0])
+        self._index = _RowIndex(X)
+
+    def find(self, X: sp.csr_array) -> NDArray[np.intp]:
+        """Return the node that each row is, or -1."""
+        return self._index.find(X)
+
+    def join(self, X: sp.csr_array) -> NewNodes:
+        """Return rows as nodes; their edges have no lengths but 1."""
+        return NewNodes(X, _like(X, np.ones(X.nnz)))
+
+
+class DistanceRows:
+    """Rows of distances to the training rows: near ones have an edge."""
+
+    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+        _check_square(X, "precomputed_distances")
+        _check_distances(X)
+        self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1))
+        adjacency = self._kernel(X)
+        adjacency.setdiag(0.0)
+        adjacency.eliminate_zeros()
+        self.graph = Graph(
+            adjacency,
+            edge_lengths=_lengths(adjacency, X),
+            source=f"distances by {self._kernel.n_neighbors} nearest neighbours",
+        )
+        self.nodes = np.arange(len(X))
+        self._index = _RowIndex(X)
+
+    def find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the node that each row is, or -1."""
+        return self._index.find(X)
+
+    def join(self, X: NDArray[np.float64]) -> NewNodes:
+        """Return rows as nodes with edges to those in reach."""
+        affinity = self._kernel(X)
+        return NewNodes(affinity, _lengths(affinity, X))
+
+
+def _like(matrix: sp.csr_array, data: NDArray[np.float64]) -> sp.csr_array:
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _lengths(affinity: sp.csr_array, distances: NDArray[np.float64]) -> sp.csr_array:
+    rows = np.repeat(np.arange(affinity.shape[0]), np.diff(affinity.indptr))
+    return _like(affinity, distances[rows, affinity.indices])
+
+
+def _check_square(X: NDArray[np.float64] | sp.csr_array, affinity: str) -> None:
+    if X.shape[0] != X.shape[1]:
+        raise ValueError(
+            f"X must be square, one row and column per training row, with "
+            f"affinity={affinity!r}; got shape {X.shape}. Cross-validation slices both "
+            f"ways only where it sees the pairwise tag: Pipeline and GridSearchCV pass it on, "
+            f"TransformedTargetRegressor and ColumnTransformer do not."
+        )
+
+
+def _check_distances(X: NDArray[np.float64]) -> None:
+    i, j = np.unravel_index(np.abs(X - X.T).argmax(), X.shape)
+    if abs(X[i, j] - X[j, i]) > _SYMMETRY_TOLERANCE * X.max():
+        raise ValueError(
+            f"X must be symmetric with affinity='precomputed_distances'; got {X[i, j]:g} at "
+            f"({i}, {j}) but {X[j, i]:g} at ({j}, {i})."
+        )
+    if X.diagonal().any():
+        raise ValueError(
+            "X must be zero on the diagonal with affinity='precomputed_distances': a row's "
+            "distance to itself. For similarities, use affinity='precomputed'."
+        )
+    apart = X + np.eye(len(X))
+    if (apart == 0).any():
+        i, j = np.argwhere(apart == 0)[0]
+        raise ValueError(
+            f"X must have distances above zero between different rows; rows {i} and {j} are at "
+            f"distance 0. Merge them: they are one node."
+        )
+
+
+class _RowIndex:
+    """Finds rows of a matrix among those it was made of, by their content.
+
+    Rows that are alike, or empty, are not told apart: they are found nowhere.
+    """
+
+    def __init__(self, matrix: NDArray[np.float64] | sp.csr_array) -> None:
+        self._position: dict[bytes, int] = {}
+        for row, key in enumerate(self._keys(matrix)):
+            self._position[key] = -1 if key in self._position or key == _EMPTY else row
+
+    def find(self, matrix: NDArray[np.float64] | sp.csr_array) -> NDArray[np.intp]:
+        """Return the row number of each row of ``matrix``, or -1."""
+        return np.array([self._position.get(key, -1) for key in self._keys(matrix)], dtype=np.intp)
+
+    @staticmethod
+    def _keys(matrix: NDArray[np.float64] | sp.csr_array) -> list[bytes]:
+        if isinstance(matrix, np.ndarray):
+            # Adding zero makes -0.0 and 0.0 the same bytes.
+            return [row.tobytes() for row in np.ascontiguousarray(matrix) + 0.0]
+        ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
+        parts = ((matrix.indices[a:b].tobytes(), matrix.data[a:b].tobytes()) for a, b in ends)
+        return [hashlib.blake2b(where + what).digest() if what else _EMPTY for where, what in parts]
