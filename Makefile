@@ -1,16 +1,20 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo test lint format
+.PHONY: help demo bench-embedding test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
+	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make test    the test suite, in about a minute"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
 
 demo:
 	$(PYTHON) examples/county_signals.py
+
+bench-embedding:
+	$(PYTHON) benchmarks/embedding.py
 
 test:
 	$(PYTHON) -m pytest -n 2

@@ -116,7 +116,7 @@ def skginr_bare(problem):
 
     def run():
         operator = laplacian(problem.adjacency, problem.laplacian)
-        return solve(problem.adjacency, operator, problem.k).eigenvectors
+        return solve(operator, problem.k, eigen_tol=problem.tol).eigenvectors
 
     return run
 

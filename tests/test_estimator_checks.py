@@ -22,11 +22,16 @@ EXACT_SIREN = SIRENRegressor(
     dtype="float64", batch_size="all", hidden_units=32, max_epochs=60, random_state=0
 )
 
+# (scikit-learn feeds pairwise estimators with kernels, which affinity="precomputed_distances"
+# rightly refuses.)
 COORDINATE_MODE = [
     SpectralEmbedder(),
     SpectralEmbedder(laplacian="symmetric", n_neighbors=5),
     SpectralEmbedder(laplacian="random_walk", component_features=False),
     SpectralEmbedder(affinity="precomputed"),
+    SpectralEmbedder(method="diffusion_map", alpha=0.5, diffusion_time=2),
+    SpectralEmbedder(method="isomap"),
+    SpectralEmbedder(method="lle"),
     EXACT_SIREN,
 ]
 

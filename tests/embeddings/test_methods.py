@@ -1,0 +1,350 @@
+"""The methods through SpectralEmbedder: what they compute, and where they place new nodes."""
+
+import pickle
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from scipy.spatial.distance import cdist
+from sklearn.datasets import make_swiss_roll
+from sklearn.linear_model import Ridge
+from sklearn.manifold import Isomap
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import Pipeline
+
+from skginr import Graph, SpectralEmbedder, eigen
+
+METHODS = ["laplacian", "diffusion_map", "isomap", "lle"]
+
+
+@pytest.fixture(scope="module")
+def roll():
+    """Points on a rolled sheet, and how far along it they are."""
+    points, along = make_swiss_roll(900, random_state=0)
+    return points, along
+
+
+@pytest.fixture(scope="module")
+def roll_graph(roll):
+    return Graph.from_points(roll[0], n_neighbors=10)
+
+
+def rows_of(graph):
+    return graph.labels.to_frame()
+
+
+def without(graph, nodes):
+    """The graph that is left, its labels kept."""
+    kept = np.setdiff1d(np.arange(graph.n_nodes), nodes)
+    return Graph(
+        graph.adjacency[kept][:, kept],
+        labels=graph.labels[kept],
+        edge_lengths=graph.edge_lengths[kept][:, kept],
+        positions=None if graph.positions is None else graph.positions[kept],
+        attributes=None if graph.attributes is None else graph.attributes.iloc[kept],
+    )
+
+
+def correlation(a, b):
+    return np.array([abs(np.corrcoef(x, y)[0, 1]) for x, y in zip(a.T, b.T, strict=True)])
+
+
+# --- what they compute --------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_first_coordinate_unrolls_the_sheet(roll, method):
+    points, along = roll
+    first = SpectralEmbedder(2, method=method).fit_transform(points)[:, 0]
+    assert correlation(first[:, None], along[:, None]) > 0.96
+
+
+def test_diffusion_distances_are_those_of_the_walk():
+    graph = Graph.from_networkx(nx.random_geometric_graph(60, 0.3, seed=1))
+    assert graph.n_components == 1
+    time = 3
+    embedder = SpectralEmbedder(
+        59, graph=graph, method="diffusion_map", alpha=0, diffusion_time=time
+    )
+    coordinates = embedder.fit_transform(rows_of(graph))
+    A = graph.adjacency.toarray()
+    degrees = A.sum(axis=1)
+    walked = np.linalg.matrix_power(A / degrees[:, None], 3)
+    # Distances between rows of P^t, weighed by 1 / stationary distribution.
+    expected = cdist(walked, walked, metric="seuclidean", V=degrees / degrees.sum())
+    np.testing.assert_allclose(cdist(coordinates, coordinates), expected, atol=1e-8)
+    assert (np.diff(embedder.eigenvalues_) <= 1e-12).all()
+    np.testing.assert_allclose(
+        embedder.eigenvalues_, np.sort(np.linalg.eigvals(A / degrees).real)[::-1][1:], atol=1e-10
+    )
+
+
+def test_alpha_one_forgets_the_density_of_points():
+    # Far denser on one side of a circle: at alpha=1 the first two still turn evenly.
+    even = 2 * np.pi * np.arange(600) / 600
+    angle = even + 0.7 * np.sin(even)
+    points = np.column_stack([np.cos(angle), np.sin(angle)])
+    weights = np.exp(-(cdist(points, points) ** 2) / 0.1)
+    graph = Graph.from_adjacency(weights - np.diag(np.diag(weights)))
+    turning = {}
+    for alpha in (0, 1):
+        embedder = SpectralEmbedder(2, graph=graph, method="diffusion_map", alpha=alpha)
+        out = embedder.fit_transform(rows_of(graph))
+        turned = np.unwrap(np.arctan2(out[:, 1], out[:, 0]))
+        turning[alpha] = np.std(np.gradient(turned, angle))
+    assert turning[1] < 0.1 < turning[0]
+
+
+def test_no_time_fades_nothing(grid):
+    plain = SpectralEmbedder(5, graph=grid, laplacian="random_walk").fit_transform(rows_of(grid))
+    walk = SpectralEmbedder(5, graph=grid, method="diffusion_map", alpha=0, diffusion_time=0)
+    np.testing.assert_allclose(walk.fit_transform(rows_of(grid)), plain, atol=1e-12)
+    before = eigen.n_solves()
+    faded = walk.set_params(diffusion_time=2).fit_transform(rows_of(grid))
+    assert eigen.n_solves() == before, "time only scales a basis"
+    np.testing.assert_allclose(faded, plain * walk.eigenvalues_**2, atol=1e-12)
+
+
+def test_isomap_from_distances_is_that_of_scikit_learn(roll):
+    points = roll[0][:300]
+    embedder = SpectralEmbedder(2, method="isomap", n_neighbors=8)
+    out = embedder.fit_transform(points)
+    distances = cdist(points, points)
+    by_distances = SpectralEmbedder(
+        2, method="isomap", n_neighbors=8, affinity="precomputed_distances"
+    ).fit_transform(distances)
+    np.testing.assert_allclose(by_distances, out, atol=1e-9)
+    lengths = np.where(embedder.graph_.adjacency.toarray() > 0, 1.0, np.inf)
+    # The same graph: points come back in sorted order.
+    places = np.unique(points, axis=0, return_inverse=True)[1].ravel()
+    graph_distances = sp.csgraph.shortest_path(
+        np.where(np.isfinite(lengths[np.ix_(places, places)]), distances, 0.0)
+    )
+    peer = Isomap(n_neighbors=299, n_components=2, metric="precomputed", path_method="D")
+    expected = peer.fit_transform(graph_distances)
+    unit = np.sqrt(embedder.eigenvalues_[0] / 300)
+    signs = np.sign((out * expected).sum(axis=0))
+    np.testing.assert_allclose(out * unit * signs, expected, atol=1e-6)
+
+
+def test_isomap_never_reads_weights(roll_graph):
+    heavier = Graph(
+        roll_graph.adjacency * 1e3 + roll_graph.adjacency.power(2), positions=roll_graph.positions
+    )
+    first, second = (
+        SpectralEmbedder(3, graph=g, method="isomap").fit_transform(rows_of(g))
+        for g in (roll_graph, heavier)
+    )
+    np.testing.assert_allclose(second, first, atol=1e-9)
+
+
+def test_few_landmarks_come_near_all(roll_graph):
+    few, every = (
+        SpectralEmbedder(2, graph=roll_graph, method="isomap", n_landmarks=n)
+        .fit_transform(rows_of(roll_graph))
+        for n in (60, "auto")
+    )  # fmt: skip
+    assert correlation(few, every).min() > 0.99
+
+
+def test_lle_of_attributes_does_not_depend_on_their_units():
+    graph = Graph.from_networkx(nx.grid_2d_graph(15, 12))
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((180, 3)).cumsum(axis=0), columns=list("abc"))
+    table.index = graph.labels
+    first, second = (
+        SpectralEmbedder(4, graph=graph.with_attributes(t), method="lle").fit_transform(
+            pd.DataFrame({"node": list(graph.labels)})
+        )
+        for t in (table, table * [1e-3, 1.0, 1e6] + 7)
+    )
+    np.testing.assert_allclose(second, first, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_and_k_are_searched_together(roll, method):
+    points, along = roll
+    pipeline = make_pipeline(SpectralEmbedder(), Ridge(1e-3))
+    search = GridSearchCV(
+        pipeline,
+        {
+            "spectralembedder__method": [method, "laplacian"],
+            "spectralembedder__n_components": [2, 8],
+        },
+        cv=KFold(3, shuffle=True, random_state=0),
+    )
+    assert search.fit(points[:450], along[:450]).best_score_ > 0.95
+
+
+@pytest.mark.parametrize("eigen_solver", ["dense", "shift_invert", "iterative"])
+@pytest.mark.parametrize("method", ["laplacian", "diffusion_map", "lle"])
+def test_every_solver_gives_the_same_coordinates(roll_graph, method, eigen_solver):
+    expected, out = (
+        _fresh(SpectralEmbedder(6, graph=roll_graph, method=method, eigen_solver=solver))
+        for solver in ("dense", eigen_solver)
+    )
+    np.testing.assert_allclose(out, expected, atol=1e-4)
+
+
+def _fresh(embedder):
+    eigen.clear_cache()
+    return embedder.fit_transform(rows_of(embedder.graph))
+
+
+def test_a_stricter_tolerance_solves_again():
+    graph = Graph.from_networkx(nx.random_geometric_graph(900, 0.08, seed=21))
+    before = eigen.n_solves()
+    for tol in (1e-4, 1e-10, 1e-6):
+        SpectralEmbedder(8, graph=graph, eigen_tol=tol).fit(rows_of(graph))
+    assert eigen.n_solves() == before + 2
+
+
+# --- nodes never seen ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_new_points_land_among_their_neighbours(roll, method):
+    points, _ = roll
+    embedder = SpectralEmbedder(2, method=method).fit(points[:800])
+    placed, known = embedder.transform(points[800:]), embedder.transform(points[:800])
+    nearest = known[cdist(points[800:], points[:800]).argmin(axis=1)]
+    assert correlation(placed, nearest).min() > 0.98
+    np.testing.assert_array_equal(embedder.transform(points[:5]), known[:5])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_extend_places_new_nodes_and_moves_no_old_one(roll_graph, method):
+    new = np.random.default_rng(0).choice(900, 90, replace=False)
+    old = np.setdiff1d(np.arange(900), new)
+    embedder = SpectralEmbedder(2, graph=without(roll_graph, new), method=method).fit(
+        [[int(old[0])]]
+    )
+    before = embedder.transform(old[:, None])
+    extended = embedder.extend(roll_graph)
+    np.testing.assert_array_equal(extended.transform(old[:, None]), before)
+    np.testing.assert_array_equal(embedder.transform(old[:, None]), before)
+    placed = extended.transform(new[:, None])
+    solved = SpectralEmbedder(2, graph=roll_graph, method=method).fit_transform(new[:, None])
+    assert correlation(placed, solved)[0] > 0.99
+    loaded = pickle.loads(pickle.dumps(extended))
+    np.testing.assert_array_equal(loaded.transform(new[:, None]), placed)
+    assert loaded.graph_ == roll_graph
+
+
+@pytest.mark.parametrize("method", ["laplacian", "diffusion_map", "isomap", "lle"])
+def test_extending_twice_is_extending_once(roll_graph, method):
+    last, second = np.arange(880, 900), np.arange(860, 900)
+    start = SpectralEmbedder(3, graph=without(roll_graph, second), method=method).fit([[0]])
+    halfway = start.extend(without(roll_graph, last))
+    twice, once = halfway.extend(roll_graph), start.extend(roll_graph)
+    np.testing.assert_allclose(
+        twice.transform(last[:, None]), once.transform(last[:, None]), atol=1e-9
+    )
+    np.testing.assert_array_equal(
+        twice.transform(second[:20, None]), halfway.transform(second[:20, None])
+    )
+
+
+@pytest.mark.parametrize("kind", ["combinatorial", "symmetric", "random_walk"])
+def test_extending_by_nothing_changes_nothing(kind):
+    graph = Graph.from_networkx(nx.random_geometric_graph(200, 0.16, seed=3))
+    embedder = SpectralEmbedder(5, graph=graph, laplacian=kind).fit([[0]])
+    same = embedder.extend(graph)
+    np.testing.assert_array_equal(
+        same.transform(rows_of(graph)), embedder.transform(rows_of(graph))
+    )
+
+
+def test_a_node_joined_to_nothing_known_is_named():
+    road = nx.path_graph(30)
+    embedder = SpectralEmbedder(3, graph=Graph.from_networkx(road)).fit([[0]])
+    road.add_edge(29, 30)
+    road.add_edge(30, 31)  # reached through a new node: no warning
+    embedder.extend(Graph.from_networkx(road))
+    road.add_edge(100, 101)
+    with pytest.warns(UserWarning, match="2 new nodes have no affinity.*mean.*: 100, 101"):
+        extended = embedder.extend(Graph.from_networkx(road))
+    np.testing.assert_array_equal(extended.transform([[100], [101]]), 0)
+    assert np.abs(extended.transform([[31]])).max() > 1
+
+
+def test_new_nodes_share_the_component_they_join(archipelago):
+    embedder = SpectralEmbedder(4, graph=archipelago).fit(rows_of(archipelago))
+    n = archipelago.n_nodes
+    bridge = sp.csr_array(([1.0, 3.0], ([0, 0], [0, n - 2])), shape=(1, n))
+    grown = Graph.from_adjacency(
+        sp.block_array([[archipelago.adjacency, bridge.T], [bridge, None]])
+    )
+    out = embedder.extend(grown).transform([[n]])
+    np.testing.assert_allclose(out[:, 4:].sum(), 1)
+    assert sorted(out[0, 4:].round(9)) == [0, 0.25, 0.75]
+
+
+# --- what is refused ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"method": "pca"}, ValueError, "method must be one of 'laplacian', 'diffusion_map'"),
+        ({"alpha": -1}, ValueError, "alpha must be at least 0"),
+        ({"diffusion_time": "long"}, TypeError, "diffusion_time must be a number"),
+        ({"n_landmarks": 1}, ValueError, "n_landmarks must be at least 2"),
+        ({"n_landmarks": "all"}, TypeError, "n_landmarks must be an integer or 'auto'"),
+        ({"eigen_solver": "arpack"}, ValueError, "eigen_solver must be one of 'auto', 'dense'"),
+        ({"eigen_tol": 0}, ValueError, "eigen_tol must be at least 1e-14"),
+        ({"method": "lle"}, ValueError, "needs a graph whose nodes have positions or attributes"),
+        ({"laplacian": "cotangent"}, ValueError, r"needs the faces of a mesh.*Graph\.from_mesh"),
+        (
+            {"method": "isomap", "n_landmarks": 4, "n_components": 50},
+            ValueError,
+            "at most [23], the number of coordinates that method='isomap' finds.*More n_landmarks",
+        ),
+    ],
+)
+def test_unfit_parameters_are_refused(parameters, error, message):
+    graph = Graph.from_networkx(nx.path_graph(80))
+    with pytest.raises(error, match=message):
+        SpectralEmbedder(**({"graph": graph} | parameters)).fit([[0]])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"method": "isomap", "affinity": "precomputed"}, "isomap.*precomputed_distances"),
+        ({"method": "lle", "affinity": "precomputed_distances"}, "lle.*give coordinates"),
+    ],
+)
+def test_methods_refuse_what_they_cannot_read(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        SpectralEmbedder(2, **parameters).fit(np.ones((4, 4)) - np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda D: np.triu(D), "symmetric"),
+        (lambda D: D + np.eye(len(D)), "zero on the diagonal.*similarities"),
+        (lambda D: np.where(D[D > 0].min() * 1.01 > D, 0, D), "rows .* at distance 0"),
+        (lambda D: D[:, 1:], "square"),
+        (lambda D: -D, "Negative"),
+    ],
+)
+def test_unfit_distances_are_refused(roll, change, message):
+    distances = cdist(roll[0][:40], roll[0][:40])
+    with pytest.raises(ValueError, match=message):
+        SpectralEmbedder(2, affinity="precomputed_distances").fit(change(distances))
+
+
+def test_extend_refuses_what_it_cannot_extend(roll, grid):
+    with pytest.raises(ValueError, match="graph=None, and transform places new rows"):
+        SpectralEmbedder(2).fit(roll[0]).extend(grid)
+    embedder = SpectralEmbedder(2, graph=grid).fit(rows_of(grid))
+    with pytest.raises(ValueError, match="graph must hold every node that is embedded.*'n0"):
+        embedder.extend(without(grid, [3]))
+    with pytest.raises(TypeError, match=r"skginr\.Graph"):
+        embedder.extend(grid.adjacency)
+    with pytest.raises(ValueError, match="not fitted"):
+        SpectralEmbedder(2, graph=grid).extend(grid)
