@@ -453,7 +453,7 @@ default "nearest_neighbors"
         if self.n_components is None:
             return min(_DEFAULT_COMPONENTS, self.max_components or available, available)
         if self.n_components > available:
-            advice = " More n_landmarks give more." if self.method == "isomap" else ""
+            advice = " More n_landmarks may find more." if self.method == "isomap" else ""
             raise ValueError(
                 f"n_components must be at most {available}, the number of coordinates that "
                 f"method={self.method!r} finds in this graph; got {self.n_components}.{advice}"

@@ -82,9 +82,9 @@ def test_diffusion_distances_are_those_of_the_walk():
 
 
 def test_alpha_one_forgets_the_density_of_points():
-    # Far denser on one side of a circle: at alpha=1 the first two still turn evenly.
+    # Thrice as dense on one side of a circle: at alpha=1 the first two still turn evenly.
     even = 2 * np.pi * np.arange(600) / 600
-    angle = even + 0.7 * np.sin(even)
+    angle = even + 0.5 * np.sin(even)
     points = np.column_stack([np.cos(angle), np.sin(angle)])
     weights = np.exp(-(cdist(points, points) ** 2) / 0.1)
     graph = Graph.from_adjacency(weights - np.diag(np.diag(weights)))
@@ -94,7 +94,8 @@ def test_alpha_one_forgets_the_density_of_points():
         out = embedder.fit_transform(rows_of(graph))
         turned = np.unwrap(np.arctan2(out[:, 1], out[:, 0]))
         turning[alpha] = np.std(np.gradient(turned, angle))
-    assert turning[1] < 0.1 < turning[0]
+    assert turning[1] < 0.01
+    assert turning[0] > 0.3
 
 
 def test_no_time_fades_nothing(grid):
@@ -166,13 +167,10 @@ def test_lle_of_attributes_does_not_depend_on_their_units():
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_and_k_are_searched_together(roll, method):
     points, along = roll
-    pipeline = make_pipeline(SpectralEmbedder(), Ridge(1e-3))
+    pipeline = Pipeline([("embed", SpectralEmbedder()), ("fit", Ridge(1e-3))])
     search = GridSearchCV(
         pipeline,
-        {
-            "spectralembedder__method": [method, "laplacian"],
-            "spectralembedder__n_components": [2, 8],
-        },
+        {"embed__method": [method, "laplacian"], "embed__n_components": [2, 8]},
         cv=KFold(3, shuffle=True, random_state=0),
     )
     assert search.fit(points[:450], along[:450]).best_score_ > 0.95
@@ -300,7 +298,7 @@ def test_new_nodes_share_the_component_they_join(archipelago):
         (
             {"method": "isomap", "n_landmarks": 4, "n_components": 50},
             ValueError,
-            "at most [23], the number of coordinates that method='isomap' finds.*More n_landmarks",
+            "at most 1, the number of coordinates that method='isomap' finds.*More n_landmarks",
         ),
     ],
 )
