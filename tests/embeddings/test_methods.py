@@ -86,7 +86,7 @@ def test_alpha_one_forgets_the_density_of_points():
     even = 2 * np.pi * np.arange(600) / 600
     angle = even + 0.5 * np.sin(even)
     points = np.column_stack([np.cos(angle), np.sin(angle)])
-    weights = np.exp(-(cdist(points, points) ** 2) / 0.1)
+    weights = np.exp(-(cdist(points, points) ** 2) / 0.01)
     graph = Graph.from_adjacency(weights - np.diag(np.diag(weights)))
     turning = {}
     for alpha in (0, 1):
