@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
