@@ -54,7 +54,9 @@ class Basis:
         return bool(gap <= _DEGENERATE * max(largest, np.finfo(float).tiny))
 
 
-def make_canonical(values: NDArray[np.float64], vectors: NDArray[np.float64]) -> None:
+def make_canonical(
+    values: NDArray[np.float64], vectors: NDArray[np.float64], tol: float = _DEGENERATE
+) -> None:
     """Replace ``vectors`` by the one basis of each eigenspace that follows from its projector.
 
     Solvers, and one solver asked for more or fewer vectors, return any rotation. Works in
@@ -66,9 +68,13 @@ def make_canonical(values: NDArray[np.float64], vectors: NDArray[np.float64]) ->
         Sorted.
     vectors : ndarray of shape (n_nodes, n_vectors)
         Orthonormal.
+    tol : float, default 1e-9
+        Tolerance of the vectors; above 1e-9 counts as 1e-9. Eigenvalues that differ by less,
+        as a share of the largest, are one: to turn their vectors adds as much to a residual.
     """
     gaps = np.abs(np.diff(values))
-    edges = np.flatnonzero(gaps > _DEGENERATE * np.abs(values).max(initial=0.0)) + 1
+    equal = min(tol, _DEGENERATE) * np.abs(values).max(initial=0.0)
+    edges = np.flatnonzero(gaps > equal) + 1
     for space in np.split(np.arange(len(values)), edges):
         if len(space) == 1:
             fix_sign(vectors[:, space[0]])
@@ -86,6 +92,7 @@ def fix_sign(vector: NDArray[np.float64]) -> None:
     if abs(skewness) <= 1e-8 * float(square @ size):
         skewness = float(vector[_first_greatest(size)])
     if skewness < 0:
+        # Not np.negative(vector, out=vector): NumPy 2.4.6 gets that wrong on strided columns.
         vector *= -1
 
 

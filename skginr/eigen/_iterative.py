@@ -51,8 +51,7 @@ def _filter(
     matrix: sp.csr_array, kernel: NDArray[np.float64], k: int, residual: float, bound: float
 ) -> Operator:
     complement = Complement(matrix, kernel, residual, bound=bound)
-    space = KrylovSpace(complement, kernel, _N_BLOCK, 2 * k + _FILTER_STEPS * _N_BLOCK)
-    space.fill()
+    space = _space(complement, kernel, 2 * k + _FILTER_STEPS * _N_BLOCK)
     theta, _ = space.ritz_pairs(space.size)
     values = bound - theta
     # Ritz values lie inside the spectrum: an end may be beyond by what they are coupled to.
@@ -70,8 +69,7 @@ def _inverse(
     nearness: float,
 ) -> Operator:
     rough = ConjugateGradientInverse(matrix, kernel, residual, shift=0.0, accuracy=1e-3)
-    space = KrylovSpace(rough, kernel, _N_BLOCK, _INVERSE_STEPS * _N_BLOCK)
-    space.fill()
+    space = _space(rough, kernel, _INVERSE_STEPS * _N_BLOCK)
     theta, ritz = space.ritz_pairs(1)
     # The first eigenvalue is rather more than this: an inverse is largest there.
     smallest = 1 / (theta[0] + np.linalg.norm(space.coupling @ ritz[-_N_BLOCK:]))
@@ -79,3 +77,10 @@ def _inverse(
     return ConjugateGradientInverse(
         matrix, kernel, residual, shift=nearness * smallest, accuracy=accuracy
     )
+
+
+def _space(operator: Operator, kernel: NDArray[np.float64], size: int) -> KrylovSpace:
+    """Return a Krylov space of ``size`` vectors, or as many as there is room for."""
+    space = KrylovSpace(operator, kernel, _N_BLOCK, min(size, len(kernel) - _N_BLOCK - 1))
+    space.fill()
+    return space

@@ -90,9 +90,13 @@ class ChebyshevFilter:
         high: float,
     ) -> None:
         self._matrix, self._kernel, self._residual = matrix, kernel, residual
+        growth = float(np.arccosh(_AMPLIFICATION))
+        # Where all wanted are nearly equal, no polynomial of that degree tells them apart.
+        share = (np.cosh(growth / _MAX_DEGREE) - 1) / 2
+        low = max(low, (smallest + share * high) / (1 + share))
         self._centre, self._half = (low + high) / 2, (high - low) / 2
         reach = np.arccosh((self._centre - smallest) / self._half)
-        self._degree = int(np.clip(np.ceil(np.arccosh(_AMPLIFICATION) / reach), 2, _MAX_DEGREE))
+        self._degree = max(2, int(np.ceil(growth / reach)))
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the operator times ``block``, by the recurrence of the polynomials."""
@@ -100,10 +104,12 @@ class ChebyshevFilter:
         block = self._scaled(before)
         for _ in range(self._degree - 1):
             before, block = block, 2 * self._scaled(block) - before
-        return block - np.outer(self._kernel, self._kernel @ block)
+        return block
 
     def _scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (self._centre * block - self._matrix @ block) / self._half
+        block = (self._centre * block - self._matrix @ block) / self._half
+        # Rounding brings back the kernel, which every step magnifies most.
+        return block - np.outer(self._kernel, self._kernel @ block)
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta."""

@@ -23,6 +23,8 @@ SOLVERS = ("auto", "dense", "shift_invert", "iterative")
 
 # Up to this many nodes LAPACK on the full matrix is fastest, and complete.
 _DENSE_NODES = 500
+# Up to so many LAPACK is cheaper than a second iteration with larger blocks.
+_CHEAP_DENSE_NODES = 4_000
 # Beyond so many the full matrix takes gigabytes, and minutes.
 _MAX_DENSE_NODES = 12_000
 # A factorisation fills in with the square of the widest level of a breadth-first
@@ -101,7 +103,7 @@ def solve(
         solver = _solver_for(part, k, eigen_solver)
         iterated |= solver != "dense"
         values, vectors = _solve_connected(part, kernel[nodes], k, solver, eigen_tol * bound)
-        make_canonical(values, vectors)
+        make_canonical(values, vectors, eigen_tol)
         found.append((values, nodes, vectors))
     values, vectors = _merge(found, n_nodes, min(n_vectors, n_available))
     vectors /= root[:, None]
@@ -212,6 +214,8 @@ def _iterate(
             return pairs
         if solver == "shift_invert" and _is_complete(matrix, pairs[0], nearly_equal):
             return pairs
+        if len(kernel) <= _CHEAP_DENSE_NODES:
+            return None
         n_block *= 2
     return None
 
