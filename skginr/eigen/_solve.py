@@ -43,8 +43,6 @@ _STRICTER = 1e-2
 _ATTEMPTS = 3
 # How near to the first eigenvalue an inexact inverse is shifted; 0 cannot fail.
 _NEARNESS = (0.97, 0.8, 0.0)
-# Eigenvalues that differ by less than so many residuals may be one.
-_SEPARATE = 10.0
 # Tolerances below this are lost in the rounding of the operator itself.
 _LEAST_TOL = 1e-14
 
@@ -206,14 +204,16 @@ def _iterate(
     """
     n_block = _BLOCK
     while _has_room(len(kernel), k, n_block):
-        pairs = _accurate_pairs(matrix, kernel, k, solver, residual, n_block)
-        if pairs is None:
+        found = _accurate_pairs(matrix, kernel, k, solver, residual, n_block)
+        if found is None:
             return None
-        nearly_equal = _SEPARATE * residual
-        if not _fills_block(pairs[0], n_block, nearly_equal):
-            return pairs
-        if solver == "shift_invert" and _is_complete(matrix, pairs[0], nearly_equal):
-            return pairs
+        values, vectors, reached = found
+        # Two computed eigenvalues may be one that is a residual away from either.
+        nearly_equal = 2 * max(reached, _LEAST_TOL * float(values[-1]))
+        if not _fills_block(values, n_block, nearly_equal):
+            return values, vectors
+        if solver == "shift_invert" and _is_complete(matrix, values, nearly_equal):
+            return values, vectors
         if len(kernel) <= _CHEAP_DENSE_NODES:
             return None
         n_block *= 2
@@ -221,8 +221,12 @@ def _iterate(
 
 
 def _fills_block(values: NDArray[np.float64], n_block: int, nearly_equal: float) -> bool:
-    """Say whether as many eigenvalues as a block has vectors are nearly equal."""
-    spans = values[n_block - 1 :] - values[: max(len(values) - n_block + 1, 0)]
+    """Say whether as many eigenvalues as a block has vectors are nearly equal.
+
+    Those nearly equal to the last do not count: copies missing among them would change nothing.
+    """
+    inner = values[values < values[-1] - nearly_equal]
+    spans = inner[n_block - 1 :] - inner[: max(len(inner) - n_block + 1, 0)]
     return bool((spans <= nearly_equal).any())
 
 
@@ -244,8 +248,8 @@ def _accurate_pairs(
     solver: str,
     residual: float,
     n_block: int,
-) -> Pairs | None:
-    """Return pairs whose residual, computed with ``matrix`` itself, is as wanted."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
+    """Return pairs, and the largest residual, computed with ``matrix`` itself."""
     wanted = residual
     for _ in range(_ATTEMPTS):
         vectors = _lanczos(matrix, kernel, k, solver, wanted, n_block)
@@ -253,7 +257,7 @@ def _accurate_pairs(
             return None
         values, reached = _rayleigh_ritz(matrix, vectors)
         if reached <= residual:
-            return values, vectors
+            return values, vectors, reached
         wanted *= _STRICTER
     return None
 
