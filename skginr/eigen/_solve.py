@@ -30,6 +30,8 @@ _MAX_DENSE_NODES = 12_000
 # A factorisation fills in with the square of the widest level of a breadth-first
 # search: on twelve graphs of all kinds, iterations won beyond about this width.
 _WIDEST_LEVEL = 4_000
+# Trees are cut back by so many nodes: a path has a narrow level, however long it is.
+_MAX_PRUNINGS = 50
 # Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
 _BLOCK = 8
 # Columns that residuals are computed for at a time.
@@ -156,15 +158,29 @@ def _has_room(n: int, k: int, n_block: int) -> bool:
 
 
 def _widest_level(matrix: sp.csr_array) -> int:
-    """Return the most nodes at one distance from an end of a connected graph."""
-    n = matrix.shape[0]
+    """Return the most nodes at one distance from an end of a connected graph's core."""
+    core = _core(matrix)
+    n = core.shape[0]
     if n <= _WIDEST_LEVEL:
         return n
-    indices, indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
-    edges = sp.csr_array((np.ones(matrix.nnz), indices, indptr), shape=matrix.shape)
+    indices, indptr = core.indices.astype(np.int32), core.indptr.astype(np.int32)
+    edges = sp.csr_array((np.ones(core.nnz), indices, indptr), shape=core.shape)
     end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
     hops = dijkstra(edges, indices=end, unweighted=True)
     return int(np.bincount(hops.astype(np.intp)).max())
+
+
+def _core(matrix: sp.csr_array) -> sp.csr_array:
+    """Return ``matrix`` without its trees, which a factorisation eliminates without fill."""
+    for _ in range(_MAX_PRUNINGS):
+        if matrix.shape[0] <= _WIDEST_LEVEL:
+            break
+        # The diagonal counts.
+        inner = np.diff(matrix.indptr) > 2
+        if inner.all():
+            break
+        matrix = matrix[inner][:, inner]
+    return matrix
 
 
 def _solve_connected(
