@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
     from skginr.embeddings import SpectralEmbedder
     from skginr.graphs import Graph
+    from skginr.inspection import inspect_spectrum
     from skginr.model_selection import GraphBlockKFold
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
@@ -21,6 +22,7 @@ __all__ = [
     "SIRENRegressor",
     "SpectralEmbedder",
     "align",
+    "inspect_spectrum",
 ]
 
 # Imported when first asked for: who only embeds a graph need not wait for torch.
@@ -32,6 +34,7 @@ _HOME = {
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
     "align": "skginr.alignment",
+    "inspect_spectrum": "skginr.inspection",
 }
 
 

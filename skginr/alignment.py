@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import check_points
+from skginr.eigen import DEGENERATE
 from skginr.embeddings import SpectralEmbedder
 
 # A cut after component i is made where the first i of both graphs span one space but for
@@ -23,8 +24,8 @@ _MAX_LEAK = 0.05
 # A coordinate travels if it has this correlation on nodes that the map has not seen.
 _TRAVELS = 0.9
 _FOLDS = 10
-# Eigenvalues nearer than this share of the largest are one eigenspace.
-_DEGENERATE = 1e-9
+# What coordinates depend on beside the method.
+_PARAMETERS = {"laplacian": ("laplacian",), "diffusion_map": ("alpha", "diffusion_time")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -243,7 +244,7 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.f
 def _n_travelling(quality: NDArray[np.float64], eigenvalues: NDArray[np.float64]) -> int:
     """Return how many of the first coordinates travel, cutting no eigenspace."""
     n = int(np.argmin(np.append(quality >= _TRAVELS, False)))
-    tied = np.abs(np.diff(eigenvalues)) <= _DEGENERATE * np.abs(eigenvalues).max()
+    tied = np.abs(np.diff(eigenvalues)) <= DEGENERATE * np.abs(eigenvalues).max()
     while 0 < n < len(eigenvalues) and tied[n - 1]:
         n -= 1
     return n
@@ -264,7 +265,7 @@ def _check_embedder(name: str, embedder: Any) -> None:
 
 
 def _check_alike(a: SpectralEmbedder, b: SpectralEmbedder) -> None:
-    for name in ("method", "laplacian"):
+    for name in ("method", *_PARAMETERS.get(a.method, ())):
         of_a, of_b = getattr(a, name), getattr(b, name)
         if of_a != of_b:
             raise ValueError(

@@ -1,12 +1,15 @@
-"""Pictures of signals on maps."""
+"""Pictures of signals on maps, and of the spectrum of an embedding."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from skginr._checks import check_numeric, require
+from skginr.embeddings import SpectralEmbedder
+from skginr.inspection import inspect_spectrum
 
 if TYPE_CHECKING:
     import geopandas
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 # Colours end at these shares of the values, so that a few extremes do not
 # leave the rest of the map in one tone; the colour bar's arrows say so.
 _COLOUR_RANGE = (1, 99)
+# Gaps that a picture of a spectrum points at.
+_N_GAPS = 3
 _MISSING = {"color": "0.85", "edgecolor": "none"}
 
 
@@ -76,9 +81,7 @@ def plot_prediction(
         raise ValueError("observed and predicted must both be known in some row; none is.")
     if axes is None:
         _, axes = pyplot.subplots(1, 3, figsize=(18, 4.5), layout="constrained")
-    axes = list(np.ravel(np.asarray(axes, dtype=object)))
-    if len(axes) != 3:
-        raise ValueError(f"axes must be three matplotlib Axes; got {len(axes)}.")
+    axes = _checked_axes(axes, 3)
     known = values[0][np.isfinite(values[0])]
     low, high = np.percentile(known, _COLOUR_RANGE)
     widest = np.percentile(np.abs(error[np.isfinite(error)]), _COLOUR_RANGE[1])
@@ -94,6 +97,13 @@ def plot_prediction(
     ):
         _draw_map(frame, array, axis, label=label, **scale)
         axis.set_title(title)
+    return axes
+
+
+def _checked_axes(axes: Any, n_axes: int) -> list["Axes"]:
+    axes = list(np.ravel(np.asarray(axes, dtype=object)))
+    if len(axes) != n_axes:
+        raise ValueError(f"axes must be {n_axes} matplotlib Axes; got {len(axes)}.")
     return axes
 
 
@@ -114,3 +124,86 @@ def _draw_map(
         **scale,
     )
     axis.set_axis_off()
+
+
+def plot_spectrum(
+    embedder: SpectralEmbedder, *, axes: Sequence["Axes"] | None = None
+) -> Sequence["Axes"]:
+    """Draw hints at the size of an embedding: its eigenvalues, their gaps, what they leave.
+
+    The picture of :func:`~skginr.inspect_spectrum`: the three widest relative gaps
+    are marked, the widest first in the legend, and eigenvalues after which an embedding would cut
+    an eigenspace are hollow.
+
+    Parameters
+    ----------
+    embedder : SpectralEmbedder
+        Fitted, with at least two components.
+    axes : two matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    two matplotlib Axes
+
+    Raises
+    ------
+    TypeError
+        If ``embedder`` is no SpectralEmbedder.
+    ValueError
+        If it has one component only, or ``axes`` are not two.
+    NotFittedError
+        If it is not fitted.
+    ModuleNotFoundError
+        If matplotlib is not installed (extra ``plot``).
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from skginr import Graph, SpectralEmbedder
+    >>> caves = Graph.from_networkx(nx.connected_caveman_graph(5, 12))
+    >>> embedder = SpectralEmbedder(9, graph=caves).fit(caves.labels.to_frame())
+    >>> axes = plot_spectrum(embedder)
+    >>> axes[0].get_legend().get_texts()[-1].get_text()
+    'widest relative gaps: k = 4, 2, 7'
+    """
+    pyplot = require("matplotlib.pyplot", extra="plot", purpose="plot_spectrum")
+    table = inspect_spectrum(embedder)
+    if len(table) < 2:
+        raise ValueError("embedder must have at least 2 components for a gap; it has 1.")
+    if axes is None:
+        _, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    axes = _checked_axes(axes, 2)
+    _draw_eigenvalues(table, axes[0])
+    _draw_residual_energy(table, axes[1])
+    return axes
+
+
+def _draw_eigenvalues(table: pd.DataFrame, axis: "Axes") -> None:
+    value, cuts = table["eigenvalue"], table["cuts_eigenspace"]
+    axis.plot(value[~cuts], "o", color="C0", markersize=4)
+    if cuts.any():
+        label = "cuts an eigenspace"
+        axis.plot(value[cuts], "o", color="C0", markersize=4, fillstyle="none", label=label)
+    gaps = table.loc[~cuts, "relative_gap"].dropna().nlargest(_N_GAPS).index
+    for i, k in enumerate(gaps):
+        label = None if i else "widest relative gaps: k = " + ", ".join(map(str, gaps))
+        axis.axvline(k + 0.5, color="C1", linewidth=1, label=label)
+    axis.legend(loc="best")
+    axis.set(xlabel="component", ylabel="eigenvalue")
+
+
+def _draw_residual_energy(table: pd.DataFrame, axis: "Axes") -> None:
+    energy = table["residual_energy"]
+    axis.set(xlabel="n_components", ylabel="residual energy of positions and attributes")
+    if energy.isna().all():
+        axis.text(
+            0.5,
+            0.5,
+            "the graph has no positions or attributes",
+            ha="center",
+            transform=axis.transAxes,
+        )
+        return
+    axis.plot(energy, "o-", color="C0", markersize=3)
+    axis.set_ylim(0, None)

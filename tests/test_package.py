@@ -24,6 +24,7 @@ LAYERS = [
     "extension",
     "embeddings",
     "alignment",
+    "inspection",
     "model_selection",
     "smoothing",
     "nn",

@@ -42,6 +42,6 @@ def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(fields):
     with pytest.raises(TypeError, match="observed must hold real numbers"):
         plot_prediction(fields, list("abcd"), np.ones(4))
     assert not mpl.pyplot.get_fignums()
-    with pytest.raises(ValueError, match="three matplotlib Axes"):
+    with pytest.raises(ValueError, match="3 matplotlib Axes"):
         plot_prediction(fields, np.ones(4), np.ones(4), axes=mpl.pyplot.subplots(1, 2)[1])
     mpl.pyplot.close("all")

@@ -1,6 +1,6 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.eigen._basis import Basis, fix_sign, make_canonical
+from skginr.eigen._basis import DEGENERATE, Basis, fix_sign, make_canonical
 from skginr.eigen._cache import (
     clear_cache,
     folder_of,
@@ -12,6 +12,7 @@ from skginr.eigen._cache import (
 from skginr.eigen._solve import SOLVERS, check_solver, solve
 
 __all__ = [
+    "DEGENERATE",
     "SOLVERS",
     "Basis",
     "check_solver",

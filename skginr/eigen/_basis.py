@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Two eigenvalues nearer than this share of the largest are one eigenspace.
-_DEGENERATE = 1e-9
+#: Eigenvalues nearer than this share of the largest are one eigenspace.
+DEGENERATE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Basis:
             return False
         gap = abs(self.eigenvalues[k] - self.eigenvalues[k - 1])
         largest = np.abs(self.eigenvalues).max()
-        return bool(gap <= _DEGENERATE * max(largest, np.finfo(float).tiny))
+        return bool(gap <= DEGENERATE * max(largest, np.finfo(float).tiny))
 
 
 def make_canonical(
-    values: NDArray[np.float64], vectors: NDArray[np.float64], tol: float = _DEGENERATE
+    values: NDArray[np.float64], vectors: NDArray[np.float64], tol: float = DEGENERATE
 ) -> None:
     """Replace ``vectors`` by the one basis of each eigenspace that follows from its projector.
 
@@ -73,7 +73,7 @@ def make_canonical(
         as a share of the largest, are one: to turn their vectors adds as much to a residual.
     """
     gaps = np.abs(np.diff(values))
-    equal = min(tol, _DEGENERATE) * np.abs(values).max(initial=0.0)
+    equal = min(tol, DEGENERATE) * np.abs(values).max(initial=0.0)
     edges = np.flatnonzero(gaps > equal) + 1
     for space in np.split(np.arange(len(values)), edges):
         if len(space) == 1:

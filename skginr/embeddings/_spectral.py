@@ -121,8 +121,10 @@ default "nearest_neighbors"
         "isomap", the sum of squares of each coordinate, descending.
     n_components_ : int
         The k in use.
+    embedding_ : ndarray of shape (n_nodes, n_components)
+        The coordinates of every node of ``graph_``, in its order.
     graph_ : Graph
-        ``graph``, or the one built from the training rows.
+        ``graph``, or the one built from the training rows, equal ones being one node.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
@@ -315,7 +317,7 @@ default "nearest_neighbors"
         before = graph.locate(self.graph_.labels, name=name)
         others = np.setdiff1d(np.arange(graph.n_nodes), base)
         extended = copy.copy(self)
-        coordinates = np.empty((graph.n_nodes, self._coordinates.shape[1]))
+        coordinates = np.empty((graph.n_nodes, self.embedding_.shape[1]))
         membership = np.empty((graph.n_nodes, self._membership.shape[1]))
         if len(others):
             new = _new_nodes(graph, base, others)
@@ -326,9 +328,9 @@ default "nearest_neighbors"
             )
             alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
             _warn_alone(graph.labels[alone], "new nodes")
-        coordinates[before], membership[before] = self._coordinates, self._membership
+        coordinates[before], membership[before] = self.embedding_, self._membership
         extended.graph = extended.graph_ = graph
-        extended._coordinates, extended._membership = coordinates, membership
+        extended.embedding_, extended._membership = coordinates, membership
         return extended
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -418,7 +420,7 @@ default "nearest_neighbors"
         self.eigenvalues_ = embedding.eigenvalues
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
-        self._coordinates = embedding.coordinates
+        self.embedding_ = embedding.coordinates
         self._membership = self._base_membership = membership
         self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
         return nodes, dtype
@@ -486,7 +488,7 @@ default "nearest_neighbors"
         return X.astype(np.float64), X.dtype
 
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-        return np.hstack([self._coordinates[nodes], self._membership[nodes]])
+        return np.hstack([self.embedding_[nodes], self._membership[nodes]])
 
     def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
         """Return the output for nodes that were not in the graph."""
