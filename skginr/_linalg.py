@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, eigh
 from scipy.sparse.linalg import SuperLU, splu
 
 
@@ -62,3 +63,18 @@ def count_eigenvalues_below(matrix: sp.sparray, bound: float) -> int | None:
     if not np.array_equal(factor.perm_r, factor.perm_c):
         return None
     return int((factor.U.diagonal() < 0).sum())
+
+
+def eigh_subset(
+    matrix: NDArray[np.float64], first: int, last: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenpairs ``first`` to ``last`` of a dense symmetric matrix, ascending.
+
+    LAPACK's fastest driver gives up on some matrices with many equal eigenvalues; divide and
+    conquer does not.
+    """
+    try:
+        return eigh(matrix, subset_by_index=(first, last))
+    except LinAlgError:
+        values, vectors = eigh(matrix, driver="evd")
+        return values[first : last + 1], vectors[:, first : last + 1]

@@ -186,9 +186,11 @@ def _draw_eigenvalues(table: pd.DataFrame, axis: "Axes") -> None:
         label = "cuts an eigenspace"
         axis.plot(value[cuts], "o", color="C0", markersize=4, fillstyle="none", label=label)
     gaps = table.loc[~cuts, "relative_gap"].dropna().nlargest(_N_GAPS).index
-    for i, k in enumerate(gaps):
-        label = None if i else "widest relative gaps: k = " + ", ".join(map(str, gaps))
+    label = "widest relative gaps: k = " + ", ".join(map(str, gaps))
+    for k in gaps:
+        # One entry in the legend is enough: those with an underscore are left out.
         axis.axvline(k + 0.5, color="C1", linewidth=1, label=label)
+        label = "_"
     axis.legend(loc="best")
     axis.set(xlabel="component", ylabel="eigenvalue")
 

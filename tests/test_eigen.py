@@ -1,3 +1,5 @@
+import sys
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -209,3 +211,82 @@ def test_a_failure_too_large_for_the_dense_solver_is_an_error(monkeypatch):
     monkeypatch.setattr(_solve, "_MAX_DENSE_NODES", 550)
     with pytest.raises(RuntimeError, match="first 10 eigenvectors of a component of 600 nodes"):
         basis_of(nx.path_graph(600), 10)
+
+
+MULTIPLE = {
+    # Graph and the dense spectrum of each Laplacian: (eigenvalue, copies), without 0.
+    "star": (
+        lambda: nx.star_graph(700),
+        {"combinatorial": [(1, 699), (701, 1)], "symmetric": [(1, 699), (2, 1)]},
+    ),
+    "hypercube": (
+        lambda: nx.hypercube_graph(10),
+        {
+            "combinatorial": [(2, 10), (4, 45), (6, 120)],
+            "symmetric": [(0.2, 10), (0.4, 45), (0.6, 120)],
+        },
+    ),
+    "bipartite": (
+        lambda: nx.complete_bipartite_graph(200, 500),
+        {"combinatorial": [(200, 499), (500, 199)], "symmetric": [(1, 698), (2, 1)]},
+    ),
+}
+
+
+@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("name", MULTIPLE)
+def test_multiplicities_larger_than_a_block_are_whole(name, solver):
+    build, spectra = MULTIPLE[name]
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(build(), dtype=float))
+    for kind, spectrum in spectra.items():
+        expected = np.repeat([value for value, _ in spectrum], [copies for _, copies in spectrum])[
+            :60
+        ]
+        operator = laplacian(adjacency, kind)
+        basis = solve(operator, 60, eigen_solver=solver)
+        bound = abs(operator.stiffness).sum(axis=1).max()
+        np.testing.assert_allclose(basis.eigenvalues, expected, atol=1e-8 * bound)
+        U = basis.eigenvectors
+        np.testing.assert_allclose(U.T @ U, np.eye(60), atol=1e-9)
+        residual = operator.stiffness @ U - U * basis.eigenvalues
+        assert np.linalg.norm(residual, axis=0).max() < 2e-8 * bound
+
+
+def test_solvers_agree_on_hubs_and_expanders():
+    for graph in (nx.barabasi_albert_graph(1500, 4, seed=0), nx.random_regular_graph(5, 1500, 0)):
+        for kind in LAPLACIANS:
+            operator = laplacian(nx.to_scipy_sparse_array(graph, dtype=float, format="csr"), kind)
+            dense, *others = (
+                solve(operator, 20, eigen_solver=name)
+                for name in ("dense", "shift_invert", "iterative")
+            )
+            for basis in others:
+                np.testing.assert_allclose(basis.eigenvalues, dense.eigenvalues, rtol=1e-7)
+                np.testing.assert_allclose(basis.eigenvectors, dense.eigenvectors, atol=1e-4)
+
+
+def test_auto_factors_trees_and_iterates_where_a_factor_would_fill_in():
+    chosen = {}
+    for name, graph in {
+        "tree": nx.barabasi_albert_graph(20_000, 1, seed=0),
+        "star": nx.star_graph(20_000),
+        "path": nx.path_graph(20_000),
+        "scale free": nx.barabasi_albert_graph(20_000, 5, seed=0),
+    }.items():
+        adjacency = nx.to_scipy_sparse_array(graph, dtype=float, format="csr")
+        chosen[name] = _solve._solver_for(laplacian(adjacency).stiffness, 10, "auto")
+    assert chosen == {
+        "tree": "shift_invert",
+        "star": "shift_invert",
+        "path": "shift_invert",
+        "scale free": "iterative",
+    }
+
+
+def test_superlu_takes_over_where_cholespy_is_absent(monkeypatch):
+    graph = nx.random_geometric_graph(900, 0.08, seed=3)
+    with_cholespy = basis_of(graph, 15)
+    monkeypatch.setitem(sys.modules, "cholespy", None)
+    without = basis_of(graph, 15)
+    np.testing.assert_allclose(without.eigenvalues, with_cholespy.eigenvalues, atol=1e-9)
+    np.testing.assert_allclose(without.eigenvectors, with_cholespy.eigenvectors, atol=1e-6)

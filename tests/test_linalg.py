@@ -1,6 +1,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from skginr import _linalg
 from skginr._linalg import count_eigenvalues_below, factor_positive_definite
 
 
@@ -30,3 +31,22 @@ def test_eigenvalues_are_counted_exactly():
 
 def test_a_bound_on_an_eigenvalue_is_not_answered():
     assert count_eigenvalues_below(sp.csc_array(np.diag([1.0, 2.0])), 2.0) is None
+
+
+def test_divide_and_conquer_takes_over_where_lapack_gives_up(monkeypatch):
+    matrix = np.diag([3.0, 1.0, 1.0, 2.0])
+    expected = _linalg.eigh_subset(matrix, 1, 2)
+    used = []
+
+    def eigh(matrix, driver=None, subset_by_index=None):
+        if driver is None:
+            raise np.linalg.LinAlgError("Internal Error.")
+        used.append(driver)
+        return np.linalg.eigh(matrix)
+
+    monkeypatch.setattr(_linalg, "eigh", eigh)
+    values, vectors = _linalg.eigh_subset(matrix, 1, 2)
+    assert used == ["evd"]
+    np.testing.assert_allclose(values, expected[0])
+    np.testing.assert_allclose(values, [1, 2])
+    np.testing.assert_allclose(matrix @ vectors, vectors * values)

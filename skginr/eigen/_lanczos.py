@@ -4,7 +4,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, eigh, qr, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular
+
+from skginr._linalg import eigh_subset
 
 # A direction shorter than this share of what was multiplied is rounding.
 _VANISHED = 1e-13
@@ -70,11 +72,12 @@ def largest_eigenvectors(
     problems", SIAM J. Matrix Anal. Appl. 22, 2000.
     """
     space = KrylovSpace(operator, kernel, n_block, max_size)
-    next_check = k + 2 * n_block
+    steps_to_check = -(-k // n_block) + 1
     for _ in range(max_steps):
         space.multiply()
         full = space.size + n_block > max_size
-        if full or space.size >= next_check:
+        steps_to_check -= 1
+        if full or steps_to_check <= 0:
             theta, ritz = space.ritz_pairs(k)
             ends = space.coupling @ ritz[-n_block:]
             excess = float((np.linalg.norm(ends, axis=0) / operator.tolerance(theta)).max())
@@ -82,7 +85,7 @@ def largest_eigenvectors(
                 space.rotate(ritz)
                 # Half a step more for nothing: the residuals lie in the next block.
                 return space.basis[:, :k] + space.block @ (ends / theta)
-            next_check = space.size + n_block * _steps_to_wait(excess)
+            steps_to_check = _steps_to_wait(excess)
         if full:
             space.restart(max(k + n_block, (k + space.size) // 2))
         space.append()
@@ -126,6 +129,8 @@ class KrylovSpace:
         first = self._remove(image, self._coupled)
         inside = self._remove(image, 0)
         inside[self._coupled :] += first
+        # The operator need not know the kernel, and rounding that grows in it would be found.
+        image -= np.outer(self.kernel, self.kernel @ image)
         self.projection[: self.size, newest] = inside
         self.projection[newest, : self.size] = inside.T
         self.block, self.coupling = self._orthonormal(image, scale)
@@ -134,9 +139,8 @@ class KrylovSpace:
     def ritz_pairs(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the k largest eigenpairs of the projection, descending."""
         projection = self.projection[: self.size, : self.size]
-        theta, ritz = eigh(
-            (projection + projection.T) / 2, subset_by_index=(self.size - k, self.size - 1)
-        )
+        symmetric = (projection + projection.T) / 2
+        theta, ritz = eigh_subset(symmetric, self.size - k, self.size - 1)
         return theta[::-1], ritz[:, ::-1]
 
     def rotate(self, ritz: NDArray[np.float64]) -> None:

@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from skginr._checks import check_option, check_real
-from skginr._linalg import count_eigenvalues_below
+from skginr._linalg import count_eigenvalues_below, eigh_subset
 from skginr.eigen._basis import Basis, make_canonical
 from skginr.eigen._iterative import iterative_operator
 from skginr.eigen._lanczos import Operator, largest_eigenvectors, multiply_in_place
@@ -206,7 +206,7 @@ def _dense(matrix: sp.csr_array, kernel: NDArray[np.float64], k: int) -> Pairs:
     bound = float(abs(matrix).sum(axis=1).max())
     # The kernel is moved above everything else.
     lifted = matrix.toarray() + 2 * bound * np.outer(kernel, kernel)
-    return eigh(lifted, subset_by_index=(0, k - 1), overwrite_a=True)
+    return eigh_subset(lifted, 0, k - 1)
 
 
 def _iterate(
