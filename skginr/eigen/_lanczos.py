@@ -12,6 +12,8 @@ from skginr._linalg import eigh_subset
 _VANISHED = 1e-13
 # Below this share, orthogonalising once more is needed.
 _SHORT = 1e-8
+# Steps between two checks where nothing is known of how fast residuals fall.
+_LEAST_WAIT = 3
 # Rows that are multiplied at a time where the result takes the place of a factor.
 _CHUNK = 8192
 
@@ -72,12 +74,11 @@ def largest_eigenvectors(
     problems", SIAM J. Matrix Anal. Appl. 22, 2000.
     """
     space = KrylovSpace(operator, kernel, n_block, max_size)
-    steps_to_check = -(-k // n_block) + 1
-    for _ in range(max_steps):
+    progress = Progress(first_check=-(-k // n_block) + 1)
+    for step in range(1, max_steps + 1):
         space.multiply()
         full = space.size + n_block > max_size
-        steps_to_check -= 1
-        if full or steps_to_check <= 0:
+        if full or step >= progress.next_check:
             theta, ritz = space.ritz_pairs(k)
             ends = space.coupling @ ritz[-n_block:]
             excess = float((np.linalg.norm(ends, axis=0) / operator.tolerance(theta)).max())
@@ -85,11 +86,33 @@ def largest_eigenvectors(
                 space.rotate(ritz)
                 # Half a step more for nothing: the residuals lie in the next block.
                 return space.basis[:, :k] + space.block @ (ends / theta)
-            steps_to_check = _steps_to_wait(excess)
+            progress.record(step, excess)
         if full:
             space.restart(max(k + n_block, (k + space.size) // 2))
         space.append()
     return None
+
+
+class Progress:
+    """When to look at the residuals again: every look costs a dense eigenproblem."""
+
+    def __init__(self, first_check: int) -> None:
+        self.next_check = first_check
+        self._last: tuple[int, float] | None = None
+
+    def record(self, step: int, excess: float) -> None:
+        """Set the next check where residuals, falling as they did, meet their tolerance.
+
+        ``excess`` is the largest residual over its tolerance. Convergence comes late and
+        then quickly, so a wait is never long beside the steps already done.
+        """
+        wait = longest = max(_LEAST_WAIT, step // 6)
+        to_go = np.log10(excess)
+        if self._last is not None:
+            fallen = (self._last[1] - to_go) / (step - self._last[0])
+            wait = int(np.ceil(min(to_go / fallen, longest))) if fallen > 0 else longest
+        self.next_check = step + wait
+        self._last = step, to_go
 
 
 class KrylovSpace:
@@ -206,8 +229,3 @@ def multiply_in_place(basis: NDArray[np.float64], size: int, factor: NDArray[np.
     for start in range(0, len(basis), _CHUNK):
         rows = basis[start : start + _CHUNK]
         rows[:, :n_columns] = rows[:, :size] @ factor
-
-
-def _steps_to_wait(excess: float) -> int:
-    """Return how many steps the next check can wait: residuals fall by a few times in each."""
-    return int(np.clip(np.log10(excess), 1, 4))
