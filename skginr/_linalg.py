@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, eigh
+from scipy.linalg.blas import dgemm
 from scipy.sparse.linalg import SuperLU, splu
 
 
@@ -78,3 +79,23 @@ def eigh_subset(
     except LinAlgError:
         values, vectors = eigh(matrix, driver="evd")
         return values[first : last + 1], vectors[:, first : last + 1]
+
+
+def subtract_product(
+    target: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64]
+) -> None:
+    """Subtract ``left @ right`` from the contiguous array ``target``, in place.
+
+    Without the temporary of ``target -= left @ right``, which where ``left`` is long and
+    ``right`` small takes as long as the product.
+    """
+    if left.shape[1] == 0:
+        return
+    if not target.flags.f_contiguous:
+        target, left, right = target.T, right.T, left.T
+    dgemm(-1.0, left, right, beta=1.0, c=target, overwrite_c=True)
+
+
+def deflate(block: NDArray[np.float64], vector: NDArray[np.float64]) -> None:
+    """Take what lies along the unit ``vector`` out of the columns of ``block``, in place."""
+    subtract_product(block, vector[:, None], (vector @ block)[None])

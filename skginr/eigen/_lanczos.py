@@ -4,9 +4,10 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, qr
+from scipy.linalg.blas import dtrsm
 
-from skginr._linalg import eigh_subset
+from skginr._linalg import deflate, eigh_subset, subtract_product
 
 # A direction shorter than this share of what was multiplied is rounding.
 _VANISHED = 1e-13
@@ -85,7 +86,9 @@ def largest_eigenvectors(
             if excess <= 1:
                 space.rotate(ritz)
                 # Half a step more for nothing: the residuals lie in the next block.
-                return space.basis[:, :k] + space.block @ (ends / theta)
+                vectors = space.basis[:, :k]
+                subtract_product(vectors, space.block, -ends / theta)
+                return vectors
             progress.record(step, excess)
         if full:
             space.restart(max(k + n_block, (k + space.size) // 2))
@@ -101,7 +104,7 @@ class Progress:
         self._last: tuple[int, float] | None = None
 
     def record(self, step: int, excess: float) -> None:
-        """Set the next check where residuals, falling as they did, meet their tolerance.
+        """Set the next check where residuals, falling twice as fast, meet their tolerance.
 
         ``excess`` is the largest residual over its tolerance. Convergence comes late and
         then quickly, so a wait is never long beside the steps already done.
@@ -110,7 +113,7 @@ class Progress:
         to_go = np.log10(excess)
         if self._last is not None:
             fallen = (self._last[1] - to_go) / (step - self._last[0])
-            wait = int(np.ceil(min(to_go / fallen, longest))) if fallen > 0 else longest
+            wait = max(int(min(to_go / (2 * fallen), longest)), 1) if fallen > 0 else longest
         self.next_check = step + wait
         self._last = step, to_go
 
@@ -153,7 +156,7 @@ class KrylovSpace:
         inside = self._remove(image, 0)
         inside[self._coupled :] += first
         # The operator need not know the kernel, and rounding that grows in it would be found.
-        image -= np.outer(self.kernel, self.kernel @ image)
+        deflate(image, self.kernel)
         self.projection[: self.size, newest] = inside
         self.projection[newest, : self.size] = inside.T
         self.block, self.coupling = self._orthonormal(image, scale)
@@ -183,7 +186,7 @@ class KrylovSpace:
         """Subtract from ``image`` what lies in the basis from ``start`` on, and return how much."""
         basis = self.basis[:, start : self.size]
         inside = basis.T @ image
-        image -= basis @ inside
+        subtract_product(image, basis, inside)
         return inside
 
     def _orthonormal(
@@ -205,10 +208,10 @@ class KrylovSpace:
         block[:, vanished] = self._rng.standard_normal((len(image), int(vanished.sum())))
         coupling[vanished] = 0
         for _ in range(2):
-            block -= np.outer(self.kernel, self.kernel @ block)
+            deflate(block, self.kernel)
             self._remove(block, 0)
-            block, _ = qr(block, mode="economic", check_finite=False)
-        return np.asfortranarray(block), coupling
+            block = np.asfortranarray(qr(block, mode="economic", check_finite=False)[0])
+        return block, coupling
 
 
 def _cholesky_qr(
@@ -218,7 +221,7 @@ def _cholesky_qr(
     coupling = np.eye(image.shape[1])
     for _ in range(2):
         factor = cholesky(image.T @ image, check_finite=False)
-        image = solve_triangular(factor, image.T, trans="T", check_finite=False).T
+        image = dtrsm(1.0, factor, image, side=1)
         coupling = factor @ coupling
     return image, coupling
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._linalg import positive_definite_solver
+from skginr._linalg import deflate, positive_definite_solver, subtract_product
 
 # The shift, as a share of the mean diagonal: far enough from zero to factor
 # safely, near enough to tell the smallest eigenvalues apart.
@@ -57,7 +57,7 @@ class FactoredInverse:
         for _ in range(self._POWER):
             block = self._solve(block)
             # Rounding brings back the kernel, which the inverse magnifies most.
-            block -= np.outer(self._kernel, self._kernel @ block)
+            deflate(block, self._kernel)
         return block
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,7 +116,7 @@ class ChebyshevFilter:
             before, block = block, after
             if step % self._period == 0:
                 for part in (before, block):
-                    part -= np.outer(self._kernel, self._kernel @ part)
+                    deflate(part, self._kernel)
         return block
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -174,7 +174,8 @@ class ConjugateGradientInverse:
         enough = self._accuracy**2 * square
         for _ in range(_MAX_INNER_STEPS):
             image = self._matrix @ direction
-            image += np.outer(self._scaled_kernel, self._lift * (self._scaled_kernel @ direction))
+            lifted = self._lift * (self._scaled_kernel @ direction)
+            subtract_product(image, -self._scaled_kernel[:, None], lifted[None])
             curvature = _column_dot(direction, image)
             if (curvature <= 0).any():
                 raise IndefiniteError
