@@ -146,6 +146,13 @@ def test_two_solves_are_equal_to_the_bit(n):
     np.testing.assert_array_equal(first.eigenvectors, second.eigenvectors)
 
 
+@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+def test_a_basis_keeps_no_larger_array_in_memory(solver):
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.path_graph(700), dtype=float))
+    vectors = solve(laplacian(adjacency), 10, eigen_solver=solver).eigenvectors
+    assert vectors.base is None or vectors.base.nbytes == vectors.nbytes
+
+
 def test_scaling_weights_scales_eigenvalues_only():
     graph = nx.random_geometric_graph(700, 0.09, seed=2)
     adjacency = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))

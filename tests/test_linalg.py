@@ -1,8 +1,14 @@
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 from skginr import _linalg
-from skginr._linalg import count_eigenvalues_below, factor_positive_definite
+from skginr._linalg import (
+    count_eigenvalues_below,
+    deflate,
+    factor_positive_definite,
+    subtract_product,
+)
 
 
 def spread(n, seed):
@@ -50,3 +56,30 @@ def test_divide_and_conquer_takes_over_where_lapack_gives_up(monkeypatch):
     np.testing.assert_allclose(values, expected[0])
     np.testing.assert_allclose(values, [1, 2])
     np.testing.assert_allclose(matrix @ vectors, vectors * values)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_inner", [0, 1, 3])
+def test_a_product_is_subtracted_in_place(order, n_inner):
+    rng = np.random.default_rng(0)
+    target = np.array(rng.random((50, 4)), order=order)
+    # Columns from the middle of a larger array, as those of a basis are.
+    left, right = (
+        np.asfortranarray(rng.random((50, 9)))[:, 2 : 2 + n_inner],
+        rng.random((n_inner, 4)),
+    )
+    expected = target - left @ right
+    subtract_product(target, left, right)
+    np.testing.assert_allclose(target, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_deflated_columns_are_orthogonal(order):
+    rng = np.random.default_rng(0)
+    vector = rng.standard_normal(50)
+    vector /= np.linalg.norm(vector)
+    block = np.array(rng.random((50, 4)), order=order)
+    expected = block - np.outer(vector, vector @ block)
+    deflate(block, vector)
+    np.testing.assert_allclose(vector @ block, 0, atol=1e-14)
+    np.testing.assert_allclose(block, expected, atol=1e-14)

@@ -85,8 +85,9 @@ def largest_eigenvectors(
             excess = float((np.linalg.norm(ends, axis=0) / operator.tolerance(theta)).max())
             if excess <= 1:
                 space.rotate(ritz)
+                # A copy, since a part of the basis would keep all of it in memory.
+                vectors = space.basis[:, :k].copy(order="F")
                 # Half a step more for nothing: the residuals lie in the next block.
-                vectors = space.basis[:, :k]
                 subtract_product(vectors, space.block, -ends / theta)
                 return vectors
             progress.record(step, excess)
