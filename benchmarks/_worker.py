@@ -34,7 +34,7 @@ def measure(method, problem, reference, save):
 
 
 def accuracy(problem, vectors, reference):
-    """Return the largest residual, relative to a bound of the operator, and the largest angle."""
+    """Return the largest residual over a bound of the operator, drift, and largest angle."""
     if vectors.shape != (problem.n_nodes, problem.k):
         raise ValueError(f"{vectors.shape[1]} vectors, and not {problem.k}")
     operator = problem.operator()
@@ -42,7 +42,8 @@ def accuracy(problem, vectors, reference):
     products = operator @ vectors
     values = np.einsum("ij,ij->j", vectors, products)
     residual = np.linalg.norm(products - vectors * values, axis=0).max() / bound_of(operator)
-    result = {"residual": float(residual)}
+    drift = abs(vectors.T @ vectors - np.eye(problem.k)).max()
+    result = {"residual": float(residual), "drift": float(drift)}
     if reference is not None:
         result["angle"] = sine_of_largest_angle(np.load(reference), vectors)
     return result

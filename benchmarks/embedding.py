@@ -319,6 +319,7 @@ def case_table(case, results):
         "memory, MB",
         "peak, MB",
         "residual",
+        "drift",
         "angle",
     )
     ours = results[case.methods[0]]
@@ -332,7 +333,7 @@ def row(case, method, result, ours):
     name = method + (" (normalised Laplacian)" if other else "")
     target = targets(case, method, result, ours)
     if "failed" in result:
-        return name, result["failed"], "", target, "", "", "", ""
+        return name, result["failed"], "", target, "", "", "", "", ""
     return (
         name,
         f"{result['seconds']:.2f}",
@@ -340,7 +341,7 @@ def row(case, method, result, ours):
         target,
         f"{result['memory_mb']:.0f}",
         f"{result['peak_mb']:.0f}",
-        f"{result['residual']:.0e}" if "residual" in result else "",
+        *(f"{result[key]:.0e}" if key in result else "" for key in ("residual", "drift")),
         angle(kind, result),
     )
 
@@ -410,6 +411,7 @@ One core, each measurement in its own process; the fastest of some repeats where
 "times ours": seconds over skginr's. Memory: above what the process held before the solve;
 peak: of the whole process.
 Residual: the largest ||L u - lambda u|| over a bound of the largest eigenvalue.
+Drift: the largest entry of U'U - I, the vectors U scaled to unit length.
 Angle: sine of the largest principal angle to a reference computed to about 1e-12."""
 
 
