@@ -1,14 +1,24 @@
 """Checks at the door, shared by every module: what is wrong, and what to do about it."""
 
+import functools
 import importlib
-from collections.abc import Collection
+import sys
+import warnings
+from collections.abc import Callable, Collection
+from datetime import date, timedelta
 from numbers import Integral, Real
-from types import ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+# What scikit-learn reads as a number, and is none.
+_WORDS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def check_option(name: str, value: object, options: Collection[str]) -> None:
@@ -44,7 +54,7 @@ def check_real(
     if isinstance(value, bool) or not isinstance(value, Real):
         choices = "a number" if word is None else f"a number or {word!r}"
         raise TypeError(f"{name} must be {choices}; got {value!r} of type {_type_name(value)}.")
-    if not np.isfinite(float(value)) or value < minimum or (strict and value == minimum):
+    if not _is_finite(value) or value < minimum or (strict and value == minimum):
         rule = f"{'greater than' if strict else 'at least'} {minimum:g} and finite"
         raise ValueError(f"{name} must be {rule}; got {value}.")
 
@@ -79,6 +89,28 @@ def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     return numbers
 
 
+def check_no_words(name: str, table: Any, advice: str = "") -> None:
+    """Raise ``ValueError`` if a table holds words, dates or masked entries.
+
+    scikit-learn reads the words "01003" and dates as numbers, and what is behind a mask.
+    """
+    if isinstance(table, np.ma.MaskedArray):
+        raise ValueError(f"{name} must not be a masked array; fill it, or drop masked entries.")
+    if isinstance(table, pd.DataFrame):
+        arrays = [table.iloc[:, j].to_numpy() for j in range(table.shape[1])]
+    elif isinstance(table, list | tuple):
+        arrays = [np.array(table, dtype=object)]
+    else:
+        arrays = [table] if isinstance(table, np.ndarray) else []
+    for array in arrays:
+        values = [] if array.dtype.kind in "biufc" else array.flat
+        word = next((value for value in values if isinstance(value, _WORDS)), None)
+        if word is not None:
+            raise ValueError(
+                f"{name} must hold numbers; got {word!r} of type {_type_name(word)}.{advice}"
+            )
+
+
 def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:
     """Return ``points`` as a finite float array of shape (n_points, n_dimensions)."""
     array = check_numeric(name, points)
@@ -108,6 +140,43 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"pip install 'skginr[{extra}]' brings it.",
             name=error.name,
         ) from error
+
+
+def warn(message: str) -> None:
+    """Warn, at the line outside of this library and scikit-learn that led here."""
+    level = 1
+    caller: FrameType | None = sys._getframe()
+    while caller is not None and caller.f_globals["__name__"].startswith(("skginr.", "sklearn.")):
+        level, caller = level + 1, caller.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def unchanged_on_error(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorate a method of an estimator: where it fails, the attributes are as they were.
+
+    scikit-learn's validation sets ``n_features_in_`` before anything else can fail, and would
+    leave a model that does not fit its own description, or one that looks fitted.
+    """
+
+    @functools.wraps(method)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        attributes = vars(args[0])
+        before = dict(attributes)
+        try:
+            return method(*args, **kwargs)
+        except BaseException:
+            attributes.clear()
+            attributes.update(before)
+            raise
+
+    return guarded
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except OverflowError:  # an integer beyond the range of floats
+        return False
 
 
 def _type_name(value: object) -> str:

@@ -71,14 +71,17 @@ def eigh_subset(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the eigenpairs ``first`` to ``last`` of a dense symmetric matrix, ascending.
 
-    LAPACK's fastest driver gives up on some matrices with many equal eigenvalues; divide and
-    conquer does not.
+    LAPACK's fastest driver gives up on some matrices with many equal eigenvalues, or returns
+    fewer than it was asked for; divide and conquer does not.
     """
     try:
-        return eigh(matrix, subset_by_index=(first, last))
+        values, vectors = eigh(matrix, subset_by_index=(first, last))
+        if len(values) == last - first + 1:
+            return values, vectors
     except LinAlgError:
-        values, vectors = eigh(matrix, driver="evd")
-        return values[first : last + 1], vectors[:, first : last + 1]
+        pass
+    values, vectors = eigh(matrix, driver="evd")
+    return values[first : last + 1], vectors[:, first : last + 1]
 
 
 def subtract_product(

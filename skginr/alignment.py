@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import check_points
-from skginr.eigen import DEGENERATE
 from skginr.embeddings import SpectralEmbedder
 
 # A cut after component i is made where the first i of both graphs span one space but for
@@ -24,8 +23,6 @@ _MAX_LEAK = 0.05
 # A coordinate travels if it has this correlation on nodes that the map has not seen.
 _TRAVELS = 0.9
 _FOLDS = 10
-# What coordinates depend on beside the method.
-_PARAMETERS = {"laplacian": ("laplacian",), "diffusion_map": ("alpha", "diffusion_time")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,10 +87,12 @@ class Alignment:
                 f"got {array.shape[1]}. Give what b.transform returned."
             )
         if self.n_components == 0:
+            worst = int(np.argmax(self.quality < _TRAVELS))
+            tied = ", and those before have the same eigenvalue" if worst else ""
             raise ValueError(
-                f"no coordinate of b travels to a: the first has quality {self.quality[0]:.2f}, "
-                f"less than {_TRAVELS}. Check that shared pairs the same nodes, and that the two "
-                f"graphs are alike."
+                f"no coordinate of b travels to a: number {worst + 1} has quality "
+                f"{self.quality[worst]:.2f}, less than {_TRAVELS}{tied}. Check that shared pairs "
+                f"the same nodes, and that the two graphs are alike."
             )
         return array[:, :k] @ self.matrix[:, : self.n_components]
 
@@ -123,7 +122,8 @@ def align(
     Parameters
     ----------
     a, b : SpectralEmbedder
-        Fitted with ``graph=``, with the same ``method`` and ``laplacian``. The first k
+        Fitted with ``graph=``, with the same ``method`` and its parameters: ``laplacian``, or
+        ``alpha`` and ``diffusion_time``. The first k
         coordinates are aligned, k the smaller ``n_components_`` of the two; indicators of
         connected components are not coordinates.
     shared : DataFrame or array of shape (n_shared, 2), or tuple of two, optional
@@ -141,7 +141,8 @@ def align(
         If a or b is not a SpectralEmbedder.
     ValueError
         If a or b is not fitted (a ``NotFittedError``) or has no graph, their methods
-        differ, a label is unknown, or fewer than k distinct nodes are shared.
+        differ, one has no coordinates, a label is unknown, or fewer than k distinct nodes are
+        shared.
 
     Notes
     -----
@@ -183,13 +184,18 @@ def align(
     nodes_a = a.graph_.locate(labels_a, name="shared, its labels in a,")
     nodes_b = b.graph_.locate(labels_b, name="shared, its labels in b,")
     k = min(a.n_components_, b.n_components_)
+    if k == 0:
+        raise ValueError(
+            f"a and b must have coordinates to align; they have {a.n_components_} and "
+            f"{b.n_components_}. A graph without edges has none."
+        )
     _check_pairs(nodes_a, nodes_b, k)
-    target, source = _coordinates(a, nodes_a)[:, :k], _coordinates(b, nodes_b)[:, :k]
+    target, source = a.embedding_[nodes_a, :k], b.embedding_[nodes_b, :k]
     matrix, clusters = _fit(source.T @ target)
     quality = _held_out_quality(source, target)
     for array in (matrix, clusters, quality):
         array.flags.writeable = False
-    return Alignment(matrix, clusters, quality, _n_travelling(quality, a.eigenvalues_))
+    return Alignment(matrix, clusters, quality, _n_travelling(quality, a._cuts_eigenspace))
 
 
 def _fit(product: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -241,11 +247,10 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.f
     return (x * y).sum(axis=0) / np.where(scale > 0, scale, 1.0)
 
 
-def _n_travelling(quality: NDArray[np.float64], eigenvalues: NDArray[np.float64]) -> int:
+def _n_travelling(quality: NDArray[np.float64], cuts: NDArray[np.bool_]) -> int:
     """Return how many of the first coordinates travel, cutting no eigenspace."""
     n = int(np.argmin(np.append(quality >= _TRAVELS, False)))
-    tied = np.abs(np.diff(eigenvalues)) <= DEGENERATE * np.abs(eigenvalues).max()
-    while 0 < n < len(eigenvalues) and tied[n - 1]:
+    while 0 < n < len(cuts) and cuts[n - 1]:
         n -= 1
     return n
 
@@ -257,7 +262,7 @@ def _check_embedder(name: str, embedder: Any) -> None:
             f"Pipeline, give the step."
         )
     check_is_fitted(embedder, msg=f"{name} must be fitted; this %(name)s is not. Call fit first.")
-    if embedder.graph is None:
+    if embedder._training is not None:
         raise ValueError(
             f"{name} must hold a graph, whose labels say which nodes are shared; got graph=None. "
             f"Build one with Graph.from_points(...) and fit SpectralEmbedder(graph=...)."
@@ -265,8 +270,10 @@ def _check_embedder(name: str, embedder: Any) -> None:
 
 
 def _check_alike(a: SpectralEmbedder, b: SpectralEmbedder) -> None:
-    for name in ("method", *_PARAMETERS.get(a.method, ())):
-        of_a, of_b = getattr(a, name), getattr(b, name)
+    # What they were fitted with: a parameter set since waits for the next fit.
+    parameters_a, parameters_b = a._fitted_method.parameters, b._fitted_method.parameters
+    for name, of_a in parameters_a.items():
+        of_b = parameters_b.get(name)
         if of_a != of_b:
             raise ValueError(
                 f"a and b must have the same {name}; got {of_a!r} and {of_b!r}. Coordinates of "
@@ -298,7 +305,10 @@ def _shared_labels(a: SpectralEmbedder, b: SpectralEmbedder, shared: Any) -> tup
     if isinstance(shared, tuple) and len(shared) == 2:
         return shared
     if not isinstance(shared, pd.DataFrame):
-        shared = np.asarray(shared)
+        try:
+            shared = np.asarray(shared)
+        except ValueError as error:
+            raise ValueError(f"shared must have rows of one length, 2; {error}.") from error
     if shared.ndim != 2 or shared.shape[1] != 2:
         raise ValueError(
             f"shared must have two columns, labels in a and labels in b, or be a tuple of the "
@@ -306,10 +316,3 @@ def _shared_labels(a: SpectralEmbedder, b: SpectralEmbedder, shared: Any) -> tup
         )
     columns = pd.DataFrame(shared)
     return columns.iloc[:, 0], columns.iloc[:, 1]
-
-
-def _coordinates(embedder: SpectralEmbedder, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-    # scikit-learn warns about another column name than in fit.
-    column = getattr(embedder, "feature_names_in_", [0])[0]
-    table = pd.DataFrame({column: embedder.graph_.labels[nodes]})
-    return np.asarray(embedder.transform(table), dtype=np.float64)

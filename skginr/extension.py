@@ -72,6 +72,11 @@ def extend_eigenvectors(
     new_degrees = degrees_of(links)
     if among is not None:
         new_degrees = new_degrees + degrees_of(among)
+    if not np.isfinite(new_degrees).all():
+        row = int(np.isfinite(new_degrees).argmin())
+        raise ValueError(
+            f"affinities of a new node must have a finite sum; those of row {row} have not."
+        )
     new_degrees = positive(new_degrees)
     if kind == "symmetric":
         eigenvectors = eigenvectors / np.sqrt(positive(degrees))[:, None]

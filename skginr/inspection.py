@@ -5,7 +5,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skginr.eigen import DEGENERATE
 from skginr.embeddings import SpectralEmbedder
 from skginr.graphs import Graph
 
@@ -32,7 +31,7 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
         ``eigenvalue``
             The k-th.
         ``relative_gap``
-            Between it and the next, |e_k+1 - e_k| / max(e_k, e_k+1), from 0 to 1; NaN for the
+            Between it and the next, |e_k+1 - e_k| / (|e_k| + |e_k+1|), from 0 to 1; NaN for the
             last.
         ``cuts_eigenspace``
             Whether the next is equal, so that the k-th coordinate is an arbitrary choice.
@@ -47,6 +46,8 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
         If ``embedder`` is no SpectralEmbedder.
     NotFittedError
         If it is not fitted.
+    ValueError
+        If it has no components, as that of a graph without edges.
 
     References
     ----------
@@ -70,14 +71,16 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
         raise TypeError(f"embedder must be a SpectralEmbedder; got {type(embedder).__name__}.")
     check_is_fitted(embedder)
     values = embedder.eigenvalues_
-    steps = np.abs(np.diff(values, append=np.nan))
+    if len(values) == 0:
+        raise ValueError("embedder must have components; it has none, as its graph has no edges.")
     following = np.append(values[1:], np.nan)
-    largest = np.abs(values).max()
+    size = np.abs(values) + np.abs(following)
     return pd.DataFrame(
         {
             "eigenvalue": values,
-            "relative_gap": steps / np.fmax(np.maximum(values, following), np.finfo(float).tiny),
-            "cuts_eigenspace": steps <= DEGENERATE * largest,
+            # Two zeros have no gap.
+            "relative_gap": np.abs(following - values) / np.where(size == 0, 1.0, size),
+            "cuts_eigenspace": embedder._cuts_eigenspace,
             "residual_energy": _residual_energy(embedder.graph_, embedder.embedding_),
         },
         index=pd.RangeIndex(1, len(values) + 1, name="n_components"),
@@ -86,13 +89,18 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
 
 def _residual_energy(graph: Graph, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
     features = _features_of(graph)
+    # Squares of numbers far from 1 leave the range of floats.
+    features = features / np.where(features.any(axis=0), np.abs(features).max(axis=0), 1.0)
     spread = _centred(features, graph)
     size = np.linalg.norm(spread, axis=0)
     varies = size > _CONSTANT * np.linalg.norm(features, axis=0)
     if not varies.any():
         return np.full(coordinates.shape[1], np.nan)
     # The first columns of Q span the first coordinates.
-    directions, _ = np.linalg.qr(_centred(coordinates, graph))
+    directions, lengths = np.linalg.qr(_centred(coordinates, graph))
+    # Of a column that is rounding, or lies among those before, Q makes a direction of its own.
+    lengths = np.abs(lengths.diagonal())
+    directions[:, lengths <= _CONSTANT * lengths.max()] = 0.0
     explained = (directions.T @ (spread[:, varies] / size[varies])) ** 2
     return np.clip(1 - explained.mean(axis=1).cumsum(), 0, 1)
 
@@ -103,7 +111,8 @@ def _features_of(graph: Graph) -> NDArray[np.float64]:
     if graph.positions is not None:
         known.append(graph.positions)
     if graph.attributes is not None:
-        known.append(graph.attributes.select_dtypes("number").to_numpy(dtype=np.float64))
+        numbers = graph.attributes.select_dtypes("number", exclude=["timedelta", "complexfloating"])
+        known.append(numbers.to_numpy(dtype=np.float64))
     features = np.hstack(known)
     return features[:, np.isfinite(features).all(axis=0)]
 

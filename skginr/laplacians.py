@@ -52,6 +52,11 @@ def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian
     adjacency : sparse array of shape (n_nodes, n_nodes)
     kind : {"combinatorial", "symmetric", "random_walk"}, default "combinatorial"
 
+    Raises
+    ------
+    ValueError
+        If weights are so large that their sum is not finite.
+
     Examples
     --------
     >>> import scipy.sparse as sp
@@ -61,6 +66,11 @@ def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian
     """
     check_option("laplacian", kind, LAPLACIANS)
     degrees = degrees_of(adjacency)
+    if not np.isfinite(degrees.sum()):
+        raise ValueError(
+            f"the weights of the graph are too large to compute with, up to "
+            f"{adjacency.data.max():.3g}: scale them. A common factor changes no eigenvector."
+        )
     ones = np.ones(adjacency.shape[0])
     stiffness = sp.csr_array(sp.diags_array(degrees) - adjacency)
     counted = positive(degrees)

@@ -12,7 +12,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from skorch.callbacks import Callback
 
 from skginr._batches import TensorTable
-from skginr._checks import check_count, check_flag, check_numeric, check_option, check_real
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_numeric,
+    check_option,
+    check_real,
+    unchanged_on_error,
+)
 from skginr._model import DTYPES, Model, TargetScale, build_net, resolve_device
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._training import (
@@ -224,6 +231,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         self.callbacks = callbacks
         self.net_params = net_params
 
+    @unchanged_on_error
     def fit(
         self,
         X: ArrayLike | pd.DataFrame,
@@ -279,6 +287,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             self.stop_reason_ = f"reached max_epochs={n_epochs}"
         return self
 
+    @unchanged_on_error
     def partial_fit(
         self,
         X: ArrayLike | pd.DataFrame,

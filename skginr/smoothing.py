@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from skginr._checks import check_count, check_real
+from skginr._checks import check_count, check_real, unchanged_on_error
 from skginr._linalg import factor_positive_definite
 from skginr.graphs import Graph, check_graph, locate_nodes
 from skginr.laplacians import laplacian
@@ -70,6 +70,7 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         self.order = order
         self.alpha = alpha
 
+    @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
         """Smooth the signal observed at the nodes that X names.
 

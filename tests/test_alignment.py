@@ -12,14 +12,11 @@ from skginr.alignment import align
 
 
 class Turned(SpectralEmbedder):
-    """An embedder whose coordinates come out multiplied by a matrix."""
+    """An embedder whose coordinates are multiplied by a matrix."""
 
     def turn(self, matrix):
-        self.matrix_ = matrix
+        self.embedding_ = self.embedding_ @ matrix
         return self
-
-    def transform(self, X):
-        return super().transform(X) @ self.matrix_
 
 
 def fitted(graph, k, cls=SpectralEmbedder, **options):

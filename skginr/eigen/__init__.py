@@ -1,6 +1,6 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.eigen._basis import DEGENERATE, Basis, fix_sign, make_canonical
+from skginr.eigen._basis import Basis, equal_to_next, fix_sign, make_canonical
 from skginr.eigen._cache import (
     clear_cache,
     folder_of,
@@ -9,14 +9,16 @@ from skginr.eigen._cache import (
     shared_basis,
     write_basis,
 )
-from skginr.eigen._solve import SOLVERS, check_solver, solve
+from skginr.eigen._connected import LEAST_TOL, SOLVERS
+from skginr.eigen._solve import check_solver, solve
 
 __all__ = [
-    "DEGENERATE",
+    "LEAST_TOL",
     "SOLVERS",
     "Basis",
     "check_solver",
     "clear_cache",
+    "equal_to_next",
     "fix_sign",
     "folder_of",
     "make_canonical",

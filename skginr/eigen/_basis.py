@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Eigenvalues nearer than this share of the largest are one eigenspace.
-DEGENERATE = 1e-9
+# Rounding of eigenvalues, as a share of the largest that the operator might have.
+_ROUNDING = 1e-12
+# Eigenvalues that agree to fewer digits are two, however rough they are.
+_CLOSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Basis:
         Connected component of each node, the largest first.
     n_available : int
         How many there are in all: nodes less components.
+    cuts_eigenspace : ndarray of bool of shape (n_vectors,)
+        Whether the next eigenvalue is equal, so that to keep the first k cuts an eigenspace;
+        False for the last.
     tol : float
         Tolerance they were computed to; 0 for a direct method.
     """
@@ -34,6 +39,7 @@ class Basis:
     mass: NDArray[np.float64]
     components: NDArray[np.intp]
     n_available: int
+    cuts_eigenspace: NDArray[np.bool_]
     tol: float = 0.0
 
     @property
@@ -45,18 +51,38 @@ class Basis:
         """Say whether ``n_vectors`` are held to ``tol``, or all there are."""
         return self.n_vectors >= min(n_vectors, self.n_available) and self.tol <= tol
 
-    def cuts_eigenspace(self, k: int) -> bool:
-        """Say whether eigenvalue k + 1 equals eigenvalue k, counted from 1."""
-        if not 0 < k < self.n_vectors:
-            return False
-        gap = abs(self.eigenvalues[k] - self.eigenvalues[k - 1])
-        largest = np.abs(self.eigenvalues).max()
-        return bool(gap <= DEGENERATE * max(largest, np.finfo(float).tiny))
+
+def equal_to_next(
+    values: NDArray[np.float64], *, scale: float, residual: float = 0.0
+) -> NDArray[np.bool_]:
+    """Say of each eigenvalue whether it and the next are one but for their error.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Sorted.
+    scale : float
+        Bound on the size of all eigenvalues of the operator.
+    residual : float, default 0.0
+        Of their vectors. It bounds the error, which is mostly far smaller: values must agree to
+        four digits, too.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_values,)
+        False for the last. No two values of one run of equal ones differ by more than the error.
+    """
+    equal = np.zeros(len(values), dtype=bool)
+    first = 0
+    for i in range(1, len(values)):
+        error = max(_ROUNDING * scale, min(residual, _CLOSE * abs(values[i])))
+        equal[i - 1] = abs(values[i] - values[first]) <= error
+        if not equal[i - 1]:
+            first = i
+    return equal
 
 
-def make_canonical(
-    values: NDArray[np.float64], vectors: NDArray[np.float64], tol: float = DEGENERATE
-) -> None:
+def make_canonical(vectors: NDArray[np.float64], equal: NDArray[np.bool_]) -> None:
     """Replace ``vectors`` by the one basis of each eigenspace that follows from its projector.
 
     Solvers, and one solver asked for more or fewer vectors, return any rotation. Works in
@@ -64,18 +90,13 @@ def make_canonical(
 
     Parameters
     ----------
-    values : ndarray of shape (n_vectors,)
-        Sorted.
     vectors : ndarray of shape (n_nodes, n_vectors)
         Orthonormal.
-    tol : float, default 1e-9
-        Tolerance of the vectors; above 1e-9 counts as 1e-9. Eigenvalues that differ by less,
-        as a share of the largest, are one: to turn their vectors adds as much to a residual.
+    equal : ndarray of bool of shape (n_vectors,)
+        Whether the eigenvalue of a vector is that of the next; see :func:`equal_to_next`.
     """
-    gaps = np.abs(np.diff(values))
-    equal = min(tol, DEGENERATE) * np.abs(values).max(initial=0.0)
-    edges = np.flatnonzero(gaps > equal) + 1
-    for space in np.split(np.arange(len(values)), edges):
+    edges = np.flatnonzero(~equal[:-1]) + 1
+    for space in np.split(np.arange(len(equal)), edges):
         if len(space) == 1:
             fix_sign(vectors[:, space[0]])
         elif len(space) > 1:

@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     Memory: TypeAlias = str | os.PathLike | joblib.Memory | None
 
 # What reading a file raises that is not there, not whole, or something else.
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # Bytes of eigenvectors that stay in the process.
 _CACHE_BYTES = 1 << 30
 
@@ -48,8 +58,8 @@ def shared_basis(
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps bases for other processes.
     """
-    folder = folder_of(memory)
-    file = None if folder is None else folder / "skginr" / f"{key}.npz"
+    folder = _open_folder(memory)
+    file = None if folder is None else folder / f"{key}.npz"
     # One thread solves a basis, the others wait for it.
     with _cache.lock_of(key):
         basis = _cache.get(key)
@@ -57,7 +67,9 @@ def shared_basis(
             basis = None if file is None else read_basis(file)
         if basis is None or not basis.suffices(n_vectors, tol):
             _cache.count_solve()
-            basis = compute(n_vectors)
+            # What is known must not be lost to a stricter tolerance.
+            held = 0 if basis is None else basis.n_vectors
+            basis = compute(max(n_vectors, held))
         _cache.put(key, basis)
         if file is not None:
             write_basis(basis, file)
@@ -86,10 +98,24 @@ def folder_of(memory: "Memory") -> Path | None:
     return Path(location)
 
 
+def _open_folder(memory: "Memory") -> Path | None:
+    """Return the folder of our files, made where absent: to write comes after a long solve."""
+    folder = folder_of(memory)
+    if folder is None:
+        return None
+    try:
+        (folder / "skginr").mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"memory must be a folder that can be written to; got {str(folder)!r}: {error}."
+        ) from error
+    return folder / "skginr"
+
+
 def read_basis(file: Path) -> Basis | None:
     """Return the basis in ``file``, or None where there is none or it is damaged."""
     try:
-        with np.load(file) as arrays:
+        with open(file, "rb") as stream, np.load(stream) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
         n_available, tol = int(parts.pop("n_available")), float(parts.pop("tol"))
         return Basis(**parts, n_available=n_available, tol=tol)
@@ -101,16 +127,20 @@ def write_basis(basis: Basis, file: Path) -> None:
     """Write ``basis`` unless ``file`` already holds as much; whole or not at all."""
     if _suffices(file, basis):
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-        np.savez(part, **dataclasses.asdict(basis))
-    os.replace(part.name, file)
+        try:
+            np.savez(part, **dataclasses.asdict(basis))
+            part.close()
+            os.replace(part.name, file)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
 
 
 def _suffices(file: Path, basis: Basis) -> bool:
     """Say whether ``file`` holds as much as ``basis``, reading no eigenvectors."""
     try:
-        with np.load(file) as arrays:
+        with open(file, "rb") as stream, np.load(stream) as arrays:
             return len(arrays["eigenvalues"]) >= basis.n_vectors and arrays["tol"] <= basis.tol
     except _DAMAGED:
         return False

@@ -14,8 +14,10 @@ _HUBS = 20.0
 _N_BLOCK = 8
 _FILTER_STEPS = 24
 _INVERSE_STEPS = 6
+# What a filter holds down is beyond the last wanted eigenvalue by this share of their range.
+_CLEAR = 0.1
 # Accuracy of an inverse, as a multiple of the relative residual wanted of eigenvectors.
-_INNER = 30.0
+_INNER = 10.0
 
 
 def iterative_operator(
@@ -56,9 +58,10 @@ def _filter(
     values = bound - theta
     # Ritz values lie inside the spectrum: an end may be beyond by what they are coupled to.
     high = min(bound, values[-1] + float(np.linalg.norm(space.coupling, 2)))
-    return ChebyshevFilter(
-        matrix, kernel, residual, smallest=values[0], low=values[k + _N_BLOCK], high=high
-    )
+    # Of a multiple eigenvalue many of these are copies, and one that is wanted is none to hold
+    # down.
+    low = max(values[k + _N_BLOCK], values[k - 1] + _CLEAR * (values[k - 1] - values[0]))
+    return ChebyshevFilter(matrix, kernel, residual, smallest=values[0], low=low, high=high)
 
 
 def _inverse(

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from skginr._linalg import deflate, positive_definite_solver, subtract_product
 
 # The shift, as a share of the mean diagonal: far enough from zero to factor
-# safely, near enough to tell the smallest eigenvalues apart.
-_SHIFT = 1e-4
+# safely, near enough to tell the smallest eigenvalues of long, thin graphs apart.
+_SHIFT = 1e-8
+# Eigenvalues far below the tolerance are found to so many digits all the same: that costs
+# nothing, since an inverse finds them first.
+_DIGITS = 1e-4
 # How far the filter lifts the smallest eigenvalue above what it holds down: less, and more time
 # goes to keeping vectors orthogonal; the optimum is flat.
 _AMPLIFICATION = 2e4
@@ -62,7 +65,9 @@ class FactoredInverse:
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = (lambda + shift)^-power."""
-        return self._residual * self._POWER * theta ** (1 + 1 / self._POWER)
+        values = theta ** (-1 / self._POWER)
+        residual = np.minimum(self._residual, _DIGITS * values)
+        return residual * self._POWER * theta / values
 
 
 class ChebyshevFilter:

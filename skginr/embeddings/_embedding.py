@@ -37,6 +37,8 @@ class NewNodes(NamedTuple):
         Weights of edges to nodes of the graph.
     lengths : sparse array of shape (n_new, n_nodes)
         Lengths of the same edges.
+    has_lengths : bool
+        Whether they are lengths, or 1 a hop.
     positions : ndarray of shape (n_new, n_dimensions) or None
     attributes : DataFrame of length n_new or None
     among_affinity, among_lengths : sparse array of shape (n_new, n_new) or None
@@ -45,6 +47,7 @@ class NewNodes(NamedTuple):
 
     affinity: sp.csr_array
     lengths: sp.csr_array
+    has_lengths: bool
     positions: NDArray[np.float64] | None = None
     attributes: pd.DataFrame | None = None
     among_affinity: sp.csr_array | None = None
@@ -57,6 +60,15 @@ class Method(Protocol):
     @property
     def tol(self) -> float:
         """Loosest tolerance that a basis may have been computed to."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph, by parameter of SpectralEmbedder."""
+        ...
+
+    def advice(self, graph: Graph) -> str:
+        """Say what to do for more coordinates than were found in ``graph``, if anything."""
         ...
 
     def key(self, graph: Graph) -> str:

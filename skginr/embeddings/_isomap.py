@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from scipy.sparse.csgraph import dijkstra
 from sklearn.utils import gen_batches
 
+from skginr._linalg import eigh_subset
 from skginr.eigen import fix_sign
 
 # Eigenvalues below this share of their component's largest are rounding.
@@ -120,7 +120,7 @@ def _rank(lengths: sp.csr_array) -> NDArray[np.intp]:
 
     That is by their weighted number of walks, most first; equal ones as they are labelled.
     """
-    weights = lengths / lengths.max()
+    weights = lengths / (lengths.max() or 1.0)
     walks = np.ones(lengths.shape[0])
     for _ in range(_WALK_STEPS):
         walks = walks + weights @ walks
@@ -208,7 +208,7 @@ def _classical_scaling(
     # Centred, it has an eigenvalue 0, which is no coordinate.
     size = len(gram)
     last = max(size - n_components, 1)
-    eigenvalues, eigenvectors = eigh(gram, subset_by_index=(last, size - 1), overwrite_a=True)
+    eigenvalues, eigenvectors = eigh_subset(gram, last, size - 1)
     kept = eigenvalues > _NEGLIGIBLE * eigenvalues[-1]
     return eigenvalues[kept], eigenvectors[:, kept] * np.sqrt(eigenvalues[kept])
 

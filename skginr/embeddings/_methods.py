@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import check_points
-from skginr.eigen import Basis, solve
+from skginr.eigen import LEAST_TOL, Basis, equal_to_next, solve
 from skginr.embeddings._embedding import Embedding, NewNodes
 from skginr.embeddings._isomap import (
     Landmarks,
@@ -25,16 +25,16 @@ from skginr.laplacians import Laplacian, degrees_of, laplacian, laplacian_of, po
 # Isomap of more nodes than so has landmarks: all distances are computed up to here.
 _ALL_LANDMARKS = 3_000
 _LANDMARKS = 500
+# Squares of distances below are too small for floats.
+_SHORTEST = 1e-150
 # The eigenvalues of interest of a reconstruction are squares, and as small.
 _LLE_TOL = 1e-2
-_LEAST_TOL = 1e-14
 
 
 @dataclass(frozen=True)
-class LaplacianEigenmap:
-    """Eigenvectors of a Laplacian, of unit mean square."""
+class _Solved:
+    """A method whose coordinates are eigenvectors of a sparse operator."""
 
-    kind: str
     eigen_solver: str
     eigen_tol: float
 
@@ -43,14 +43,33 @@ class LaplacianEigenmap:
         """Tolerance of the basis."""
         return self.eigen_tol
 
+    def advice(self, graph: Graph) -> str:
+        """Say nothing: all coordinates there are can be found."""
+        return ""
+
+    def _solve(self, operator: Laplacian, n_vectors: int) -> Basis:
+        """Return the first eigenvectors of ``operator``, to the tolerance."""
+        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.tol)
+
+
+@dataclass(frozen=True)
+class LaplacianEigenmap(_Solved):
+    """Eigenvectors of a Laplacian, of unit mean square."""
+
+    kind: str
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph."""
+        return {"method": "laplacian", "laplacian": self.kind}
+
     def key(self, graph: Graph) -> str:
         """Name what the basis depends on."""
         return f"{graph.digest}-{self.kind}"
 
     def basis(self, graph: Graph, n_vectors: int) -> Basis:
         """Return the first eigenvectors outside the kernel."""
-        operator = laplacian_of(graph, self.kind)
-        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.eigen_tol)
+        return self._solve(laplacian_of(graph, self.kind), n_vectors)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(total mass) times the first eigenvectors."""
@@ -74,7 +93,7 @@ class LaplacianEigenmap:
 
 
 @dataclass(frozen=True)
-class DiffusionMap:
+class DiffusionMap(_Solved):
     """Eigenvectors of a random walk, each times its eigenvalue to the power of time.
 
     References
@@ -84,13 +103,11 @@ class DiffusionMap:
 
     alpha: float
     time: float
-    eigen_solver: str
-    eigen_tol: float
 
     @property
-    def tol(self) -> float:
-        """Tolerance of the basis."""
-        return self.eigen_tol
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph."""
+        return {"method": "diffusion_map", "alpha": self.alpha, "diffusion_time": self.time}
 
     def key(self, graph: Graph) -> str:
         """Name what the basis depends on: time only scales it."""
@@ -99,15 +116,23 @@ class DiffusionMap:
     def basis(self, graph: Graph, n_vectors: int) -> Basis:
         """Return the first eigenvectors of the walk, as of I - P."""
         scale = sp.diags_array(positive(degrees_of(graph.adjacency)) ** -float(self.alpha))
-        operator = laplacian(sp.csr_array(scale @ graph.adjacency @ scale), "random_walk")
-        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.eigen_tol)
+        with np.errstate(over="ignore"):
+            weights = sp.csr_array(scale @ graph.adjacency @ scale)
+        if not (weights.data > 0).all() or not np.isfinite(weights.data).all():
+            raise ValueError(
+                f"alpha={self.alpha} takes the weights of the graph out of the range of floats, "
+                f"divided by degrees to that power. Lower it (1 takes the density out), or scale "
+                f"the weights."
+            )
+        return self._solve(laplacian(weights, "random_walk"), n_vectors)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return the first eigenvectors, faded, with the eigenvalues of the walk."""
         walk = 1 - basis.eigenvalues[:n_components]
-        faded = np.sign(walk) * np.abs(walk) ** float(self.time)
-        # After no time nothing has faded, not even what the walk does not keep at all.
-        faded = np.ones_like(walk) if self.time == 0 else faded
+        faded = np.abs(walk) ** float(self.time)
+        # A part of a step has no real power of a negative number: the sign stays.
+        if self.time % 2 != 0:
+            faded *= np.sign(walk)
         return _scaled(graph, basis, n_components, faded, eigenvalues=walk)
 
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
@@ -140,6 +165,16 @@ class Isomap:
         """Tolerance of the basis: LAPACK takes none."""
         return np.inf
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph."""
+        return {"method": "isomap"}
+
+    def advice(self, graph: Graph) -> str:
+        """Say that more landmarks may find more."""
+        every = self._count(graph) == graph.n_nodes
+        return "" if every else " More n_landmarks may find more."
+
     def key(self, graph: Graph) -> str:
         """Name what the basis depends on."""
         return f"{graph.digest}-isomap-{self._count(graph)}"
@@ -147,12 +182,14 @@ class Isomap:
     def basis(self, graph: Graph, n_vectors: int) -> Basis:
         """Return the coordinates in units of length, the eigenvalues descending."""
         landmarks = _landmarks_of(graph, self._count(graph))
-        components = graph.components.astype(np.intp)
+        _check_longest(landmarks.distances)
+        components = graph.components
         values, vectors = isomap(landmarks, components, n_vectors)
         n_available = graph.n_nodes - graph.n_components
         if len(values) < n_vectors:
             n_available = len(values)
-        return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available)
+        equal = equal_to_next(values, scale=values.max(initial=0.0))
+        return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available, equal)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return the first coordinates, in the unit in which the first has unit mean square."""
@@ -162,6 +199,14 @@ class Isomap:
 
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
         """Return the coordinates that follow from the distances to landmarks."""
+        if new.has_lengths != embedding.graph.has_lengths:
+            kinds = ("1 a hop", "those of positions or given")
+            fitted, joining = kinds[embedding.graph.has_lengths], kinds[new.has_lengths]
+            raise ValueError(
+                f"new nodes must have edge lengths of the kind that method='isomap' was fitted on; "
+                f"the lengths were {fitted}, and are {joining}. Give both graphs positions or "
+                f"edge_lengths, or neither."
+            )
         landmarks = _landmarks_of(embedding.graph, self._count(embedding.graph))
         distances = distances_of_new_nodes(landmarks, new.lengths, new.among_lengths)
         return extend_isomap(landmarks, embedding.eigenvalues, embedding.coordinates, distances)
@@ -172,23 +217,34 @@ class Isomap:
         return graph.n_nodes if graph.n_nodes <= _ALL_LANDMARKS else _LANDMARKS
 
 
+def _check_longest(distances: NDArray[np.float64]) -> None:
+    longest = distances[np.isfinite(distances)].max(initial=0.0)
+    if longest > 0 and not _SHORTEST < longest < 1 / _SHORTEST:
+        raise ValueError(
+            f"method='isomap' squares distances, and those along edges are up to {longest:g}: give "
+            f"lengths or positions in another unit."
+        )
+
+
 @lru_cache(maxsize=2)
 def _landmarks_of(graph: Graph, n_landmarks: int) -> Landmarks:
     """Return what every transform of a fitted Isomap needs, and no pickle should carry."""
-    return landmark_distances(graph.edge_lengths, graph.components.astype(np.intp), n_landmarks)
+    return landmark_distances(graph.edge_lengths, graph.components, n_landmarks)
 
 
 @dataclass(frozen=True)
-class LocallyLinearEmbedding:
+class LocallyLinearEmbedding(_Solved):
     """Coordinates that the weights reproduce which reproduce a node's features."""
-
-    eigen_solver: str
-    eigen_tol: float
 
     @property
     def tol(self) -> float:
         """Tolerance of the basis."""
-        return max(_LLE_TOL * self.eigen_tol, _LEAST_TOL)
+        return max(_LLE_TOL * self.eigen_tol, LEAST_TOL)
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph."""
+        return {"method": "lle"}
 
     def key(self, graph: Graph) -> str:
         """Name what the basis depends on: digests of graphs do not cover attributes."""
@@ -199,12 +255,7 @@ class LocallyLinearEmbedding:
         features = _features(graph, graph)
         weights = barycentric_weights(features, features, graph.adjacency)
         ones = np.ones(graph.n_nodes)
-        return solve(
-            Laplacian(reconstruction_operator(weights), ones, ones),
-            n_vectors,
-            eigen_solver=self.eigen_solver,
-            eigen_tol=self.tol,
-        )
+        return self._solve(Laplacian(reconstruction_operator(weights), ones, ones), n_vectors)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(n_nodes) times the first eigenvectors."""
@@ -250,8 +301,14 @@ def _features(graph: Graph, source: Graph | NewNodes) -> NDArray[np.float64]:
     if source.attributes is None or not set(columns) <= set(source.attributes.columns):
         raise ValueError(f"new nodes must have the attributes {columns}, as the graph has.")
     own = check_points("attributes of the graph", graph.attributes)
-    spread = own.std(axis=0)
-    features = check_points("attributes of the graph", source.attributes[columns])
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = own.std(axis=0)
+    if not np.isfinite(spread).all():
+        raise ValueError(
+            f"attribute {columns[int(np.isfinite(spread).argmin())]!r} is too large to compute "
+            f"with: up to {np.abs(own).max():.3g}. Rescale it."
+        )
+    features = check_points("attributes of new nodes", source.attributes[columns])
     return (features - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 

@@ -8,7 +8,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr.embeddings._embedding import NewNodes
-from skginr.graphs import DistanceKernel, Graph, NeighborKernel, neighbor_adjacency
+from skginr.graphs import (
+    DistanceKernel,
+    Graph,
+    NeighborKernel,
+    clean_adjacency,
+    neighbor_adjacency,
+)
 
 _EMPTY = b""
 # Distances of a pair that differ by less than this share differ by rounding.
@@ -63,7 +69,7 @@ class PointRows:
         affinity = self._kernel(X)
         new = np.repeat(np.arange(len(X)), np.diff(affinity.indptr))
         between = np.linalg.norm(X[new] - self._kernel.points[affinity.indices], axis=1)
-        return NewNodes(affinity, _like(affinity, between), positions=X)
+        return NewNodes(affinity, _like(affinity, between), has_lengths=True, positions=X)
 
 
 class AffinityRows:
@@ -71,7 +77,8 @@ class AffinityRows:
 
     def __init__(self, X: sp.csr_array) -> None:
         _check_square(X, "precomputed")
-        self.graph = Graph(X - sp.diags_array(X.diagonal()), source="an affinity matrix")
+        adjacency = clean_adjacency(X - sp.diags_array(X.diagonal()), name="X")
+        self.graph = Graph(adjacency, source="an affinity matrix")
         self.nodes = np.arange(X.shape[0])
         self._index = _RowIndex(X)
 
@@ -81,7 +88,7 @@ class AffinityRows:
 
     def join(self, X: sp.csr_array) -> NewNodes:
         """Return rows as nodes; their edges have no lengths but 1."""
-        return NewNodes(X, _like(X, np.ones(X.nnz)))
+        return NewNodes(X, _like(X, np.ones(X.nnz)), has_lengths=False)
 
 
 class DistanceRows:
@@ -90,6 +97,9 @@ class DistanceRows:
     def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
         _check_square(X, "precomputed_distances")
         _check_distances(X)
+        self._index = _RowIndex(X)
+        # Weights at the end of the reach are tiny, and tell apart what rounding did not.
+        X = (X + X.T) / 2
         self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1))
         adjacency = self._kernel(X)
         adjacency.setdiag(0.0)
@@ -100,7 +110,6 @@ class DistanceRows:
             source=f"distances by {self._kernel.n_neighbors} nearest neighbours",
         )
         self.nodes = np.arange(len(X))
-        self._index = _RowIndex(X)
 
     def find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the node that each row is, or -1."""
@@ -109,7 +118,7 @@ class DistanceRows:
     def join(self, X: NDArray[np.float64]) -> NewNodes:
         """Return rows as nodes with edges to those in reach."""
         affinity = self._kernel(X)
-        return NewNodes(affinity, _lengths(affinity, X))
+        return NewNodes(affinity, _lengths(affinity, X), has_lengths=True)
 
 
 def _like(matrix: sp.csr_array, data: NDArray[np.float64]) -> sp.csr_array:
@@ -171,7 +180,12 @@ class _RowIndex:
     def _keys(matrix: NDArray[np.float64] | sp.csr_array) -> list[bytes]:
         if isinstance(matrix, np.ndarray):
             # Adding zero makes -0.0 and 0.0 the same bytes.
-            return [row.tobytes() for row in np.ascontiguousarray(matrix) + 0.0]
+            return [_digest(row.tobytes()) for row in np.ascontiguousarray(matrix) + 0.0]
         ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
         parts = ((matrix.indices[a:b].tobytes(), matrix.data[a:b].tobytes()) for a, b in ends)
-        return [hashlib.blake2b(where + what).digest() if what else _EMPTY for where, what in parts]
+        return [_digest(where + what) if what else _EMPTY for where, what in parts]
+
+
+def _digest(content: bytes) -> bytes:
+    # As safe as the row itself, and as small for a row of distances as for a point.
+    return hashlib.blake2b(content, digest_size=16).digest()

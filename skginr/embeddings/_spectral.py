@@ -2,17 +2,25 @@
 
 import copy
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from skginr._checks import check_count, check_flag, check_option, check_real
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_no_words,
+    check_option,
+    check_real,
+    unchanged_on_error,
+    warn,
+)
 from skginr.eigen import Basis, check_solver, shared_basis
 from skginr.embeddings._embedding import Method, NewNodes
 from skginr.embeddings._membership import component_membership
@@ -37,6 +45,8 @@ _DEFAULT_COMPONENTS = 64
 # Solved at once where the user names no number, so that a search over smaller
 # embeddings needs no other decomposition.
 _SHARED_COMPONENTS = 128
+# An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.
+_WEAKEST = 1e-10
 
 
 class SpectralEmbedder(TransformerMixin, BaseEstimator):
@@ -270,7 +280,8 @@ default "nearest_neighbors"
 
         Nodes embedded so far keep their coordinates; what edges join to them is placed
         by solving the equations of its coordinates, all new nodes at once. Edges between nodes
-        embedded before are taken as they were in ``fit``.
+        embedded before are taken as they were in ``fit``. An edge of a new node that is weaker by
+        1e-10 than the strongest of either new end is no edge: no equation could tell.
 
         Parameters
         ----------
@@ -322,10 +333,7 @@ default "nearest_neighbors"
         if len(others):
             new = _new_nodes(graph, base, others)
             unseen = ~np.isin(others, before)
-            coordinates[others] = self._extended(new)
-            membership[others] = extend_membership(
-                new.affinity, self._base_membership, new.among_affinity
-            )
+            coordinates[others], membership[others] = self._extended(new)
             alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
             _warn_alone(graph.labels[alone], "new nodes")
         coordinates[before], membership[before] = self.embedding_, self._membership
@@ -385,18 +393,19 @@ default "nearest_neighbors"
             )
 
     def _method(self) -> Method:
+        solver = self.eigen_solver, self.eigen_tol
         if self.method == "laplacian":
-            return LaplacianEigenmap(self.laplacian, self.eigen_solver, self.eigen_tol)
+            return LaplacianEigenmap(*solver, self.laplacian)
         if self.method == "diffusion_map":
-            return DiffusionMap(self.alpha, self.diffusion_time, self.eigen_solver, self.eigen_tol)
+            return DiffusionMap(*solver, self.alpha, self.diffusion_time)
         if self.method == "isomap":
             return Isomap(self.n_landmarks)
-        return LocallyLinearEmbedding(self.eigen_solver, self.eigen_tol)
+        return LocallyLinearEmbedding(*solver)
 
+    @unchanged_on_error
     def _fit(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.intp], Any]:
         """Fit, and return the node of each row of X and the dtype of the output."""
         self._check_parameters()
-        # Everything is made before anything is kept: a failed fit leaves the last one.
         training: Rows | None = None
         dtype: Any = np.float64
         if self.graph is not None:
@@ -408,8 +417,8 @@ default "nearest_neighbors"
             graph, nodes = training.graph, training.nodes
         method = self._method()
         basis = self._basis(method, graph)
-        n_components = self._resolve_n_components(basis)
-        if basis.cuts_eigenspace(n_components):
+        n_components = self._resolve_n_components(basis, method.advice(graph))
+        if n_components and basis.cuts_eigenspace[n_components - 1]:
             _warn_cut(basis, n_components)
         embedding = method.embedding(graph, basis, n_components)
         membership, names = component_membership(basis.components)
@@ -418,6 +427,7 @@ default "nearest_neighbors"
         self.graph_ = graph
         self.n_components_ = n_components
         self.eigenvalues_ = embedding.eigenvalues
+        self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
         self.embedding_ = embedding.coordinates
@@ -434,6 +444,11 @@ default "nearest_neighbors"
 
     def _basis(self, method: Method, graph: Graph) -> Basis:
         most = graph.n_nodes - graph.n_components
+        if self.n_components is not None and most == 0:
+            raise ValueError(
+                f"n_components={self.n_components} coordinates need edges; the graph has none, and "
+                f"n_components=None gives its {graph.n_components} nodes a column each."
+            )
         if self.n_components is not None and self.n_components > most:
             raise ValueError(
                 f"n_components must be at most {most}, the number of eigenvectors outside "
@@ -450,12 +465,11 @@ default "nearest_neighbors"
             memory=self.memory,
         )
 
-    def _resolve_n_components(self, basis: Basis) -> int:
+    def _resolve_n_components(self, basis: Basis, advice: str) -> int:
         available = min(basis.n_available, basis.n_vectors)
         if self.n_components is None:
             return min(_DEFAULT_COMPONENTS, self.max_components or available, available)
         if self.n_components > available:
-            advice = " More n_landmarks may find more." if self.method == "isomap" else ""
             raise ValueError(
                 f"n_components must be at most {available}, the number of coordinates that "
                 f"method={self.method!r} finds in this graph; got {self.n_components}.{advice}"
@@ -464,22 +478,16 @@ default "nearest_neighbors"
 
     def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> tuple[Any, Any]:
         """Return X as rows of float64, and the dtype of the output."""
-        try:
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr" if mode == "precomputed" else False,
-                dtype=[np.float64, np.float32],
-                ensure_min_samples=2 if reset else 1,
-            )
-        except ValueError as error:
-            if "could not convert string" not in str(error):
-                raise
-            raise ValueError(
-                f"X must hold numbers where graph=None: {error}. If they are node labels, name "
-                f"the graph: SpectralEmbedder(graph=...)."
-            ) from error
+        advice = " If they are node labels, name the graph: SpectralEmbedder(graph=...)."
+        check_no_words("X, where graph=None,", X, advice)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr" if mode == "precomputed" else False,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=2 if reset else 1,
+        )
         if mode == "precomputed":
             check_non_negative(X, "affinity='precomputed', where zero means no affinity")
             return to_csr(X, name="X"), X.dtype
@@ -493,12 +501,14 @@ default "nearest_neighbors"
     def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
         """Return the output for nodes that were not in the graph."""
         _warn_alone(names[~reached(new.affinity, new.among_affinity)], what)
-        return np.hstack(
-            [self._extended(new), extend_membership(new.affinity, self._base_membership)]
-        )
+        return np.hstack(self._extended(new))
 
-    def _extended(self, new: NewNodes) -> NDArray[np.float64]:
-        return self._fitted_method.extend(self._embedding, new)
+    def _extended(self, new: NewNodes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the coordinates and component membership of nodes that join the graph."""
+        return (
+            self._fitted_method.extend(self._embedding, new),
+            extend_membership(new.affinity, self._base_membership, new.among_affinity),
+        )
 
     @property
     def _n_features_out(self) -> int:
@@ -518,9 +528,20 @@ default "nearest_neighbors"
 def _new_nodes(graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> NewNodes:
     """Return the ``new`` nodes of a graph by their edges to the ``old`` ones."""
     affinity, lengths = graph.adjacency[new], graph.edge_lengths[new]
+    strongest = np.full(graph.n_nodes, np.inf)
+    strongest[new] = affinity.max(axis=1).toarray()
+    rows = np.repeat(np.arange(len(new)), np.diff(affinity.indptr))
+    ends = np.minimum(strongest[new[rows]], strongest[affinity.indices])
+    kept = affinity.data >= _WEAKEST * ends
+    places = rows[kept], affinity.indices[kept]
+    affinity, lengths = (
+        sp.csr_array((matrix.data[kept], places), shape=matrix.shape)
+        for matrix in (affinity, lengths)
+    )
     return NewNodes(
         affinity[:, old],
         lengths[:, old],
+        graph.has_lengths,
         None if graph.positions is None else graph.positions[new],
         None if graph.attributes is None else graph.attributes.iloc[new],
         affinity[:, new],
@@ -532,22 +553,17 @@ def _warn_alone(names: Any, what: str) -> None:
     if len(names) == 0:
         return
     named = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
-    warnings.warn(
+    warn(
         f"{len(names)} {what} have no affinity to any that was embedded, nor a path of edges, and "
-        f"were placed at the mean of all coordinates: {named}.",
-        UserWarning,
-        stacklevel=4,
+        f"were placed at the mean of all coordinates: {named}."
     )
 
 
 def _warn_cut(basis: Basis, n_components: int) -> None:
-    whole = range(n_components - 1, 0, -1)
-    smaller = next((k for k in whole if not basis.cuts_eigenspace(k)), None)
-    advice = "" if smaller is None else f"; n_components={smaller} does not"
-    warnings.warn(
+    whole = np.flatnonzero(~basis.cuts_eigenspace[: n_components - 1]) + 1
+    advice = f"; n_components={whole[-1]} does not" if len(whole) else ""
+    warn(
         f"n_components={n_components} cuts an eigenspace: eigenvalues {n_components} and "
         f"{n_components + 1} are both {basis.eigenvalues[n_components]:.6g}, so which of their "
-        f"eigenvectors are kept is arbitrary{advice}.",
-        UserWarning,
-        stacklevel=4,
+        f"eigenvectors are kept is arbitrary{advice}."
     )

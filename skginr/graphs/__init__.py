@@ -1,6 +1,6 @@
 """The graph and what builds it."""
 
-from skginr.graphs._adjacency import array_digest, to_csr
+from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import as_table, locate_nodes
 from skginr.graphs._partition import balanced_folds
@@ -14,6 +14,8 @@ __all__ = [
     "as_table",
     "balanced_folds",
     "check_graph",
+    "clean_adjacency",
+    "components_by_size",
     "locate_nodes",
     "neighbor_adjacency",
     "to_csr",

@@ -1,7 +1,6 @@
 """From matrices, edge tables and graph objects to one clean adjacency matrix."""
 
 import hashlib
-import warnings
 from collections.abc import Hashable
 from typing import Any
 
@@ -9,8 +8,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import connected_components
 
-from skginr._checks import check_numeric, require
+from skginr._checks import check_numeric, require, warn
 from skginr.graphs._labels import plain_index
 
 # Two weights of an edge that differ by less than this share differ by rounding,
@@ -36,19 +36,17 @@ def clean_adjacency(
     _check_symmetric(matrix, name=name)
     n_loops = int(np.count_nonzero(matrix.diagonal()))
     if n_loops:
-        _warn_loops(name, n_loops, stacklevel=5)
+        _warn_loops(name, n_loops)
         matrix.setdiag(0.0)
     matrix = to_csr(matrix / 2 + matrix.T / 2, name=name)
     matrix.sort_indices()
     return matrix
 
 
-def _warn_loops(name: str, n_loops: int, *, stacklevel: int) -> None:
-    warnings.warn(
+def _warn_loops(name: str, n_loops: int) -> None:
+    warn(
         f"{name} has {n_loops} self-loops, which were dropped: an edge joins two different "
-        f"nodes. Drop them first to silence this.",
-        UserWarning,
-        stacklevel=stacklevel,
+        f"nodes. Drop them first to silence this."
     )
 
 
@@ -100,6 +98,15 @@ def _check_weights(matrix: sp.csr_array, *, name: str) -> None:
                 f"{name} must be {rule}; got {matrix.data[entry]:g} at "
                 f"({row}, {int(matrix.indices[entry])}), one of {int(wrong.sum())}. {remedy}"
             )
+
+
+def components_by_size(matrix: sp.csr_array) -> NDArray[np.intp]:
+    """Return the connected component of every row of a symmetric matrix, the largest first."""
+    n_components, labels = connected_components(matrix, directed=False)
+    by_size = np.argsort(-np.bincount(labels), kind="stable")
+    rank = np.empty(n_components, dtype=np.intp)
+    rank[by_size] = np.arange(n_components)
+    return rank[labels]
 
 
 def array_digest(*arrays: NDArray[Any] | None) -> str:
@@ -155,7 +162,7 @@ def adjacency_from_edges(
             f"frame must list edges between two columns; got {len(frame)} rows, "
             f"source={source!r} and target={target!r}."
         )
-    first, second = (plain_index(frame[column]) for column in (source, target))
+    first, second = (plain_index(frame[column], name=f"{column!r}") for column in (source, target))
     missing = first.isna() | second.isna()
     if missing.any():
         raise ValueError(
@@ -172,7 +179,7 @@ def adjacency_from_edges(
     pairs = codes.reshape(2, -1).T
     n_loops = int((pairs[:, 0] == pairs[:, 1]).sum())
     if n_loops:
-        _warn_loops("frame", n_loops, stacklevel=4)
+        _warn_loops("frame", n_loops)
     weights, lengths = (
         None if column is None else _edge_values(name, frame[column], pairs, labels)
         for name, column in ((f"weight={weight!r}", weight), (f"length={length!r}", length))

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.csgraph import connected_components
 
 from skginr._checks import check_count, check_numeric, check_option, check_points
 from skginr.graphs._adjacency import (
@@ -18,6 +17,7 @@ from skginr.graphs._adjacency import (
     adjacency_from_pairs,
     array_digest,
     clean_adjacency,
+    components_by_size,
 )
 from skginr.graphs._labels import check_labels, locate
 from skginr.graphs._mesh import check_faces, face_pairs, vertex_areas
@@ -100,6 +100,9 @@ class Graph:
         self._node_areas = _check_areas(node_areas, n)
         if attributes is not None and not isinstance(attributes, pd.DataFrame):
             raise TypeError(f"attributes must be a DataFrame; got {type(attributes).__name__}.")
+        if attributes is not None and not attributes.columns.is_unique:
+            repeated = attributes.columns[attributes.columns.duplicated()][0]
+            raise ValueError(f"attributes must have distinct columns; {repeated!r} is repeated.")
         _check_rows("attributes", attributes, n)
         self._attributes = None if attributes is None else attributes.set_axis(self._labels, axis=0)
         self._source = source
@@ -475,6 +478,11 @@ class Graph:
             lengths = np.linalg.norm(self._positions[rows] - self._positions[parts.indices], axis=1)
         return self._on_edges(lengths)
 
+    @property
+    def has_lengths(self) -> bool:
+        """Whether ``edge_lengths`` were given or are between positions, not 1 a hop."""
+        return self._edge_lengths is not None or self._positions is not None
+
     def _on_edges(self, data: NDArray[np.float64]) -> sp.csr_array:
         # A new wrapper each time: assigning to an entry of it leaves the graph alone.
         parts = self._adjacency
@@ -513,9 +521,9 @@ class Graph:
         return self._adjacency.nnz // 2
 
     @cached_property
-    def components(self) -> NDArray[np.int32]:
-        """Array of shape (n_nodes,): the connected component of each node, counted from 0."""
-        _, components = connected_components(self._adjacency, directed=False)
+    def components(self) -> NDArray[np.intp]:
+        """Array of shape (n_nodes,): connected component of each node, 0 being the largest."""
+        components = components_by_size(self._adjacency)
         components.flags.writeable = False
         return components
 

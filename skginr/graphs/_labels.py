@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Hashable, Sequence
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ def check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
     """Return ``labels`` as an Index of ``n_nodes`` distinct values; numbers by default."""
     if labels is None:
         return pd.RangeIndex(n_nodes, name="node")
-    index = plain_index(labels)
+    index = plain_index(labels, name="labels")
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
             f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
@@ -39,7 +40,7 @@ def locate(
     labels: ArrayLike | pd.Index | pd.Series, known: pd.Index, *, name: str
 ) -> NDArray[np.intp]:
     """Return the positions of ``labels`` in ``known``, or raise; see ``Graph.locate``."""
-    wanted = plain_index(labels)
+    wanted = plain_index(labels, name=name.rstrip(","))
     if wanted.hasnans:
         raise ValueError(
             f"{name} must name a node in every row; row {int(wanted.isna().argmax())} is "
@@ -58,46 +59,71 @@ def locate(
     return rows
 
 
-def plain_index(labels: ArrayLike | pd.Index | pd.Series) -> pd.Index:
+def plain_index(labels: ArrayLike | pd.Index | pd.Series, *, name: str) -> pd.Index:
     """Return labels in any one-dimensional container as an Index, categories as their values."""
     if isinstance(labels, pd.Series):
         labels = labels.array
     elif isinstance(labels, pd.DataFrame | str) or not hasattr(labels, "__iter__"):
         raise TypeError(
-            f"labels must be a list, array, Series or Index; got {type(labels).__name__}."
+            f"{name} must be a list, array, Series or Index; got {type(labels).__name__}."
         )
     elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
         labels = list(labels)  # type: ignore[arg-type]
     if getattr(labels, "ndim", 1) != 1:
-        raise ValueError(f"labels must have one dimension; got {labels.ndim}.")  # type: ignore
+        raise ValueError(f"{name} must have one dimension; got {labels.ndim}.")  # type: ignore
     index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
+    if index.dtype == object:
+        _check_hashable(index, name=name)
     if isinstance(index, pd.CategoricalIndex):
         # A category is compared by its value.
         index = index.astype(index.categories.dtype)
     return index
 
 
+def _check_hashable(index: pd.Index, *, name: str) -> None:
+    for row, label in enumerate(index):
+        try:
+            hash(label)
+        except TypeError as error:
+            raise TypeError(
+                f"{name} must hold words, numbers or other values that can be looked up; got "
+                f"{label!r} of type {type(label).__name__} in row {row}."
+            ) from error
+
+
 def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
     got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
     if got == kept or len(wanted) == 0 or any(kind.startswith("mixed") for kind in (got, kept)):
         return
+    raise ValueError(
+        f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
+        f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted "
+        f"silently{_conversion(wanted, labels)}."
+    )
+
+
+def _conversion(wanted: pd.Index, labels: pd.Index) -> str:
+    """Say how labels become ones of the graph's kind, where they can."""
+    got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
     remedy = f".astype({labels.dtype.name!r})"
     if (got, kept) == ("integer", "string"):
         lengths = labels.str.len()
         padded = lengths.min() == lengths.max() and labels.str.isdigit().all()
         remedy = ".astype(str)" + (f".str.zfill({lengths.min()})" if padded else "")
-    raise ValueError(
-        f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
-        f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted silently: use {remedy} "
-        f"on the column."
-    )
+    elif not {got, kept} <= {"string", "integer", "floating", "boolean"}:
+        return ""
+    try:
+        wanted.astype(labels.dtype)
+    except (TypeError, ValueError):
+        return ""
+    return f": use {remedy} on the column"
 
 
 def _nearest_labels(label: Hashable, labels: pd.Index) -> Sequence[Hashable]:
     if isinstance(label, str):
         return difflib.get_close_matches(label, [str(known) for known in labels], n=3)
-    if pd.api.types.is_numeric_dtype(labels.dtype):
-        distance = np.abs(labels.to_numpy(dtype=np.float64) - float(label))  # type: ignore[arg-type]
+    if pd.api.types.is_numeric_dtype(labels.dtype) and isinstance(label, Real):
+        distance = np.abs(labels.to_numpy(dtype=np.float64) - float(label))
         order = np.argsort(distance, kind="stable")[:3]
         return labels[order].tolist()
     return []

@@ -11,6 +11,8 @@ from skginr.graphs._mesh import face_pairs
 # of the spread of those distances: points at equal distances (a grid, one-hot
 # columns) have an edge, and a far query does not reach them all.
 _REACH = 0.05
+# Squares of numbers beyond are too large for floats.
+_FARTHEST = 1e150
 
 
 class NeighborKernel:
@@ -39,10 +41,22 @@ class NeighborKernel:
         self._scaled = points / self._unit
         self._tree = cKDTree(self._scaled)
         self._reach = self._reach_of(self._scaled)
+        if not self._reach.all():
+            raise ValueError(
+                f"coordinates must be of comparable size; row {int(self._reach.argmin())} is at no "
+                f"distance from its neighbours beside coordinates up to {self._unit:g}. Drop "
+                f"outliers or rescale."
+            )
 
     def __call__(self, queries: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities, shape (n_queries, n_points), the query itself included."""
         queries = queries / self._unit
+        far = np.abs(queries).max(axis=1) > _FARTHEST
+        if far.any():
+            raise ValueError(
+                f"rows must be less than {_FARTHEST:g} times as large as those of the graph, up to "
+                f"{self._unit:g}; row {int(far.argmax())} is not, one of {int(far.sum())}."
+            )
         reach = self._reach_of(queries)
         forward = self._tree.query_ball_point(queries, reach)
         backward = cKDTree(queries).query_ball_point(self._scaled, self._reach)
@@ -80,6 +94,12 @@ class DistanceKernel:
     def __call__(self, distances: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities of queries at ``distances``, shape (n_queries, n_points)."""
         reach = self._reach_of(distances)
+        if not reach.all():
+            row = int(reach.argmin())
+            raise ValueError(
+                f"distances to different points must not all be 0; row {row} is at distance 0 from "
+                f"{int((distances[row] == 0).sum())} of {distances.shape[1]}."
+            )
         rows, columns = np.nonzero(distances < np.maximum(reach[:, None], self._reach))
         between = distances[rows, columns]
         weights = _biweight(between / reach[rows]) + _biweight(between / self._reach[columns])

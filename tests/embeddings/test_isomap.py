@@ -2,7 +2,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components, dijkstra, shortest_path
+from scipy.sparse.csgraph import dijkstra, shortest_path
 from scipy.spatial import Delaunay
 from scipy.spatial.distance import cdist, pdist
 from sklearn.datasets import make_swiss_roll
@@ -15,18 +15,11 @@ from skginr.embeddings._isomap import (
     isomap,
     landmark_distances,
 )
-
-
-def components_of(lengths):
-    n_components, labels = connected_components(lengths, directed=False)
-    largest_first = np.argsort(-np.bincount(labels), kind="stable")
-    rank = np.empty(n_components, dtype=np.intp)
-    rank[largest_first] = np.arange(n_components)
-    return rank[labels]
+from skginr.graphs import components_by_size
 
 
 def embed(lengths, n_landmarks, n_components):
-    components = components_of(lengths)
+    components = components_by_size(lengths)
     landmarks = landmark_distances(lengths, components, n_landmarks)
     return landmarks, *isomap(landmarks, components, n_components)
 
@@ -155,7 +148,7 @@ def test_landmarks_are_farthest_points():
 def test_landmarks_are_shared_by_size():
     paths = [graph_lengths(nx.path_graph(n)) for n in (1, 100, 3, 297, 2, 1)]
     lengths = join(*paths)
-    components = components_of(lengths)
+    components = components_by_size(lengths)
     nodes, distances = landmark_distances(lengths, components, 40)
     np.testing.assert_array_equal(np.bincount(components[nodes], minlength=6), [30, 10, 2, 2, 0, 0])
     assert (np.diff(components[nodes]) >= 0).all()
@@ -167,7 +160,7 @@ def test_landmarks_are_shared_by_size():
 
 def test_dust_does_not_get_two_landmarks_each():
     lengths = join(graph_lengths(nx.path_graph(100)), *[graph_lengths(nx.path_graph(2))] * 500)
-    components = components_of(lengths)
+    components = components_by_size(lengths)
     nodes, _ = landmark_distances(lengths, components, 20)
     assert len(nodes) == 20
     assert components[nodes].max() == 9
@@ -277,7 +270,7 @@ def test_new_distances_equal_those_of_the_joined_graph():
     is_new = np.zeros(500, dtype=bool)
     is_new[order[350:]] = True
     known, links, among = split(lengths, is_new)
-    landmarks = landmark_distances(known, components_of(known), 25)
+    landmarks = landmark_distances(known, components_by_size(known), 25)
     among_new = distances_of_new_nodes(landmarks, links, among)
     assert (np.diff(links.indptr) == 0).sum() > 50
     # Through the graph of old nodes and then of new ones, as the definition has it.

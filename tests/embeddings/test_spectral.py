@@ -478,7 +478,7 @@ def test_memory_is_written_even_if_the_process_knew_and_serves_any_smaller_k(tmp
 
 
 def test_labels_without_a_graph_are_explained():
-    with pytest.raises(ValueError, match="could not convert string.*name the graph"):
+    with pytest.raises(ValueError, match="must hold numbers; got 'a' of type str.*name the graph"):
         SpectralEmbedder().fit(pd.DataFrame({"name": ["a", "b", "c"]}))
 
 

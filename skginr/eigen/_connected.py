@@ -1,0 +1,274 @@
+"""The smallest eigenpairs of one connected component: which solver, and whether to believe it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse.csgraph import dijkstra
+
+from skginr._linalg import count_eigenvalues_below, eigh_subset
+from skginr.eigen._iterative import iterative_operator
+from skginr.eigen._lanczos import Operator, largest_eigenvectors, multiply_in_place
+from skginr.eigen._operators import FactoredInverse, IndefiniteError
+
+SOLVERS = ("auto", "dense", "shift_invert", "iterative")
+#: Residuals below this share of the bound are lost in the rounding of the operator itself.
+LEAST_TOL = 1e-14
+
+# Up to this many nodes LAPACK on the full matrix is fastest, and complete.
+_DENSE_NODES = 500
+# Up to so many LAPACK is cheaper than a second iteration with larger blocks.
+_CHEAP_DENSE_NODES = 4_000
+# Beyond so many the full matrix takes gigabytes, and minutes.
+_MAX_DENSE_NODES = 12_000
+# A factorisation fills in with the square of the widest level of a breadth-first
+# search: on twelve graphs of all kinds, iterations won beyond about this width.
+_WIDEST_LEVEL = 4_000
+# Trees are cut back by so many nodes: a path has a narrow level, however long it is.
+_MAX_PRUNINGS = 50
+# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
+_BLOCK = 8
+# Columns that residuals are computed for at a time.
+_COLUMNS = 16
+# The basis of an iteration outgrows k by so many vectors before it is compressed.
+_MOST_VECTORS = 4
+_SPARE_BLOCKS = 24
+_MAX_STEPS = 2_000
+# How much stricter an iteration is made whose pairs fell short of the tolerance.
+_STRICTER = 1e-2
+_ATTEMPTS = 3
+# How near to the first eigenvalue an inexact inverse is shifted; 0 cannot fail.
+_NEARNESS = (0.97, 0.8, 0.0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The k smallest eigenpairs of a connected matrix, orthogonal to its kernel.
+
+    Attributes
+    ----------
+    matrix : sparse array of shape (n, n)
+        Symmetric, positive semi-definite.
+    kernel : ndarray of shape (n,)
+        Its unit null vector.
+    k : int
+        At most n - 1.
+    residual : float
+        Largest residual ||M u - lambda u|| wanted.
+    """
+
+    matrix: sp.csr_array
+    kernel: NDArray[np.float64]
+    k: int
+    residual: float
+
+    @property
+    def n(self) -> int:
+        """Number of nodes."""
+        return len(self.kernel)
+
+    @cached_property
+    def bound(self) -> float:
+        """Gershgorin's bound on the largest eigenvalue."""
+        return gershgorin_bound(self.matrix)
+
+    def has_room(self, n_block: int) -> bool:
+        """Say whether an iteration has vectors to look at beyond those wanted."""
+        return self.k + 4 * n_block < self.n
+
+
+class Pairs(NamedTuple):
+    """Eigenvalues, ascending; orthonormal vectors as columns; their largest residual."""
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    residual: float
+
+
+def gershgorin_bound(matrix: sp.csr_array) -> float:
+    """Return a bound on the size of the eigenvalues of ``matrix``."""
+    return float(abs(matrix).sum(axis=1).max())
+
+
+def choose_solver(problem: Problem, eigen_solver: str) -> str:
+    """Return how a component is solved: by what was named, if that is not "auto".
+
+    Raises
+    ------
+    RuntimeError
+        If so many pairs are wanted of so many nodes that only a dense solver is left, and that
+        was not named.
+    """
+    if eigen_solver == "dense":
+        return "dense"
+    if not problem.has_room(_BLOCK):
+        if problem.n > _MAX_DENSE_NODES:
+            raise RuntimeError(
+                f"{problem.k} eigenvectors of a component of {problem.n} nodes are nearly all: too "
+                f"many for an iteration. Ask for fewer, or name eigen_solver='dense', which takes "
+                f"{8e-9 * problem.n**2:.0f} GB for the matrix alone."
+            )
+        return "dense"
+    if eigen_solver != "auto":
+        return eigen_solver
+    most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
+    if problem.n <= _DENSE_NODES or most:
+        return "dense"
+    return "shift_invert" if _widest_level(problem.matrix) <= _WIDEST_LEVEL else "iterative"
+
+
+def _widest_level(matrix: sp.csr_array) -> int:
+    """Return the most nodes at one distance from an end of a connected graph's core."""
+    core = _core(matrix)
+    n = core.shape[0]
+    if n <= _WIDEST_LEVEL:
+        return n
+    indices, indptr = core.indices.astype(np.int32), core.indptr.astype(np.int32)
+    edges = sp.csr_array((np.ones(core.nnz), indices, indptr), shape=core.shape)
+    end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
+    hops = dijkstra(edges, indices=end, unweighted=True)
+    return int(np.bincount(hops.astype(np.intp)).max())
+
+
+def _core(matrix: sp.csr_array) -> sp.csr_array:
+    """Return ``matrix`` without its trees, which a factorisation eliminates without fill."""
+    for _ in range(_MAX_PRUNINGS):
+        if matrix.shape[0] <= _WIDEST_LEVEL:
+            break
+        # The diagonal counts.
+        inner = np.diff(matrix.indptr) > 2
+        if inner.all():
+            break
+        matrix = matrix[inner][:, inner]
+    return matrix
+
+
+def solve_connected(problem: Problem, solver: str) -> Pairs:
+    """Return the pairs, by a dense solver where the named one fails.
+
+    Raises
+    ------
+    RuntimeError
+        If the component is too large for that.
+    """
+    if solver != "dense":
+        pairs = _iterate(problem, solver)
+        if pairs is not None:
+            return pairs
+        if problem.n > _MAX_DENSE_NODES:
+            raise RuntimeError(
+                f"the iteration did not find all of the first {problem.k} eigenvectors of a "
+                f"component of {problem.n} nodes, too many for a dense solver. Ask for a few more, "
+                f"or fewer, raise eigen_tol, or name another eigen_solver."
+            )
+    # The kernel is moved above everything else.
+    lifted = problem.matrix.toarray()
+    lifted += 2 * problem.bound * np.outer(problem.kernel, problem.kernel)
+    return Pairs(*eigh_subset(lifted, 0, problem.k - 1), residual=0.0)
+
+
+def _iterate(problem: Problem, solver: str) -> Pairs | None:
+    """Return the pairs by Lanczos iteration, or None if it failed.
+
+    An iteration finds no more copies of an eigenvalue than its block has vectors, and every
+    residual looks perfect. So where it found that many, larger blocks have a look, unless
+    a count says that none is missing.
+    """
+    n_block = _BLOCK
+    while problem.has_room(n_block):
+        pairs = _accurate_pairs(problem, solver, n_block)
+        if pairs is None:
+            return None
+        # Two computed eigenvalues may be one that is a residual away from either.
+        nearly_equal = 2 * max(pairs.residual, LEAST_TOL * float(pairs.values[-1]))
+        if not _fills_block(pairs.values, n_block, nearly_equal):
+            return pairs
+        if solver == "shift_invert" and is_complete(problem.matrix, pairs.values, nearly_equal):
+            return pairs
+        if problem.n <= _CHEAP_DENSE_NODES:
+            return None
+        n_block *= 2
+    return None
+
+
+def _fills_block(values: NDArray[np.float64], n_block: int, nearly_equal: float) -> bool:
+    """Say whether as many eigenvalues as a block has vectors are nearly equal.
+
+    Those nearly equal to the last do not count: copies missing among them would change nothing.
+    """
+    inner = values[values < values[-1] - nearly_equal]
+    spans = inner[n_block - 1 :] - inner[: max(len(inner) - n_block + 1, 0)]
+    return bool((spans <= nearly_equal).any())
+
+
+def is_complete(
+    matrix: sp.csr_array, values: NDArray[np.float64], nearly_equal: float
+) -> bool | None:
+    """Say whether no eigenvalue is missing below the last gap between ``values``.
+
+    By counting, with a factorisation; None where that has no answer.
+    """
+    gaps = np.diff(values, prepend=0.0)
+    last = int(np.flatnonzero(gaps > nearly_equal).max(initial=0))
+    count = count_eigenvalues_below(matrix, values[last] - gaps[last] / 2)
+    # The kernel is below too.
+    return None if count is None else count == last + 1
+
+
+def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None:
+    """Return pairs whose residuals, computed with the matrix itself, are small enough."""
+    wanted = problem.residual
+    for _ in range(_ATTEMPTS):
+        vectors = _lanczos(problem, solver, n_block, wanted)
+        if vectors is None:
+            return None
+        values, residual = rayleigh_ritz(problem.matrix, vectors)
+        if residual <= problem.residual:
+            return Pairs(values, vectors, residual)
+        wanted *= _STRICTER
+    return None
+
+
+def _lanczos(
+    problem: Problem, solver: str, n_block: int, residual: float
+) -> NDArray[np.float64] | None:
+    """Return vectors that span the pairs, to about ``residual``."""
+    matrix, kernel, k = problem.matrix, problem.kernel, problem.k
+    size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
+
+    def largest(operator: Operator) -> NDArray[np.float64] | None:
+        return largest_eigenvectors(
+            operator, kernel, k, n_block=n_block, max_size=size, max_steps=_MAX_STEPS
+        )
+
+    if solver == "shift_invert":
+        return largest(FactoredInverse(matrix, kernel, residual))
+    for nearness in _NEARNESS:
+        try:
+            return largest(iterative_operator(matrix, kernel, k, residual, problem.bound, nearness))
+        except IndefiniteError:
+            continue
+    return None
+
+
+def rayleigh_ritz(
+    matrix: sp.csr_array, vectors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Turn ``vectors`` into the best orthonormal ones of their span, in place.
+
+    Return their eigenvalues, ascending, and the largest residual.
+    """
+    k = vectors.shape[1]
+    chunks = [slice(start, start + _COLUMNS) for start in range(0, k, _COLUMNS)]
+    projected = np.hstack([vectors.T @ (matrix @ vectors[:, chunk]) for chunk in chunks])
+    values, rotation = eigh((projected + projected.T) / 2, vectors.T @ vectors)
+    multiply_in_place(vectors, k, rotation)
+    residual = max(
+        np.linalg.norm(matrix @ vectors[:, chunk] - vectors[:, chunk] * values[chunk], axis=0).max()
+        for chunk in chunks
+    )
+    return values, float(residual)
