@@ -144,9 +144,10 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
 
 def warn(message: str) -> None:
     """Warn, at the line outside of this library and scikit-learn that led here."""
+    inside = ("skginr.", "sklearn.", "joblib.")
     level = 1
     caller: FrameType | None = sys._getframe()
-    while caller is not None and caller.f_globals["__name__"].startswith(("skginr.", "sklearn.")):
+    while caller is not None and caller.f_globals.get("__name__", "").startswith(inside):
         level, caller = level + 1, caller.f_back
     warnings.warn(message, UserWarning, stacklevel=level)
 

@@ -66,7 +66,7 @@ def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian
     """
     check_option("laplacian", kind, LAPLACIANS)
     degrees = degrees_of(adjacency)
-    if not np.isfinite(degrees.sum()):
+    if not np.isfinite(degrees).all() or degrees.max() > np.finfo(float).max / len(degrees):
         raise ValueError(
             f"the weights of the graph are too large to compute with, up to "
             f"{adjacency.data.max():.3g}: scale them. A common factor changes no eigenvector."
@@ -105,8 +105,9 @@ def laplacian_of(graph: Graph, kind: str) -> Laplacian:
 
 
 def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:
-    """Return the row sums of ``adjacency``, shape (n_nodes,)."""
-    return np.asarray(adjacency.sum(axis=1), dtype=np.float64).ravel()
+    """Return the row sums of ``adjacency``, shape (n_nodes,); inf beyond the range of floats."""
+    with np.errstate(over="ignore"):
+        return np.asarray(adjacency.sum(axis=1), dtype=np.float64).ravel()
 
 
 def positive(degrees: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -331,3 +331,40 @@ def test_the_bunny_after_a_fifth_of_it_was_deleted(bunny):
     assert np.median(first) > 0.97
     assert first.min() > 0.85
     assert 90 <= alignment.n_components <= 110
+
+
+def test_alignment_reads_what_was_fitted(mesh):
+    one, other = (fitted(mesh, 5, method="diffusion_map", alpha=alpha) for alpha in (0.0, 1.0))
+    with pytest.raises(ValueError, match="the same alpha; got 0.0 and 1.0"):
+        align(one, other)
+    slow = fitted(mesh, 5, method="diffusion_map", diffusion_time=3)
+    with pytest.raises(ValueError, match="the same diffusion_time; got 1.0 and 3"):
+        align(other, slow)
+    # Set since, and not fitted.
+    a = fitted(mesh, 5).set_params(method="isomap", graph=None)
+    np.testing.assert_allclose(align(a, fitted(mesh, 5)).matrix, np.eye(5), atol=1e-12)
+
+
+def test_nothing_is_aligned_with_nothing():
+    dust = SpectralEmbedder(graph=Graph.from_adjacency(np.zeros((3, 3)))).fit([[0]])
+    with pytest.raises(ValueError, match="a and b must have coordinates to align.*0 and 0"):
+        align(dust, dust)
+
+
+def test_an_eigenspace_that_travels_in_part_does_not_travel():
+    ring = fitted(Graph.from_networkx(nx.cycle_graph(60)), 4)
+    bent = fitted(Graph.from_networkx(nx.cycle_graph(60)), 4)
+    rng = np.random.default_rng(0)
+    bent.embedding_ = np.column_stack([bent.embedding_[:, 0], rng.standard_normal((60, 3))])
+    alignment = align(ring, bent)
+    assert alignment.quality[0] > 0.9 > alignment.quality[1]
+    with pytest.raises(ValueError, match="number 2 has quality.*before have the same eigenvalue"):
+        alignment.transform(np.zeros((1, 4)))
+
+
+def test_shared_is_named_in_every_error(mesh):
+    a = fitted(mesh, 3)
+    with pytest.raises(ValueError, match="shared must have rows of one length"):
+        align(a, a, shared=[[1, 2], [3]])
+    with pytest.raises(TypeError, match="shared, its labels in a must be a list.*got str"):
+        align(a, a, shared=("ab", "cd"))

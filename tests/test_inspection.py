@@ -113,3 +113,49 @@ def test_the_picture_shows_the_table():
     ]
     np.testing.assert_allclose(right.lines[0].get_ydata(), table["residual_energy"])
     mpl.pyplot.close("all")
+
+
+def test_gaps_are_from_0_to_1_across_zero():
+    graph = Graph.from_networkx(nx.cycle_graph(9))
+    embedder = SpectralEmbedder(8, graph=graph, method="diffusion_map").fit([[0]])
+    assert embedder.eigenvalues_[0] > 0 > embedder.eigenvalues_[-1]
+    gaps = inspect_spectrum(embedder)["relative_gap"].dropna()
+    assert gaps.between(0, 1).all()
+    assert gaps[4] == 1
+
+
+def test_the_last_coordinate_may_cut_an_eigenspace():
+    with pytest.warns(UserWarning, match="cuts an eigenspace"):
+        table = inspect_spectrum(fitted(ring(40), 3))
+    assert table["cuts_eigenspace"].tolist() == [True, False, True]
+
+
+def test_coordinates_that_are_nothing_explain_nothing():
+    faded = fitted(ring(30), 4, method="diffusion_map", diffusion_time=1e6)
+    np.testing.assert_array_equal(faded.embedding_, 0)
+    np.testing.assert_array_equal(inspect_spectrum(faded)["residual_energy"], 1)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_energy_does_not_depend_on_the_unit(scale):
+    graph = ring(40)
+    moved = Graph(graph.adjacency, positions=scale * graph.positions)
+    energy = inspect_spectrum(fitted(moved, 4))["residual_energy"]
+    expected = inspect_spectrum(fitted(graph, 4))["residual_energy"]
+    np.testing.assert_allclose(energy, expected, atol=1e-9)
+
+
+def test_only_real_numbers_count():
+    adjacency = nx.to_scipy_sparse_array(nx.path_graph(4), dtype=float)
+    attributes = pd.DataFrame(
+        {"wait": pd.to_timedelta([1, 2, 3, 4], unit="s"), "phase": [1j, 2j, 3j, 4j]}
+    )
+    table = inspect_spectrum(fitted(Graph(adjacency, attributes=attributes), 2))
+    assert table["residual_energy"].isna().all()
+
+
+def test_no_coordinates_are_nothing_to_inspect():
+    dust = SpectralEmbedder(graph=Graph.from_adjacency(np.zeros((3, 3)))).fit([[0]])
+    for look in (inspect_spectrum, plot_spectrum):
+        with pytest.raises(ValueError, match="embedder must have components; it has none"):
+            look(dust)

@@ -63,13 +63,14 @@ def shared_basis(
     # One thread solves a basis, the others wait for it.
     with _cache.lock_of(key):
         basis = _cache.get(key)
+        # What is known must not be lost to a stricter tolerance.
+        most = max(n_vectors, 0 if basis is None else basis.n_vectors)
         if basis is None or not basis.suffices(n_vectors, tol):
             basis = None if file is None else read_basis(file)
+            most = max(most, 0 if basis is None else basis.n_vectors)
         if basis is None or not basis.suffices(n_vectors, tol):
             _cache.count_solve()
-            # What is known must not be lost to a stricter tolerance.
-            held = 0 if basis is None else basis.n_vectors
-            basis = compute(max(n_vectors, held))
+            basis = compute(most)
         _cache.put(key, basis)
         if file is not None:
             write_basis(basis, file)

@@ -17,7 +17,7 @@ _INVERSE_STEPS = 6
 # What a filter holds down is beyond the last wanted eigenvalue by this share of their range.
 _CLEAR = 0.1
 # Accuracy of an inverse, as a multiple of the relative residual wanted of eigenvectors.
-_INNER = 10.0
+_INNER = 5.0
 
 
 def iterative_operator(

@@ -475,7 +475,11 @@ class Graph:
         lengths = np.ones(parts.nnz)
         if self._positions is not None:
             rows = np.repeat(np.arange(self.n_nodes), np.diff(parts.indptr))
-            lengths = np.linalg.norm(self._positions[rows] - self._positions[parts.indices], axis=1)
+            # In a unit of their size, a power of two: squares leave the range of floats otherwise.
+            exponent = np.frexp(np.abs(self._positions).max())[1]
+            scaled = np.ldexp(self._positions, -exponent)
+            lengths = np.linalg.norm(scaled[rows] - scaled[parts.indices], axis=1)
+            lengths = np.ldexp(lengths, exponent)
         return self._on_edges(lengths)
 
     @property

@@ -346,3 +346,138 @@ def test_extend_refuses_what_it_cannot_extend(roll, grid):
         embedder.extend(grid.adjacency)
     with pytest.raises(ValueError, match="not fitted"):
         SpectralEmbedder(2, graph=grid).extend(grid)
+
+
+def test_every_method_has_the_same_columns_of_components():
+    # The largest component does not come first.
+    parts = nx.disjoint_union_all([nx.path_graph(2)] * 3 + [nx.path_graph(9)])
+    graph = Graph(
+        nx.to_scipy_sparse_array(parts, dtype=float), positions=np.arange(15.0)[:, None] ** 2
+    )
+    for method in METHODS:
+        embedder = SpectralEmbedder(3, graph=graph, method=method)
+        membership = embedder.fit_transform(rows_of(graph))[:, 3:]
+        np.testing.assert_array_equal(membership.argmax(axis=1), [1, 1, 2, 2, 3, 3] + [0] * 9)
+
+
+def test_time_is_the_power_of_negative_eigenvalues_too():
+    graph = Graph.from_networkx(nx.cycle_graph(9))
+    at = {
+        time: SpectralEmbedder(8, graph=graph, method="diffusion_map", diffusion_time=time).fit(
+            rows_of(graph)
+        )
+        for time in (0, 1, 2, 3, 0.5)
+    }
+    walk = at[1].eigenvalues_
+    assert (walk < -0.4).any()
+    for time in (1, 2, 3):
+        np.testing.assert_allclose(at[time].embedding_, at[0].embedding_ * walk**time, atol=1e-9)
+    half = np.sign(walk) * np.sqrt(np.abs(walk))
+    np.testing.assert_allclose(at[0.5].embedding_, at[0].embedding_ * half, atol=1e-9)
+
+
+def test_isomap_finds_all_coordinates_of_equal_eigenvalues():
+    graph = Graph.from_networkx(nx.complete_bipartite_graph(50, 50))
+    embedder = SpectralEmbedder(6, graph=graph, method="isomap", max_components=6)
+    # LAPACK's fastest driver returns fewer, and says nothing.
+    with pytest.warns(UserWarning, match="cuts an eigenspace"):
+        embedder.fit(rows_of(graph))
+    np.testing.assert_allclose(embedder.eigenvalues_, 2)
+
+
+def test_new_rows_of_distances_are_placed_as_their_points(roll):
+    points = roll[0]
+    old, new = points[:500], points[500:520]
+    for method in ("laplacian", "diffusion_map", "isomap"):
+        by_points = SpectralEmbedder(5, method=method).fit(old).transform(new)
+        by_distances = SpectralEmbedder(5, method=method, affinity="precomputed_distances")
+        placed = by_distances.fit(cdist(old, old)).transform(cdist(new, old))
+        # Nodes are in another order, and signs do not depend on it.
+        np.testing.assert_allclose(placed, by_points, atol=1e-5)
+
+
+def test_distances_equal_but_for_rounding_are_symmetric(roll):
+    points = roll[0][:200]
+    D = cdist(points, points)
+    rough = D * (1 + 1e-13 * np.random.default_rng(0).standard_normal(D.shape))
+    fit = SpectralEmbedder(3, affinity="precomputed_distances").fit
+    np.testing.assert_allclose(fit(rough).embedding_, fit(D).embedding_, atol=1e-6)
+
+
+def test_joined_new_nodes_solve_the_equations_of_the_walk():
+    # The density of new nodes counts, as that of the old ones did.
+    grown = nx.random_geometric_graph(60, 0.3, seed=3)
+    for i, (_, _, edge) in enumerate(grown.edges(data=True)):
+        edge["weight"] = 0.5 + (i % 7) / 4
+    graph = Graph.from_networkx(grown)
+    old, new = np.arange(50), np.arange(50, 60)
+    embedder = SpectralEmbedder(4, graph=without(graph, new), method="diffusion_map", alpha=0.7)
+    extended = embedder.fit([[0]]).extend(graph)
+    A = graph.adjacency.toarray()
+    assert A[np.ix_(new, new)].any()
+    density = np.append(A[np.ix_(old, old)].sum(axis=0), A[new].sum(axis=1)) ** -0.7
+    P = density[:, None] * A * density
+    P /= P.sum(axis=1)[:, None]
+    # Where the guard does not act: the smallest eigenvalue of the block of new nodes is far.
+    smallest = np.linalg.eigvals(np.eye(10) - P[np.ix_(new, new)]).real.min()
+    held = 1 - embedder.eigenvalues_ < 0.4 * smallest
+    assert held.any()
+    U = extended.embedding_[:, held]
+    np.testing.assert_allclose(P[new] @ U, U[new] * embedder.eigenvalues_[held], atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["laplacian", "diffusion_map"])
+def test_weak_links_are_followed_until_they_are_none(method):
+    road = nx.path_graph(4)
+    embedder = SpectralEmbedder(2, graph=Graph.from_networkx(road), method=method).fit([[0]])
+    for weight in (1e-4, 1e-9):
+        road.add_edge(3, 4, weight=weight)
+        road.add_edges_from([(4, 5), (5, 6)])
+        placed = embedder.extend(Graph.from_networkx(road)).transform([[3], [4], [6]])
+        # Beyond a weak link to one node nothing differs from that node.
+        np.testing.assert_allclose(placed[1], placed[2], rtol=20 * weight + 1e-6)
+        shift = 1 if method == "laplacian" else 2
+        assert (np.abs(placed[1]) <= shift * np.abs(placed[0]) * (1 + weight) + 1e-6).all()
+    road.add_edge(3, 4, weight=1e-17)
+    with pytest.warns(UserWarning, match="3 new nodes have no affinity.*: 4, 5, 6"):
+        placed = embedder.extend(Graph.from_networkx(road)).transform([[4], [6]])
+    np.testing.assert_array_equal(placed, 0)
+
+
+def test_extend_refuses_other_lengths_positions_and_faces(roll):
+    points = roll[0][:100]
+    old, grown = Graph.from_points(points[:90]), Graph.from_points(points)
+    bare = Graph(grown.adjacency)
+    isomap, lle = (SpectralEmbedder(2, graph=old, method=m).fit([[0]]) for m in ("isomap", "lle"))
+    with pytest.raises(ValueError, match="edge lengths of the kind.*were those of positions.*1 a"):
+        isomap.extend(bare)
+    with pytest.raises(ValueError, match="new nodes must have positions in 3 dimensions"):
+        lle.extend(bare)
+    pytest.importorskip("robust_laplacian")
+    square = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 1, 0]]
+    faces = [[0, 1, 2], [0, 2, 3], [1, 4, 2]]
+    mesh = SpectralEmbedder(2, graph=Graph.from_mesh(square[:4], faces[:2]), laplacian="cotangent")
+    with pytest.raises(ValueError, match="no weights for edges of new vertices.*refined mesh"):
+        mesh.fit([[0]]).extend(Graph.from_mesh(square, faces))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "scale", "message"),
+    [
+        ({"method": "diffusion_map", "alpha": 400}, 1, "alpha=400 takes the weights.*Lower it"),
+        ({"method": "diffusion_map", "alpha": 2}, 1e300, "alpha=2 takes the weights"),
+        ({}, 1e307, "weights of the graph are too large.*scale them"),
+    ],
+)
+def test_numbers_beyond_floats_are_explained(parameters, scale, message):
+    path = Graph.from_adjacency(scale * nx.to_numpy_array(nx.complete_graph(12)))
+    with pytest.raises(ValueError, match=message):
+        SpectralEmbedder(graph=path, **parameters).fit([[0]])
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-160])
+def test_isomap_says_when_squares_are_beyond_floats(scale):
+    path = nx.to_scipy_sparse_array(nx.path_graph(9), dtype=float)
+    graph = Graph(path, positions=scale * np.arange(9.0)[:, None])
+    with pytest.raises(ValueError, match=r"squares distances.*another unit"):
+        SpectralEmbedder(2, graph=graph, method="isomap").fit([[0]])

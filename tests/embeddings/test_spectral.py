@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -488,3 +489,95 @@ def test_far_rows_have_few_neighbours_and_land_near_them(circle):
     far = 1e6 * train[:40] / np.linalg.norm(train[:40], axis=1, keepdims=True)
     assert np.diff(embedder._training.join(far).affinity.indptr).max() < 60
     np.testing.assert_allclose(embedder.transform(far), embedder.transform(train[:40]), atol=0.6)
+
+
+def test_a_failed_fit_leaves_no_trace(circle):
+    train, _ = circle
+    embedder = SpectralEmbedder(500)
+    with pytest.raises(ValueError, match="n_components must be at most"):
+        embedder.fit(train)
+    with pytest.raises(NotFittedError):
+        embedder.transform(train)
+    embedder.set_params(n_components=3).fit(pd.DataFrame(train, columns=["x", "y"]))
+    before = vars(embedder).copy()
+    for X in (np.zeros((5, 3)), pd.DataFrame({"z": [1.0, np.nan]}), np.ones((4, 4))):
+        with pytest.raises(ValueError):  # noqa: PT011
+            embedder.fit(X)
+    assert vars(embedder) == before
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"fips": ["01003", "01005", "01007"]}),
+        pd.DataFrame({"day": pd.date_range("2020", periods=3), "size": [1.0, 2.0, 3.0]}),
+        pd.DataFrame({"fips": pd.array(["1", "2", None], dtype="string")}),
+        np.array([["1"], ["2"], ["3"]]),
+        np.array([["2020"], ["2021"], ["2022"]], dtype="datetime64[Y]"),
+        [["1"], ["2"], ["3"]],
+        np.array([[1.0], [pd.Timedelta(days=1)], [2.0]], dtype=object),
+    ],
+)
+def test_words_and_dates_are_not_coordinates(X):
+    with pytest.raises(ValueError, match="X, where graph=None, must hold numbers; got"):
+        SpectralEmbedder(2).fit(X)
+
+
+def test_masked_entries_are_not_coordinates(circle):
+    with pytest.raises(ValueError, match="must not be a masked array"):
+        SpectralEmbedder(2).fit(np.ma.array(circle[0], mask=circle[0] > 0.8))
+
+
+def test_rows_beyond_floats_are_named(circle):
+    train, new = circle
+    embedder = SpectralEmbedder(3).fit(train)
+    new[2] = -1.7e308
+    with pytest.raises(ValueError, match="less than 1e.150 times as large.*row 2 is not, one of 1"):
+        embedder.transform(new)
+    with pytest.raises(ValueError, match="comparable size; row .* is at no distance"):
+        SpectralEmbedder(3).fit(np.vstack([train, [[1e170, 0]]]))
+    distances = SpectralEmbedder(2, affinity="precomputed_distances")
+    distances.fit(np.hypot(*(train.T[:, :20, None] - train.T[:, None, :20])))
+    with pytest.raises(ValueError, match="row 1 is at distance 0 from 20 of 20"):
+        distances.transform(np.vstack([np.ones(20), np.zeros(20)]))
+
+
+def test_asymmetric_affinities_are_called_what_they_are(circle):
+    K = rbf_kernel(circle[0][:20])
+    K[2, 3] *= 2
+    with pytest.raises(ValueError, match="X must be symmetric"):
+        SpectralEmbedder(2, affinity="precomputed").fit(K)
+
+
+def test_coordinates_need_edges():
+    dust = Graph.from_adjacency(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="need edges; the graph has none.*its 3 nodes a column"):
+        SpectralEmbedder(1, graph=dust).fit([[0]])
+    np.testing.assert_array_equal(
+        SpectralEmbedder(graph=dust).fit_transform([[0], [1], [2]]), np.eye(3)
+    )
+
+
+def test_warnings_point_at_the_line_that_caused_them(circle):
+    ring = Graph.from_networkx(nx.cycle_graph(12))
+    embedder = SpectralEmbedder(1, graph=ring)
+    points = SpectralEmbedder(3, affinity="precomputed").fit(rbf_kernel(circle[0], gamma=50))
+    alone = Graph.from_networkx(nx.disjoint_union(nx.cycle_graph(12), nx.path_graph(1)))
+    for act in (
+        lambda: embedder.fit([[0]]),
+        lambda: embedder.fit_transform([[0]]),
+        lambda: make_pipeline(embedder, StandardScaler()).fit([[0]]),
+        lambda: points.transform(np.zeros((1, 300))),
+        lambda: embedder.extend(alone),
+        lambda: Graph.from_adjacency(np.eye(3)),
+    ):
+        with pytest.warns(UserWarning, match="eigenspace|affinity|self-loops") as caught:
+            act()
+        assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_memory_is_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    graph = Graph.from_networkx(nx.path_graph(9))
+    with pytest.raises(ValueError, match="memory must be a folder that can be written to"):
+        SpectralEmbedder(2, graph=graph, memory=tmp_path / "file").fit([[0]])

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -264,3 +265,26 @@ def test_faces_need_positions_and_rows_must_match():
         Graph(PATH, faces=[[0, 1, 2]])
     with pytest.raises(ValueError, match="positions must have one row per node, 4; got 3"):
         Graph(PATH, positions=np.zeros((3, 2)))
+
+
+def test_components_are_numbered_by_size():
+    parts = nx.disjoint_union_all([nx.path_graph(size) for size in (1, 2, 5, 2)])
+    graph = Graph.from_networkx(parts)
+    np.testing.assert_array_equal(graph.components, [3, 1, 1, 0, 0, 0, 0, 0, 2, 2])
+
+
+def test_labels_can_be_looked_up(path):
+    with pytest.raises(TypeError, match=r"labels must hold words.*got \[1\] of type list in row 1"):
+        Graph.from_adjacency(path.adjacency, labels=[0, [1], *range(2, path.n_nodes)])
+    numbers = Graph.from_adjacency(np.ones((2, 2)) - np.eye(2), labels=[1, 2])
+    with pytest.raises(ValueError, match=r"nodes of the graph; \(1, 2\) is not one"):
+        numbers.locate([(1, 2)])
+    for wrong in (pd.Timestamp("2020"), "a"):
+        with pytest.raises(ValueError, match=r"kind, integer .*Nothing is converted silently\.$"):
+            numbers.locate([wrong])
+
+
+def test_attributes_have_distinct_columns(path):
+    twice = pd.DataFrame(np.zeros((path.n_nodes, 2)), columns=["a", "a"])
+    with pytest.raises(ValueError, match="attributes must have distinct columns; 'a' is repeated"):
+        Graph(path.adjacency, attributes=twice)
