@@ -6,7 +6,7 @@ PYTHON ?= .venv/bin/python
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
-	@echo "make test    the test suite, in about a minute"
+	@echo "make test    the test suite, in about two minutes"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
 

@@ -5,6 +5,8 @@ when the graph changes a little. A model trained on the coordinates of one graph
 those of another only after both are undone.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

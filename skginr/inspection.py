@@ -1,5 +1,7 @@
 """What the spectrum of a graph tells about the size of its embedding, without labels."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

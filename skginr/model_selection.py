@@ -1,5 +1,7 @@
 """Folds that keep neighbours together, for honest scores on graphs."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterator
 from numbers import Integral
 

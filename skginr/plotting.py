@@ -1,5 +1,7 @@
 """Pictures of signals on maps, and of the spectrum of an embedding."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +26,13 @@ _MISSING = {"color": "0.85", "edgecolor": "none"}
 
 
 def plot_prediction(
-    frame: "geopandas.GeoDataFrame",
+    frame: geopandas.GeoDataFrame,
     observed: ArrayLike,
     predicted: ArrayLike,
     *,
     label: str = "signal",
-    axes: Sequence["Axes"] | None = None,
-) -> Sequence["Axes"]:
+    axes: Sequence[Axes] | None = None,
+) -> Sequence[Axes]:
     """Draw three maps: the observed signal, the predicted one, and their difference.
 
     The first two share one scale of colours; the third is centred on zero.
@@ -100,7 +102,7 @@ def plot_prediction(
     return axes
 
 
-def _checked_axes(axes: Any, n_axes: int) -> list["Axes"]:
+def _checked_axes(axes: Any, n_axes: int) -> list[Axes]:
     axes = list(np.ravel(np.asarray(axes, dtype=object)))
     if len(axes) != n_axes:
         raise ValueError(f"axes must be {n_axes} matplotlib Axes; got {len(axes)}.")
@@ -108,7 +110,7 @@ def _checked_axes(axes: Any, n_axes: int) -> list["Axes"]:
 
 
 def _draw_map(
-    frame: "geopandas.GeoDataFrame", values: np.ndarray, axis: "Axes", *, label: str, **scale: Any
+    frame: geopandas.GeoDataFrame, values: np.ndarray, axis: Axes, *, label: str, **scale: Any
 ) -> None:
     known = np.isfinite(values)
     if not known.all():
@@ -127,8 +129,8 @@ def _draw_map(
 
 
 def plot_spectrum(
-    embedder: SpectralEmbedder, *, axes: Sequence["Axes"] | None = None
-) -> Sequence["Axes"]:
+    embedder: SpectralEmbedder, *, axes: Sequence[Axes] | None = None
+) -> Sequence[Axes]:
     """Draw hints at the size of an embedding: its eigenvalues, their gaps, what they leave.
 
     The picture of :func:`~skginr.inspect_spectrum`: the three widest relative gaps
@@ -179,7 +181,7 @@ def plot_spectrum(
     return axes
 
 
-def _draw_eigenvalues(table: pd.DataFrame, axis: "Axes") -> None:
+def _draw_eigenvalues(table: pd.DataFrame, axis: Axes) -> None:
     value, cuts = table["eigenvalue"], table["cuts_eigenspace"]
     axis.plot(value[~cuts], "o", color="C0", markersize=4)
     if cuts.any():
@@ -195,7 +197,7 @@ def _draw_eigenvalues(table: pd.DataFrame, axis: "Axes") -> None:
     axis.set(xlabel="component", ylabel="eigenvalue")
 
 
-def _draw_residual_energy(table: pd.DataFrame, axis: "Axes") -> None:
+def _draw_residual_energy(table: pd.DataFrame, axis: Axes) -> None:
     energy = table["residual_energy"]
     axis.set(xlabel="n_components", ylabel="residual energy of positions and attributes")
     if energy.isna().all():

@@ -1,5 +1,7 @@
 """SIRENRegressor: a sine network on coordinates, as a scikit-learn regressor."""
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any, Self
 

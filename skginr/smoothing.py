@@ -1,5 +1,7 @@
 """GraphSmoother: a signal smoothed over the graph, in closed form."""
 
+from __future__ import annotations
+
 from typing import Self
 
 import numpy as np

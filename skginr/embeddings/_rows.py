@@ -47,9 +47,10 @@ class PointRows:
     """Coordinates or features: near rows have an edge, equal rows are one node."""
 
     def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
-        points, nodes = np.unique(X, axis=0, return_inverse=True)
-        # Some releases of NumPy 2 return it as a column.
-        self.nodes = nodes.ravel()
+        _, first, nodes = np.unique(X, axis=0, return_index=True, return_inverse=True)
+        # In the order of the rows, not sorted. Some releases of NumPy 2 return a column.
+        self.nodes = np.argsort(np.argsort(first))[nodes.ravel()]
+        points = X[np.sort(first)]
         if len(points) < 2:
             raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
         self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1))

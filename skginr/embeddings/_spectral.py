@@ -1,5 +1,7 @@
 """SpectralEmbedder: spectral coordinates of the nodes of a graph, as a transformer."""
 
+from __future__ import annotations
+
 import copy
 import os
 from typing import TYPE_CHECKING, Any, Self
@@ -69,7 +71,7 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     ----------
     n_components : int or None, default None
         k, the number of coordinates; the kernel (one vector per connected component)
-        does not count. None means min(64, n_nodes - number of components).
+        does not count. None means 64, or as many as there are.
     graph : Graph or None, default None
         The graph whose nodes X names.
     method : {"laplacian", "diffusion_map", "isomap", "lle"}, default "laplacian"
@@ -132,7 +134,8 @@ default "nearest_neighbors"
     n_components_ : int
         The k in use.
     embedding_ : ndarray of shape (n_nodes, n_components)
-        The coordinates of every node of ``graph_``, in its order.
+        The coordinates of every node of ``graph_``, in its order: without ``graph``, that of the
+        rows of X, as they first appear.
     graph_ : Graph
         ``graph``, or the one built from the training rows, equal ones being one node.
     n_features_in_ : int
@@ -201,7 +204,7 @@ default "nearest_neighbors"
         eigen_tol: float = 1e-8,
         component_features: bool = True,
         max_components: int | None = None,
-        memory: "str | os.PathLike | joblib.Memory | None" = None,
+        memory: str | os.PathLike | joblib.Memory | None = None,
     ) -> None:
         self.n_components = n_components
         self.graph = graph
@@ -452,7 +455,7 @@ default "nearest_neighbors"
         if self.n_components is not None and self.n_components > most:
             raise ValueError(
                 f"n_components must be at most {most}, the number of eigenvectors outside "
-                f"the kernel ({graph.n_nodes} nodes less {graph.n_components} components); "
+                f"the kernel ({graph.n_nodes} nodes less one per connected component); "
                 f"got {self.n_components}."
             )
         n_vectors = self.max_components or max(self.n_components or 0, _SHARED_COMPONENTS)
@@ -478,6 +481,12 @@ default "nearest_neighbors"
 
     def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> tuple[Any, Any]:
         """Return X as rows of float64, and the dtype of the output."""
+        if mode == "precomputed_distances" and sp.issparse(X):
+            raise TypeError(
+                "X must be the whole matrix of distances, dense; got a sparse one, whose absent "
+                "entries are no distances of 0. Lengths of edges go into a graph: "
+                "SpectralEmbedder(graph=Graph(adjacency, edge_lengths=X))."
+            )
         advice = " If they are node labels, name the graph: SpectralEmbedder(graph=...)."
         check_no_words("X, where graph=None,", X, advice)
         X = validate_data(

@@ -218,8 +218,10 @@ def _edge_values(
     return values
 
 
-def adjacency_from_networkx(graph: Any, weight: str | None) -> tuple[Any, pd.Index]:
-    """Return (adjacency, labels) of a networkx graph, nodes in its own order."""
+def adjacency_from_networkx(
+    graph: Any, weight: str | None, length: str | None
+) -> tuple[sp.csr_array, pd.Index, sp.csr_array | None]:
+    """Return (adjacency, labels, lengths) of a networkx graph, nodes in its own order."""
     nx = require("networkx", extra="networkx", purpose="Graph.from_networkx")
     if not isinstance(graph, nx.Graph):
         raise TypeError(f"graph must be a networkx graph; got {type(graph).__name__}.")
@@ -230,9 +232,44 @@ def adjacency_from_networkx(graph: Any, weight: str | None) -> tuple[Any, pd.Ind
     named = weight not in (None, "weight") and graph.number_of_edges() > 0
     if named and not any(weight in data for _, _, data in graph.edges(data=True)):
         raise ValueError(f"weight={weight!r} is an attribute of no edge of graph.")
+    if length is not None:
+        _check_networkx_lengths(graph, length)
     nodes = list(graph)
-    adjacency = nx.to_scipy_sparse_array(graph, nodelist=nodes, weight=weight, dtype=float)
-    return adjacency, pd.Index(nodes, tupleize_cols=False)
+    labels = pd.Index(nodes, tupleize_cols=False)
+    adjacency, lengths = (
+        nx.to_scipy_sparse_array(graph, nodelist=nodes, weight=name, dtype=float, format="csr")
+        for name in (weight, length)
+    )
+    if length is None:
+        return adjacency, labels, None
+    # No edge, no length; a loop is none.
+    lengths.setdiag(0.0)
+    return adjacency, labels, sp.csr_array(lengths * (adjacency != 0))
+
+
+def _check_networkx_lengths(graph: Any, length: str) -> None:
+    if graph.is_multigraph():
+        raise ValueError(
+            f"length={length!r} needs one edge between two nodes; got a multigraph, whose "
+            f"lengths would add up. Keep the shortest in a networkx.Graph."
+        )
+    for a, b, data in graph.edges(data=True):
+        if length not in data:
+            raise ValueError(
+                f"length={length!r} must be an attribute of every edge of graph; the edge between "
+                f"{a!r} and {b!r} has none."
+            )
+
+
+def positions_from_networkx(graph: Any, position: str) -> list[Any]:
+    """Return the attribute of every node that holds its coordinates."""
+    for node, data in graph.nodes(data=True):
+        if position not in data:
+            raise ValueError(
+                f"position={position!r} must be an attribute of every node of graph; "
+                f"{node!r} has none."
+            )
+    return [data[position] for _, data in graph.nodes(data=True)]
 
 
 def adjacency_from_libpysal(weights: Any) -> tuple[Any, pd.Index]:

@@ -1,5 +1,7 @@
 """The graph: one immutable value that every other part of the library takes."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +20,7 @@ from skginr.graphs._adjacency import (
     array_digest,
     clean_adjacency,
     components_by_size,
+    positions_from_networkx,
 )
 from skginr.graphs._labels import check_labels, locate
 from skginr.graphs._mesh import check_faces, face_pairs, vertex_areas
@@ -195,7 +198,13 @@ class Graph:
         return cls(adjacency, labels=labels, edge_lengths=lengths, source="an edge table")
 
     @classmethod
-    def from_networkx(cls, graph: Any, weight: str | None = "weight") -> Self:
+    def from_networkx(
+        cls,
+        graph: Any,
+        weight: str | None = "weight",
+        length: str | None = None,
+        position: str | None = None,
+    ) -> Self:
         """Return the graph of an undirected networkx graph, its nodes as labels.
 
         Parameters
@@ -204,11 +213,16 @@ class Graph:
             Parallel edges add their weights.
         weight : str or None, default "weight"
             Edge attribute that holds the similarity; edges without it weigh 1.
+        length : str, optional
+            Edge attribute that holds the length, in any unit, for methods that measure distances.
+        position : str, optional
+            Node attribute that holds the coordinates, such as ``"pos"``.
 
         Raises
         ------
         ValueError
-            If the graph is directed or empty, or a weight is negative or not finite.
+            If the graph is directed or empty, a weight is negative or not finite, or an edge has
+            no length, or a node no position, that were named.
         ModuleNotFoundError
             If networkx is not installed.
 
@@ -218,8 +232,14 @@ class Graph:
         >>> Graph.from_networkx(nx.cycle_graph(5))
         <Graph: 5 nodes, 5 edges, 1 component, from a networkx graph>
         """
-        adjacency, labels = adjacency_from_networkx(graph, weight)
-        return cls(adjacency, labels=labels, source="a networkx graph")
+        adjacency, labels, lengths = adjacency_from_networkx(graph, weight, length)
+        return cls(
+            adjacency,
+            labels=labels,
+            edge_lengths=lengths,
+            positions=None if position is None else positions_from_networkx(graph, position),
+            source="a networkx graph",
+        )
 
     @classmethod
     def from_libpysal(cls, weights: Any) -> Self:
@@ -248,7 +268,7 @@ class Graph:
     @classmethod
     def from_geodataframe(
         cls,
-        gdf: "geopandas.GeoDataFrame",
+        gdf: geopandas.GeoDataFrame,
         labels: Hashable | None = None,
         method: str = "queen",
         n_neighbors: int = 8,
@@ -453,6 +473,49 @@ class Graph:
             node_areas=self._node_areas,
             attributes=frame.iloc[order],
             source=self._source,
+        )
+
+    def subgraph(self, labels: ArrayLike | pd.Index | pd.Series) -> Self:
+        """Return the graph of some of the nodes, with the edges and faces among them.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_kept,)
+            Distinct labels, in the order that they are to have.
+
+        Raises
+        ------
+        ValueError
+            If a label is unknown or repeated, or there is none.
+
+        Examples
+        --------
+        The largest connected component:
+
+        >>> import networkx as nx
+        >>> islands = Graph.from_networkx(nx.disjoint_union(nx.path_graph(2), nx.path_graph(5)))
+        >>> islands.subgraph(islands.labels[islands.components == 0])
+        <Graph: 5 nodes, 4 edges, 1 component, from part of a networkx graph>
+        """
+        kept = self.locate(labels)
+        if len(kept) == 0:
+            raise ValueError("labels must name at least one node; got none.")
+        lengths, areas, faces = self.edge_lengths, self._node_areas, self._faces
+        if faces is not None:
+            rows = np.full(self.n_nodes, -1)
+            rows[kept] = np.arange(len(kept))
+            faces = rows[faces]
+            faces = faces[(faces >= 0).all(axis=1)]
+        given = self._edge_lengths is not None
+        return type(self)(
+            self.adjacency[kept][:, kept],
+            labels=self._labels[kept],
+            edge_lengths=lengths[kept][:, kept] if given else None,
+            positions=None if self._positions is None else self._positions[kept],
+            faces=None if faces is None or len(faces) == 0 else faces,
+            node_areas=None if areas is None else areas[kept],
+            attributes=None if self._attributes is None else self._attributes.iloc[kept],
+            source=f"part of {self._source.removeprefix('part of ')}",
         )
 
     @property

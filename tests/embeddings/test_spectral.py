@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.neighbors import kneighbors_graph
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -177,7 +178,7 @@ def test_unfit_label_tables_are_refused(grid, X, message):
         (
             {"n_components": 108},
             ValueError,
-            r"at most 107.*\(108 nodes less 1 components\); got 108",
+            r"at most 107.*\(108 nodes less one per connected component\); got 108",
         ),
         ({"n_components": 0}, ValueError, "n_components must be at least 1; got 0"),
         ({"n_components": 2.5}, TypeError, "n_components must be an integer; got 2.5"),
@@ -304,6 +305,20 @@ def test_coincident_rows_are_one_node(circle):
     np.testing.assert_array_equal(out[:300], SpectralEmbedder(5).fit_transform(train))
     with pytest.raises(ValueError, match="at least 2 distinct rows"):
         SpectralEmbedder().fit(np.ones((5, 2)))
+
+
+def test_the_embedding_is_in_the_order_of_the_rows(circle):
+    train = circle[0][np.random.default_rng(3).permutation(300)]
+    embedder = SpectralEmbedder(5).fit(train)
+    np.testing.assert_array_equal(embedder.embedding_, embedder.transform(train))
+    twice = SpectralEmbedder(5, component_features=False).fit(np.repeat(train, 2, axis=0))
+    np.testing.assert_array_equal(twice.embedding_, embedder.embedding_)
+
+
+def test_sparse_distances_are_explained(circle):
+    sparse = kneighbors_graph(circle[0], 5, mode="distance")
+    with pytest.raises(TypeError, match="X must be the whole matrix.*edge_lengths=X"):
+        SpectralEmbedder(2, affinity="precomputed_distances").fit(sparse)
 
 
 def test_far_clusters_are_told_apart_for_new_rows_too():

@@ -317,3 +317,22 @@ def test_points_of_any_scale_make_the_same_graph(scale):
     np.testing.assert_allclose(
         Graph.from_points(scale * points).adjacency.toarray(), expected, atol=1e-9
     )
+
+
+def test_networkx_lengths_and_positions():
+    roads = nx.Graph([("a", "b", {"km": 5.0, "lanes": 2}), ("b", "c", {"km": 1.5, "lanes": 0})])
+    nx.set_node_attributes(roads, {"a": (0, 0), "b": (3, 4), "c": (3, 5)}, "pos")
+    graph = Graph.from_networkx(roads, weight="lanes", length="km", position="pos")
+    # No edge, no length.
+    np.testing.assert_array_equal(graph.edge_lengths.toarray(), [[0, 5, 0], [5, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(graph.positions, [[0, 0], [3, 4], [3, 5]])
+    by_position = Graph.from_networkx(roads, position="pos")
+    assert by_position.edge_lengths[1, 2] == 1
+    for arguments, message in (
+        ({"length": "miles"}, "attribute of every edge of graph; the edge between 'a' and 'b'"),
+        ({"position": "place"}, "attribute of every node of graph; 'a' has none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Graph.from_networkx(roads, **arguments)
+    with pytest.raises(ValueError, match="got a multigraph, whose lengths would add up"):
+        Graph.from_networkx(nx.MultiGraph(roads), length="km")

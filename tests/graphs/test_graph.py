@@ -288,3 +288,36 @@ def test_attributes_have_distinct_columns(path):
     twice = pd.DataFrame(np.zeros((path.n_nodes, 2)), columns=["a", "a"])
     with pytest.raises(ValueError, match="attributes must have distinct columns; 'a' is repeated"):
         Graph(path.adjacency, attributes=twice)
+
+
+def test_a_subgraph_keeps_what_is_among_its_nodes():
+    square = [[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    mesh = Graph.from_mesh(square, [[0, 1, 2], [0, 2, 3]], labels=list("abcd"))
+    mesh = mesh.with_attributes(pd.DataFrame({"size": range(4)}, index=list("abcd")))
+    part = mesh.subgraph(["c", "a", "b"])
+    assert repr(part) == "<Graph: 3 nodes, 3 edges, 1 component, from part of a mesh of 2 faces>"
+    assert list(part.labels) == ["c", "a", "b"]
+    np.testing.assert_array_equal(part.faces, [[1, 2, 0]])
+    np.testing.assert_array_equal(part.positions, np.array(square)[[2, 0, 1]])
+    np.testing.assert_allclose(part.node_areas, 1 / 6)
+    assert part.attributes.loc["c", "size"] == 2
+    assert part.subgraph(["c", "a"]).faces is None
+    assert part.subgraph(["c", "a"]).edge_lengths[0, 1] == pytest.approx(2**0.5)
+    lengths = 7.0 * mesh.adjacency
+    given = Graph(mesh.adjacency, edge_lengths=lengths, node_areas=[1, 2, 3, 4]).subgraph([3, 0])
+    assert given.edge_lengths[0, 1] == 7
+    np.testing.assert_array_equal(given.node_areas, [4, 1])
+    for labels, message in (
+        ([], "at least one node"),
+        (["a", "a"], "distinct"),
+        (["z"], "'z' is not one"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mesh.subgraph(labels)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_lengths_between_positions_of_any_unit(path, scale):
+    positions = scale * np.arange(path.n_nodes)[:, None]
+    lengths = Graph(path.adjacency, positions=positions).edge_lengths
+    np.testing.assert_allclose(lengths.data, scale, rtol=1e-12)
