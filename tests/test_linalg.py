@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skginr import _linalg
 from skginr._linalg import (
     count_eigenvalues_below,
     deflate,
     factor_positive_definite,
+    one_blas_thread,
     subtract_product,
 )
 
@@ -83,3 +85,19 @@ def test_deflated_columns_are_orthogonal(order):
     deflate(block, vector)
     np.testing.assert_allclose(vector @ block, 0, atol=1e-14)
     np.testing.assert_allclose(block, expected, atol=1e-14)
+
+
+def test_one_thread_is_a_limit_for_a_while():
+    def n_threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    def fail():
+        with one_blas_thread():
+            assert n_threads() == {1}
+            raise KeyError
+
+    with threadpool_limits(2, user_api="blas"):
+        before = n_threads()
+        with pytest.raises(KeyError):
+            fail()
+        assert n_threads() == before

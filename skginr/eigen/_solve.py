@@ -5,11 +5,14 @@ component is solved by itself, so that no eigenvalue of one hides behind an equa
 eigenvalue of another.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import check_option, check_real
+from skginr._linalg import one_blas_thread
 from skginr.eigen._basis import Basis, equal_to_next, make_canonical
 from skginr.eigen._connected import (
     LEAST_TOL,
@@ -22,6 +25,11 @@ from skginr.eigen._connected import (
 )
 from skginr.graphs import components_by_size
 from skginr.laplacians import Laplacian, positive
+
+# Up to so many nodes, blocks of a few vectors are no work for several threads; nor is a full
+# matrix of so many rows.
+_ONE_THREAD_NODES = 100_000
+_ONE_THREAD_ROWS = 1_000
 
 
 def check_solver(eigen_solver: object, eigen_tol: object) -> None:
@@ -64,6 +72,8 @@ def solve(
     scale = sp.diags_array(1 / root)
     matrix = sp.csr_array(scale @ operator.stiffness @ scale)
     kernel = root * operator.kernel
+    # Each component's of unit length.
+    kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
     # One bound for all components, as for one matrix.
     bound = gershgorin_bound(matrix)
     sizes = np.bincount(components)
@@ -74,14 +84,15 @@ def solve(
         if k == 0:
             continue
         part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
-        unit = kernel[nodes] / np.linalg.norm(kernel[nodes])
         # Half of the tolerance is left for turning the vectors of equal eigenvalues.
-        problem = Problem(part, unit, k, eigen_tol * bound / 2)
+        problem = Problem(part, kernel[nodes], k, eigen_tol * bound / 2)
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
-        pairs = solve_connected(problem, solver)
-        equal = equal_to_next(pairs.values, scale=bound, residual=pairs.residual)
-        make_canonical(pairs.vectors, equal)
+        most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
+        with one_blas_thread() if len(nodes) <= most else nullcontext():
+            pairs = solve_connected(problem, solver)
+            equal = equal_to_next(pairs.values, scale=bound, residual=pairs.residual)
+            make_canonical(pairs.vectors, equal)
         parts.append((nodes, pairs))
     values, vectors = _merge(parts, n_nodes, min(n_vectors, n_available))
     residual = max((pairs.residual for _, pairs in parts), default=0.0)
