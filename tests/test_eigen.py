@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from skginr import eigen
-from skginr.eigen import _basis, _cache, _connected, _iterative, shared_basis, solve
+from skginr.eigen import SOLVERS, _basis, _cache, _connected, _iterative, shared_basis, solve
 from skginr.eigen._operators import ConjugateGradientInverse, IndefiniteError
 from skginr.graphs import Graph
 from skginr.laplacians import LAPLACIANS, laplacian
@@ -282,7 +282,9 @@ def test_auto_factors_trees_and_iterates_where_a_factor_would_fill_in():
         "tree": nx.barabasi_albert_graph(20_000, 1, seed=0),
         "star": nx.star_graph(20_000),
         "path": nx.path_graph(20_000),
+        "mesh": nx.grid_2d_graph(120, 120),
         "scale free": nx.barabasi_albert_graph(20_000, 5, seed=0),
+        "expander": nx.random_regular_graph(8, 4_000, seed=0),
     }.items():
         adjacency = nx.to_scipy_sparse_array(graph, dtype=float, format="csr")
         chosen[name] = _connected.choose_solver(problem_of(adjacency, 10), "auto")
@@ -290,7 +292,9 @@ def test_auto_factors_trees_and_iterates_where_a_factor_would_fill_in():
         "tree": "shift_invert",
         "star": "shift_invert",
         "path": "shift_invert",
+        "mesh": "shift_invert",
         "scale free": "iterative",
+        "expander": "iterative",
     }
 
 
@@ -377,9 +381,9 @@ def test_equal_eigenvalues_are_those_within_their_error():
         # Rough as they are, these agree to too few digits.
         (1e-1, [1, 1, 0, 0, 0]),
     ):
-        found = _basis.equal_to_next(values, scale=10.0, residual=residual)
+        found = _basis.equal_to_next(values, rounding=1e-11, residual=residual)
         np.testing.assert_array_equal(found, np.array(expected, dtype=bool))
-    found = _basis.equal_to_next(values, scale=1e6)
+    found = _basis.equal_to_next(values, rounding=1e-6)
     np.testing.assert_array_equal(found, [True, True, False, False, False])
 
 
@@ -442,3 +446,49 @@ def test_memory_that_is_no_folder_is_refused_before_the_work(tmp_path):
     for wrong in (tmp_path / "file", "no\0path"):
         with pytest.raises(ValueError, match="memory must be a folder that can be written to"):
             shared_basis("key", lambda n: pytest.fail("solved"), n_vectors=5, memory=wrong)
+
+
+def weakly_joined(parts, weight):
+    """The graphs one after another, the last node of each joined to the first of the next."""
+    blocks = [nx.to_scipy_sparse_array(part, dtype=float) for part in parts]
+    adjacency = sp.lil_array(sp.block_diag(blocks))
+    for start in np.cumsum([block.shape[0] for block in blocks])[:-1]:
+        adjacency[start - 1, start] = adjacency[start, start - 1] = weight
+    return sp.csr_array(adjacency)
+
+
+@pytest.mark.parametrize("solver", ["dense", "shift_invert", "iterative"])
+@pytest.mark.parametrize("tol", [1e-8, 1e-13])
+def test_chains_of_close_eigenvalues_keep_to_the_tolerance(solver, tol):
+    # A hundred eigenvalues near 0, each near the next, and the wanted reach the top.
+    operator = laplacian(weakly_joined([nx.complete_graph(10)] * 100, 1e-7))
+    basis = solve(operator, 105, eigen_solver=solver, eigen_tol=tol)
+    residual = operator.stiffness @ basis.eigenvectors - basis.eigenvectors * basis.eigenvalues
+    bound = abs(operator.stiffness).sum(axis=1).max()
+    assert np.linalg.norm(residual, axis=0).max() <= tol * bound
+    exact = np.linalg.eigvalsh(operator.stiffness.toarray())[1:106]
+    np.testing.assert_allclose(basis.eigenvalues, exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+def test_weakly_joined_expanders_are_solved_without_the_dense_solver(no_dense, solver):
+    # The square of an inverse loses the others in the rounding of the first.
+    parts = [nx.random_regular_graph(8, 300, seed=seed) for seed in range(3)]
+    operator = laplacian(weakly_joined(parts, 1e-8), "random_walk")
+    basis = solve(operator, 12, eigen_solver=solver, eigen_tol=1e-10)
+    exact = np.linalg.eigvalsh(operator.stiffness.toarray() / 8)[1:13]
+    np.testing.assert_allclose(basis.eigenvalues, exact, atol=1e-8)
+    assert (basis.eigenvalues[:2] < 1e-9).all()
+    assert basis.eigenvalues[2] > 0.1
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_weights_of_any_size(solver, scale):
+    adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.barabasi_albert_graph(700, 3, seed=1)))
+    found, expected = (
+        solve(laplacian(sp.csr_array(A, dtype=float)), 10, eigen_solver=solver)
+        for A in (scale * adjacency, adjacency)
+    )
+    np.testing.assert_allclose(found.eigenvalues, scale * expected.eigenvalues, rtol=1e-9)
+    np.testing.assert_allclose(found.eigenvectors, expected.eigenvectors, atol=1e-5)

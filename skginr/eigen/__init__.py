@@ -1,6 +1,6 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.eigen._basis import Basis, equal_to_next, fix_sign, make_canonical
+from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, fix_sign, make_canonical
 from skginr.eigen._cache import (
     clear_cache,
     folder_of,
@@ -14,6 +14,7 @@ from skginr.eigen._solve import check_solver, solve
 
 __all__ = [
     "LEAST_TOL",
+    "ROUNDING",
     "SOLVERS",
     "Basis",
     "check_solver",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Rounding of eigenvalues, as a share of the largest that the operator might have.
-_ROUNDING = 1e-12
+#: Rounding of eigenvalues, as a share of the largest that the operator might have.
+ROUNDING = 1e-12
 # Eigenvalues that agree to fewer digits are two, however rough they are.
 _CLOSE = 1e-4
 
@@ -53,7 +53,7 @@ class Basis:
 
 
 def equal_to_next(
-    values: NDArray[np.float64], *, scale: float, residual: float = 0.0
+    values: NDArray[np.float64], *, rounding: float, residual: float = 0.0
 ) -> NDArray[np.bool_]:
     """Say of each eigenvalue whether it and the next are one but for their error.
 
@@ -61,8 +61,8 @@ def equal_to_next(
     ----------
     values : ndarray of shape (n_values,)
         Sorted.
-    scale : float
-        Bound on the size of all eigenvalues of the operator.
+    rounding : float
+        Of the values.
     residual : float, default 0.0
         Of their vectors. It bounds the error, which is mostly far smaller: values must agree to
         four digits, too.
@@ -75,7 +75,7 @@ def equal_to_next(
     equal = np.zeros(len(values), dtype=bool)
     first = 0
     for i in range(1, len(values)):
-        error = max(_ROUNDING * scale, min(residual, _CLOSE * abs(values[i])))
+        error = max(rounding, min(residual, _CLOSE * abs(values[i])))
         equal[i - 1] = abs(values[i] - values[first]) <= error
         if not equal[i - 1]:
             first = i

@@ -22,13 +22,16 @@ LEAST_TOL = 1e-14
 # Up to this many nodes LAPACK on the full matrix is fastest, and complete.
 _DENSE_NODES = 500
 # Up to so many LAPACK is cheaper than a second iteration with larger blocks.
-_CHEAP_DENSE_NODES = 4_000
+_CHEAP_DENSE_NODES = 1_500
 # Beyond so many the full matrix takes gigabytes, and minutes.
 _MAX_DENSE_NODES = 12_000
-# A factorisation fills in with the square of the widest level of a breadth-first
-# search: on twelve graphs of all kinds, iterations won beyond about this width.
-_WIDEST_LEVEL = 4_000
-# Trees are cut back by so many nodes: a path has a narrow level, however long it is.
+# Of a breadth-first search, the widest level is about what a factorisation fills in, so its time
+# goes with the cube of that, and the number of levels is the degree of polynomial that reaches
+# across, so the time of an iteration goes with the edges times that. On thirty graphs of all
+# kinds iterations won where the ratio was beyond this; a narrower level is no work.
+_ITERATE_FROM = 15
+_NARROW = 1_000
+# Trees are cut back by so many nodes, since a factorisation eliminates them without fill.
 _MAX_PRUNINGS = 50
 # Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
 _BLOCK = 8
@@ -40,7 +43,12 @@ _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
 # How much stricter an iteration is made whose pairs fell short of the tolerance.
 _STRICTER = 1e-2
-_ATTEMPTS = 3
+# Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,
+# thin graphs apart, and applying the inverse twice between two orthogonalisations takes a tenth
+# to a fifth less time on meshes than once, and three times is no better. But where some
+# eigenvalues are next to nothing and others are not, as of weakly joined clusters, the ones
+# drown the others in rounding.
+_FACTORED = ((1e-8, 2), (1e-4, 1), (1e-4, 1))
 # How near to the first eigenvalue an inexact inverse is shifted; 0 cannot fail.
 _NEARNESS = (0.97, 0.8, 0.0)
 
@@ -118,26 +126,27 @@ def choose_solver(problem: Problem, eigen_solver: str) -> str:
     most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
     if problem.n <= _DENSE_NODES or most:
         return "dense"
-    return "shift_invert" if _widest_level(problem.matrix) <= _WIDEST_LEVEL else "iterative"
+    return "iterative" if _fills_in(problem.matrix) else "shift_invert"
 
 
-def _widest_level(matrix: sp.csr_array) -> int:
-    """Return the most nodes at one distance from an end of a connected graph's core."""
+def _fills_in(matrix: sp.csr_array) -> bool:
+    """Say whether a factorisation takes longer than an iteration without one."""
     core = _core(matrix)
-    n = core.shape[0]
-    if n <= _WIDEST_LEVEL:
-        return n
+    if core.shape[0] <= _NARROW:
+        return False
     indices, indptr = core.indices.astype(np.int32), core.indptr.astype(np.int32)
     edges = sp.csr_array((np.ones(core.nnz), indices, indptr), shape=core.shape)
     end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
     hops = dijkstra(edges, indices=end, unweighted=True)
-    return int(np.bincount(hops.astype(np.intp)).max())
+    levels = np.bincount(hops.astype(np.intp))
+    widest = int(levels.max())
+    return widest > _NARROW and widest**3 > _ITERATE_FROM * core.nnz * len(levels)
 
 
 def _core(matrix: sp.csr_array) -> sp.csr_array:
-    """Return ``matrix`` without its trees, which a factorisation eliminates without fill."""
+    """Return a connected ``matrix`` without its trees."""
     for _ in range(_MAX_PRUNINGS):
-        if matrix.shape[0] <= _WIDEST_LEVEL:
+        if matrix.shape[0] <= _NARROW:
             break
         # The diagonal counts.
         inner = np.diff(matrix.indptr) > 2
@@ -222,21 +231,22 @@ def is_complete(
 def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None:
     """Return pairs whose residuals, computed with the matrix itself, are small enough."""
     wanted = problem.residual
-    for _ in range(_ATTEMPTS):
-        vectors = _lanczos(problem, solver, n_block, wanted)
-        if vectors is None:
+    for attempt in range(len(_FACTORED)):
+        vectors = _lanczos(problem, solver, n_block, wanted, attempt)
+        if vectors is not None:
+            values, residual = rayleigh_ritz(problem.matrix, vectors)
+            if residual <= problem.residual:
+                return Pairs(values, vectors, residual)
+            wanted *= _STRICTER
+        elif solver != "shift_invert" or attempt > 0:
             return None
-        values, residual = rayleigh_ritz(problem.matrix, vectors)
-        if residual <= problem.residual:
-            return Pairs(values, vectors, residual)
-        wanted *= _STRICTER
     return None
 
 
 def _lanczos(
-    problem: Problem, solver: str, n_block: int, residual: float
+    problem: Problem, solver: str, n_block: int, residual: float, attempt: int
 ) -> NDArray[np.float64] | None:
-    """Return vectors that span the pairs, to about ``residual``."""
+    """Return vectors that span the pairs, to about ``residual``; None if that fails."""
     matrix, kernel, k = problem.matrix, problem.kernel, problem.k
     size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
 
@@ -246,7 +256,8 @@ def _lanczos(
         )
 
     if solver == "shift_invert":
-        return largest(FactoredInverse(matrix, kernel, residual))
+        shift, power = _FACTORED[attempt]
+        return largest(FactoredInverse(matrix, kernel, residual, shift=shift, power=power))
     for nearness in _NEARNESS:
         try:
             return largest(iterative_operator(matrix, kernel, k, residual, problem.bound, nearness))

@@ -59,8 +59,9 @@ def _filter(
     # Ritz values lie inside the spectrum: an end may be beyond by what they are coupled to.
     high = min(bound, values[-1] + float(np.linalg.norm(space.coupling, 2)))
     # Of a multiple eigenvalue many of these are copies, and one that is wanted is none to hold
-    # down.
+    # down. If that leaves none, the filter only tells the wanted apart.
     low = max(values[k + _N_BLOCK], values[k - 1] + _CLEAR * (values[k - 1] - values[0]))
+    high = max(high, low + _CLEAR * (low - values[0]))
     return ChebyshevFilter(matrix, kernel, residual, smallest=values[0], low=low, high=high)
 
 

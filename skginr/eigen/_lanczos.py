@@ -15,6 +15,11 @@ _VANISHED = 1e-13
 _SHORT = 1e-8
 # Steps between two checks where nothing is known of how fast residuals fall.
 _LEAST_WAIT = 3
+# Steps without progress, at least, after which an iteration is given up.
+_PATIENCE = 40
+# A tolerance below this share of the largest theta is lost in rounding, with room for rough
+# estimates.
+_ROUNDING = 1e-19
 # Rows that are multiplied at a time where the result takes the place of a factor.
 _CHUNK = 8192
 
@@ -64,7 +69,8 @@ def largest_eigenvectors(
     Returns
     -------
     ndarray of shape (n, k) or None
-        Nearly orthonormal; None if ``max_steps`` were not enough.
+        Nearly orthonormal; None if ``max_steps`` were not enough, or the tolerance of small
+        theta is lost in the rounding of large ones.
 
     References
     ----------
@@ -82,7 +88,8 @@ def largest_eigenvectors(
         if full or step >= progress.next_check:
             theta, ritz = space.ritz_pairs(k)
             ends = space.coupling @ ritz[-n_block:]
-            excess = float((np.linalg.norm(ends, axis=0) / operator.tolerance(theta)).max())
+            tolerance = operator.tolerance(theta)
+            excess = float((np.linalg.norm(ends, axis=0) / tolerance).max())
             if excess <= 1:
                 space.rotate(ritz)
                 # A copy, since a part of the basis would keep all of it in memory.
@@ -90,6 +97,9 @@ def largest_eigenvectors(
                 # Half a step more for nothing: the residuals lie in the next block.
                 subtract_product(vectors, space.block, -ends / theta)
                 return vectors
+            lost = tolerance.min() < _ROUNDING * theta[0]
+            if lost or progress.has_stalled(step, excess):
+                return None
             progress.record(step, excess)
         if full:
             space.restart(max(k + n_block, (k + space.size) // 2))
@@ -103,6 +113,13 @@ class Progress:
     def __init__(self, first_check: int) -> None:
         self.next_check = first_check
         self._last: tuple[int, float] | None = None
+        self._best = 0, np.inf
+
+    def has_stalled(self, step: int, excess: float) -> bool:
+        """Say whether the excess has not halved for as long as it took to fall so far."""
+        if excess < self._best[1] / 2:
+            self._best = step, excess
+        return not np.isfinite(excess) or step - self._best[0] > max(_PATIENCE, self._best[0])
 
     def record(self, step: int, excess: float) -> None:
         """Set the next check where residuals, falling twice as fast, meet their tolerance.

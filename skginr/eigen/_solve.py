@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skginr._checks import check_option, check_real
 from skginr._linalg import one_blas_thread
-from skginr.eigen._basis import Basis, equal_to_next, make_canonical
+from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, make_canonical
 from skginr.eigen._connected import (
     LEAST_TOL,
     SOLVERS,
@@ -74,8 +74,12 @@ def solve(
     kernel = root * operator.kernel
     # Each component's of unit length.
     kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
-    # One bound for all components, as for one matrix.
-    bound = gershgorin_bound(matrix)
+    # One bound for all components, as for one matrix; and in a unit near it, a power of two, since
+    # squares of numbers far from 1 leave the range of floats.
+    bound, exponent = np.frexp(gershgorin_bound(matrix))
+    matrix.data = np.ldexp(matrix.data, -exponent)
+    # Half of the tolerance is left for turning the vectors of equal eigenvalues.
+    rounding = min(ROUNDING, eigen_tol / 2) * bound
     sizes = np.bincount(components)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
     iterated = False
@@ -84,19 +88,19 @@ def solve(
         if k == 0:
             continue
         part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
-        # Half of the tolerance is left for turning the vectors of equal eigenvalues.
         problem = Problem(part, kernel[nodes], k, eigen_tol * bound / 2)
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
         most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
         with one_blas_thread() if len(nodes) <= most else nullcontext():
             pairs = solve_connected(problem, solver)
-            equal = equal_to_next(pairs.values, scale=bound, residual=pairs.residual)
+            equal = equal_to_next(pairs.values, rounding=rounding, residual=pairs.residual)
             make_canonical(pairs.vectors, equal)
         parts.append((nodes, pairs))
     values, vectors = _merge(parts, n_nodes, min(n_vectors, n_available))
     residual = max((pairs.residual for _, pairs in parts), default=0.0)
-    equal = equal_to_next(values, scale=bound, residual=residual)
+    equal = equal_to_next(values, rounding=rounding, residual=residual)
+    values = np.ldexp(values, exponent)
     vectors /= root[:, None]
     mass = operator.mass.copy()
     for array in (values, vectors, mass, components, equal):

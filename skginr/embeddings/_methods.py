@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import check_points
-from skginr.eigen import LEAST_TOL, Basis, equal_to_next, solve
+from skginr.eigen import LEAST_TOL, ROUNDING, Basis, equal_to_next, solve
 from skginr.embeddings._embedding import Embedding, NewNodes
 from skginr.embeddings._isomap import (
     Landmarks,
@@ -189,7 +189,7 @@ class Isomap:
         n_available = graph.n_nodes - graph.n_components
         if len(values) < n_vectors:
             n_available = len(values)
-        equal = equal_to_next(values, scale=values.max(initial=0.0))
+        equal = equal_to_next(values, rounding=ROUNDING * values.max(initial=0.0))
         return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available, equal)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
