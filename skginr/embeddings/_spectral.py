@@ -97,7 +97,8 @@ default "combinatorial"
         For ``method="diffusion_map"``: how much of the density of nodes to take out, A
         becoming D^-alpha A D^-alpha. 0 leaves it in; at 1 only the shape remains.
     diffusion_time : float, default 1.0
-        For ``method="diffusion_map"``: steps of the walk. 0 fades nothing.
+        For ``method="diffusion_map"``: steps of the walk. 0 fades nothing. For parts of a step,
+        negative eigenvalues keep their sign.
     n_landmarks : int or "auto", default "auto"
         For ``method="isomap"``: nodes from which distances are computed, spread evenly. About
         half as many coordinates can be found. "auto" means every node up to 3,000 of them,
