@@ -7,6 +7,7 @@ without one a polynomial of the matrix, or the inverse by conjugate gradients.
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy, ddot, dscal
 
 from skginr._linalg import deflate, positive_definite_solver, subtract_product
 
@@ -139,7 +140,10 @@ class ChebyshevFilter:
 
 
 class ConjugateGradientInverse:
-    """x -> (M - shift I)^-1 x, by conjugate gradients on all columns at once.
+    """x -> (M - shift I)^-1 x, by conjugate gradients on all columns as one vector.
+
+    One step length for all: the columns are alike, so that they need as many steps as with their
+    own, and arithmetic on one long vector takes half of the time.
 
     Preconditioned by the diagonal, which tames graphs with hubs. Where the wanted eigenvalues
     lie close together far from zero, as there, a shift near the first tells them apart.
@@ -151,7 +155,7 @@ class ConjugateGradientInverse:
     shift : float
         Less than the smallest eigenvalue outside the kernel.
     accuracy : float
-        Residual of a solution relative to the right-hand side.
+        Residual of a block of solutions relative to the right-hand sides.
 
     Raises
     ------
@@ -181,24 +185,25 @@ class ConjugateGradientInverse:
         """Return the operator times ``block``."""
         residual = np.ascontiguousarray(block * self._scale)
         solution, direction = np.zeros_like(residual), residual.copy()
-        square = _column_dot(residual, residual)
+        # The same numbers as vectors.
+        r, x, d = (array.reshape(-1) for array in (residual, solution, direction))
+        square = ddot(r, r)
         enough = self._accuracy**2 * square
         for _ in range(_MAX_INNER_STEPS):
             image = self._matrix @ direction
             lifted = self._lift * (self._scaled_kernel @ direction)
             subtract_product(image, -self._scaled_kernel[:, None], lifted[None])
-            curvature = _column_dot(direction, image)
-            if (curvature <= 0).any():
+            curvature = ddot(d, image.reshape(-1))
+            if curvature <= 0:
                 raise IndefiniteError
-            # Products with a diagonal: broadcasting over eight columns takes twice as long.
-            step = np.diag(square / curvature)
-            subtract_product(solution, direction, -step)
-            subtract_product(residual, image, step)
-            before, square = square, _column_dot(residual, residual)
-            if (square <= enough).all():
+            step = square / curvature
+            daxpy(d, x, a=step)
+            daxpy(image.reshape(-1), r, a=-step)
+            before, square = square, ddot(r, r)
+            if square <= enough:
                 break
-            previous, direction = direction, residual.copy()
-            subtract_product(direction, previous, np.diag(-square / before))
+            dscal(square / before, d)
+            daxpy(r, d)
         return self._scale * solution
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -230,7 +235,3 @@ class Complement:
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted."""
         return np.full(len(theta), self._residual)
-
-
-def _column_dot(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.einsum("ij,ij->j", x, y)
