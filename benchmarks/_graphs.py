@@ -4,27 +4,18 @@ Run as a script it makes one and saves it: large hulls take memory, which the pr
 that starts the measurements should not carry.
 """
 
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 
-def bunny(file="bun_zipper.ply"):
+def bunny(resolution=1):
     """Edges of the Stanford bunny, largest component."""
-    lines = Path(os.environ["SKGINR_DATA"], "bunny", file).read_text().splitlines()
-    n_points, n_faces = (
-        int(line.split()[2])
-        for line in lines
-        if line.startswith(("element vertex", "element face"))
-    )
-    start = lines.index("end_header") + 1
-    points = np.loadtxt(lines[start : start + n_points], usecols=(0, 1, 2))
-    faces = np.loadtxt(lines[start + n_points :][:n_faces], usecols=(1, 2, 3), dtype=int)
-    return largest_component(mesh_edges(faces, n_points), points)
+    from skginr.datasets import fetch_bunny
+
+    graph = fetch_bunny(resolution)
+    return graph.adjacency, graph.positions
 
 
 def sphere(n):
@@ -53,15 +44,9 @@ def mesh_edges(faces, n):
     return edges
 
 
-def largest_component(adjacency, points):
-    labels = connected_components(adjacency, directed=False)[1]
-    keep = np.flatnonzero(labels == np.bincount(labels).argmax())
-    return adjacency[keep][:, keep], points[keep]
-
-
 GRAPHS = {
     "bunny": bunny,
-    "bunny-small": lambda: bunny("bun_zipper_res2.ply"),
+    "bunny-small": lambda: bunny(2),
     "sphere-16384": lambda: sphere(16_384),
     "sphere-262144": lambda: sphere(262_144),
     "sphere-1048576": lambda: sphere(1_048_576),

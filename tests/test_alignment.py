@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 
 from skginr import Graph, SpectralEmbedder
 from skginr.alignment import align
+from skginr.datasets import fetch_bunny
 
 
 class Turned(SpectralEmbedder):
@@ -309,15 +310,7 @@ def test_shared_is_checked(mesh, grid):
 
 @pytest.fixture(scope="module")
 def bunny(data_root):
-    lines = (data_root / "bunny" / "bun_zipper_res2.ply").read_text().splitlines()
-    start = lines.index("end_header") + 1
-    n_vertices, n_faces = (
-        int(line.split()[2]) for line in lines[:start] if line.startswith("element")
-    )
-    rows = [line.split() for line in lines[start : start + n_vertices + n_faces]]
-    vertices = np.array([row[:3] for row in rows[:n_vertices]], dtype=float)
-    faces = np.array([row[1:4] for row in rows[n_vertices:]], dtype=int)
-    return without(Graph.from_mesh(vertices, faces), 0.0)
+    return fetch_bunny(resolution=2)
 
 
 def test_the_bunny_after_a_fifth_of_it_was_deleted(bunny):

@@ -1,5 +1,12 @@
-"""Real signals on real graphs: shipped in a package (``load_*``) or on disk (``fetch_*``)."""
+"""Signals on graphs: shipped (``load_*``), on disk (``fetch_*``) or generated (``make_*``)."""
 
+from skginr.datasets._bunny import fetch_bunny
+from skginr.datasets._reaction_diffusion import make_reaction_diffusion
 from skginr.datasets._us_counties import fetch_us_election, load_us_unemployment
 
-__all__ = ["fetch_us_election", "load_us_unemployment"]
+__all__ = [
+    "fetch_bunny",
+    "fetch_us_election",
+    "load_us_unemployment",
+    "make_reaction_diffusion",
+]
