@@ -142,14 +142,14 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         ) from error
 
 
-def warn(message: str) -> None:
-    """Warn, at the line outside of this library and scikit-learn that led here."""
-    inside = ("skginr.", "sklearn.", "joblib.")
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line outside of this library and those it runs in that led here."""
+    inside = ("skginr.", "sklearn.", "joblib.", "skorch.")
     level = 1
     caller: FrameType | None = sys._getframe()
     while caller is not None and caller.f_globals.get("__name__", "").startswith(inside):
         level, caller = level + 1, caller.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def unchanged_on_error(method: Callable[_P, _R]) -> Callable[_P, _R]:

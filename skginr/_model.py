@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from skginr._batches import TensorBatches, TensorTable
+from skginr._checks import warn
 from skginr._presets import NETWORK_SETTINGS, Settings
-from skginr._training import EVALUATION_ROWS, Net, WeightedMSELoss
+from skginr._stopping import EVALUATION_ROWS
+from skginr._training import Net, WeightedMSELoss
 from skginr.nn import SIREN
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -99,7 +101,16 @@ class Model:
                 f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
                 f"dtype='float64'."
             )
-        return torch.from_numpy(array).to(self.net.device)
+        tensor = torch.from_numpy(array)
+        try:
+            return tensor.to(self.net.device)
+        except torch.OutOfMemoryError:
+            # skorch moves every batch to the device that is not there yet.
+            warn(
+                f"{name} does not fit on {self.net.device} and stays in the memory of the machine: "
+                f"batches are copied step by step."
+            )
+            return tensor
 
 
 def build_net(
@@ -136,6 +147,8 @@ def build_net(
     known = inspect.signature(own["optimizer"]).parameters
     if "weight_decay" in known:
         own.setdefault("optimizer__weight_decay", settings.weight_decay)
+    if "betas" in known:
+        own.setdefault("optimizer__betas", settings.betas)
     if own["optimizer"] is torch.optim.AdamW:
         own.setdefault("optimizer__fused", True)
     return Net(**own).initialize()

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+#: Epochs that no training reaches.
+NO_LIMIT = 1_000_000
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,18 +21,30 @@ class Settings:
     skip: bool
     learning_rate: float
     weight_decay: float
+    betas: tuple[float, float]
     schedule: str
     batch_size: int | str
     sampling: str
     max_epochs: int | str
     patience: int | str
+    target_score: float | str
+    max_time: float | str
+    validation: float | str
     # With max_epochs="auto": no fewer epochs than the first, nor steps than the second.
+    # Without meaning for the schedule "anytime", which goes on until converged.
     auto_epochs: tuple[int, int]
+
+    @property
+    def goes_on_until_converged(self) -> bool:
+        """Whether no number of epochs ends the training."""
+        return self.max_epochs == "auto" and self.schedule == "anytime"
 
     def n_epochs(self, steps_per_epoch: int) -> int:
         """Return ``max_epochs``, worked out where it is "auto"."""
         if self.max_epochs != "auto":
             return int(self.max_epochs)
+        if self.goes_on_until_converged:
+            return NO_LIMIT
         epochs, steps = self.auto_epochs
         return max(epochs, math.ceil(steps / steps_per_epoch))
 
@@ -48,11 +63,15 @@ PRESETS = {
         skip=False,
         learning_rate=2e-3,
         weight_decay=0.01,
+        betas=(0.9, 0.999),
         schedule="cosine",
         batch_size=256,
         sampling="shuffle",
         max_epochs="auto",
         patience="off",
+        target_score="off",
+        max_time="off",
+        validation="off",
         auto_epochs=(10, 200),
     ),
     # Every node was observed, and is to be memorised.
@@ -61,17 +80,21 @@ PRESETS = {
         n_layers=4,
         activation="sine",
         omega_0=1.0,
-        first_gain=4.0,
+        first_gain=6.0,
         hidden_gain=2.0,
         zero_output=True,
         skip=False,
-        learning_rate=2e-3,
+        learning_rate=4e-3,
         weight_decay=0.0,
-        schedule="cosine",
+        betas=(0.8, 0.97),
+        schedule="anytime",
         batch_size=2048,
         sampling="shuffle",
         max_epochs="auto",
         patience="off",
+        target_score=0.9999,
+        max_time="off",
+        validation="off",
         auto_epochs=(50, 900),
     ),
     # Grattarola and Vandergheynst 2022: network, initialisation and training.
@@ -86,13 +109,17 @@ PRESETS = {
         skip=True,
         learning_rate=1e-4,
         weight_decay=0.01,
+        betas=(0.9, 0.999),
         schedule="plateau",
         batch_size=5000,
         sampling="draw",
         max_epochs="auto",
         patience=5000,
+        target_score="off",
+        max_time="off",
+        validation="off",
         # The paper sets no limit but patience.
-        auto_epochs=(1_000_000, 0),
+        auto_epochs=(NO_LIMIT, 0),
     ),
 }
 

@@ -24,14 +24,10 @@ from skginr._checks import (
 )
 from skginr._model import DTYPES, Model, TargetScale, build_net, resolve_device
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
-from skginr._training import (
-    BestWeights,
-    EpochBar,
-    RecordRate,
-    StopOnDivergence,
-    schedule_callback,
-    train,
-)
+from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
+from skginr._stopping import BestWeights, StopRules
+from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
+from skginr._validation import BlockSplit
 
 # skorch's names of what has a hyper-parameter of its own.
 _OWN_PARAMS = {
@@ -54,25 +50,34 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     output at a time. The network and its training come from a preset, and every
     hyper-parameter left at None is the preset's:
 
-    =============== ========= =========== ===========
-    hyper-parameter "predict" "represent" "paper"
-    =============== ========= =========== ===========
-    hidden_units    128       256         512
-    n_layers        4         4           6
-    activation      "sine"    "sine"      "sine"
-    omega_0         1         1           30
-    first_gain      1.2       4           "siren"
-    hidden_gain     1         2           1
-    zero_output     True      True        False
-    skip            False     False       True
-    learning_rate   2e-3      2e-3        1e-4
-    weight_decay    0.01      0           0.01
-    schedule        "cosine"  "cosine"    "plateau"
-    batch_size      256       2048        5000
-    sampling        "shuffle" "shuffle"   "draw"
-    max_epochs      "auto"    "auto"      "auto"
-    patience        "off"     "off"       5000
-    =============== ========= =========== ===========
+    =============== ============ ============ ============
+    hyper-parameter "predict"    "represent"  "paper"
+    =============== ============ ============ ============
+    hidden_units    128          256          512
+    n_layers        4            4            6
+    activation      "sine"       "sine"       "sine"
+    omega_0         1            1            30
+    first_gain      1.2          6            "siren"
+    hidden_gain     1            2            1
+    zero_output     True         True         False
+    skip            False        False        True
+    learning_rate   2e-3         4e-3         1e-4
+    weight_decay    0.01         0            0.01
+    betas           (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
+    schedule        "cosine"     "anytime"    "plateau"
+    batch_size      256          2048         5000
+    sampling        "shuffle"    "shuffle"    "draw"
+    max_epochs      "auto"       "auto"       "auto"
+    patience        "off"        "off"        5000
+    target_score    "off"        0.9999       "off"
+    max_time        "off"        "off"        "off"
+    validation      "off"        "off"        "off"
+    =============== ============ ============ ============
+
+    Training ends by whichever comes first of ``max_epochs``, ``patience``, ``target_score`` and
+    ``max_time``; ``stop_reason_`` says which. However it ends, the best weights seen are kept.
+    Where the loss is lost, training goes on from the best weights at a quarter of the rate, with
+    a ConvergenceWarning, three times at most.
 
     Parameters
     ----------
@@ -101,20 +106,35 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         Of AdamW; its largest value under a schedule.
     weight_decay : float, optional
         Of AdamW.
-    schedule : {"cosine", "plateau", "constant"}, optional
-        Rise over 5% of the steps, then fall along a cosine; halve after 1000 epochs
-        without a better loss; or stay.
+    betas : pair of float, optional
+        Of AdamW: how slowly the means of gradients and their squares forget.
+    schedule : {"anytime", "cosine", "plateau", "constant"}, optional
+        Of the learning rate. "anytime": rise over 25 steps, then fall as
+        (1 + step / 100)^-2, whenever training is to end, and average the weights over the last
+        steps; "cosine": rise over 5% of the steps, then fall along a cosine; "plateau": halve
+        after 1000 epochs without a better loss; "constant": stay.
     batch_size : int or "all", optional
         Rows per step at most, split evenly. "all" makes one step per epoch.
     sampling : {"shuffle", "draw"}, optional
         An epoch is every row once in random order, or one random draw of
         ``batch_size`` rows.
     max_epochs : int or "auto", optional
-        Epochs of training. "auto" means at least 10 epochs and 200 steps ("predict"),
-        50 epochs and 900 steps ("represent"), or until ``patience`` ends ("paper").
+        Epochs of training. "auto" means with ``schedule="anytime"`` until it has converged: the
+        loss fell by less than a tenth while the training became twice as long. Otherwise it
+        means at least 10 epochs and 200 steps ("predict"), 50 epochs and 900 steps
+        ("represent"), or until ``patience`` ends ("paper").
     patience : int or "off", optional
-        Epochs without a better loss after which training stops. However it ends, the
-        best weights seen are kept.
+        Epochs without a better loss after which training stops.
+    target_score : float or "off", optional
+        R² of all training rows (with ``validation``, of those held out) at which training
+        stops, below 1.
+    max_time : float or "off", optional
+        Seconds after which training stops, also within an epoch. Best with
+        ``schedule="anytime"``, which does not count on a last step.
+    validation : float or "off", optional
+        Share of the rows, between 0 and 1, held out in blocks of neighbouring rows to see how
+        the network does between those it trains on: their loss picks the weights and stops the
+        training.
     dtype : {"float32", "float64"}, default "float32"
         Precision of the network.
     device : str, default "auto"
@@ -131,11 +151,12 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         training may change.
     callbacks : list of skorch callbacks, optional
         Added to those that run the training, as they are: one that keeps notes keeps
-        them. One that raises KeyboardInterrupt ends the training.
+        them. One that raises KeyboardInterrupt ends the training. The history has losses of
+        epochs, not of batches, which would wait for the device.
     net_params : dict, optional
         Any argument of :class:`skorch.NeuralNetRegressor` that has no parameter here,
-        such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. With a
-        ``train_split``, the weights kept are those of the best validation loss.
+        such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. A
+        ``train_split`` takes the place of ``validation``.
 
     Attributes
     ----------
@@ -146,7 +167,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         ``max_epochs`` worked out.
     history_ : pandas.DataFrame
         One row per epoch: ``train_loss`` (of the standardised target), ``dur`` in
-        seconds, ``lr`` and whatever callbacks recorded.
+        seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), and whatever
+        callbacks recorded.
     n_epochs_ : int
         Epochs trained in all.
     stop_reason_ : str
@@ -161,7 +183,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     ValueError
         If a hyper-parameter is out of range, X or y is not finite, or lengths differ.
     FloatingPointError
-        If training diverges. The last fitted model, if any, is kept.
+        If training diverges beyond repair. The last fitted model, if any, is kept.
 
     References
     ----------
@@ -175,11 +197,11 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     >>> import numpy as np
     >>> from skginr import SIRENRegressor
     >>> X = np.linspace(-2, 2, 200).reshape(-1, 1)
-    >>> model = SIRENRegressor("represent", random_state=0, max_epochs=200)
+    >>> model = SIRENRegressor("represent", random_state=0)
     >>> model.fit(X, np.sin(5 * X[:, 0])).score(X, np.sin(5 * X[:, 0])) > 0.99
     True
-    >>> model.stop_reason_
-    'reached max_epochs=200'
+    >>> model.stop_reason_.split(" (")[0]
+    'reached target_score=0.9999'
     """
 
     def __init__(
@@ -196,11 +218,15 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         skip: bool | None = None,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
+        betas: tuple[float, float] | None = None,
         schedule: str | None = None,
         batch_size: int | str | None = None,
         sampling: str | None = None,
         max_epochs: int | str | None = None,
         patience: int | str | None = None,
+        target_score: float | str | None = None,
+        max_time: float | str | None = None,
+        validation: float | str | None = None,
         dtype: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -220,11 +246,15 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         self.skip = skip
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.betas = betas
         self.schedule = schedule
         self.batch_size = batch_size
         self.sampling = sampling
         self.max_epochs = max_epochs
         self.patience = patience
+        self.target_score = target_score
+        self.max_time = max_time
+        self.validation = validation
         self.dtype = dtype
         self.device = device
         self.random_state = random_state
@@ -261,18 +291,18 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
         steps = model.set_batches(table, settings.batch_size)
         n_epochs = settings.n_epochs(steps)
-        patience = n_epochs if settings.patience == "off" else int(settings.patience)
-        best = BestWeights(patience)
+        best = BestWeights(_rules(settings), average=settings.schedule == "anytime")
+        schedule = Schedule(factor_of(settings.schedule, n_epochs * steps))
         train(
             model.net,
             table,
             n_epochs=n_epochs,
             learning_rate=settings.learning_rate,
+            max_time=best.rules.max_time,
             callbacks=[
                 *_named(
-                    divergence=StopOnDivergence(),
-                    schedule=schedule_callback(settings.schedule, n_epochs * steps),
-                    rate=RecordRate(),
+                    schedule=schedule,
+                    divergence=RepairDivergence(best, schedule),
                     progress=EpochBar(n_epochs) if self.verbose == 1 else None,
                 ),
                 *(self.callbacks or []),
@@ -281,12 +311,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             ],
         )
         self._keep(model, settings, max_epochs=n_epochs)
-        if best.stopped_:
-            self.stop_reason_ = f"no better {best.monitor_} for {patience} epochs"
-        elif model.net.stop_requested_:
-            self.stop_reason_ = "stopped by a callback"
-        else:
-            self.stop_reason_ = f"reached max_epochs={n_epochs}"
+        stopped = "stopped by a callback" if model.net.stop_requested_ else None
+        self.stop_reason_ = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
         return self
 
     @unchanged_on_error
@@ -318,7 +344,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             n_epochs=1,
             learning_rate=settings.learning_rate,
             callbacks=[
-                *_named(divergence=StopOnDivergence(), rate=RecordRate()),
+                *_named(schedule=Schedule(Constant()), divergence=StopOnDivergence()),
                 *(self.callbacks or []),
             ],
         )
@@ -375,13 +401,22 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         check_flag("skip", settings.skip)
         check_real("learning_rate", settings.learning_rate, minimum=0, strict=True)
         check_real("weight_decay", settings.weight_decay, minimum=0)
-        check_option("schedule", settings.schedule, ("cosine", "plateau", "constant"))
+        _check_betas(settings.betas)
+        check_option("schedule", settings.schedule, SCHEDULES)
         check_option("sampling", settings.sampling, ("shuffle", "draw"))
         for name, word in (("batch_size", "all"), ("max_epochs", "auto"), ("patience", "off")):
             check_count(name, getattr(settings, name), minimum=1, word=word)
+        _check_below_one("target_score", settings.target_score, minimum=-np.inf)
+        _check_below_one("validation", settings.validation, minimum=0)
+        check_real("max_time", settings.max_time, minimum=0, strict=True, word="off")
         check_option("dtype", self.dtype, DTYPES)
         check_flag("warm_start", self.warm_start)
         _check_net_params(self.net_params)
+        if settings.validation != "off" and "train_split" in (self.net_params or {}):
+            raise ValueError(
+                f"validation={settings.validation} and net_params={{'train_split': ...}} both hold "
+                f"rows out. Give one of the two."
+            )
         if self.verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
         _check_callbacks(self.callbacks)
@@ -460,9 +495,14 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             dtype=self.dtype,
             device=resolve_device(self.device),
             verbose=int(self.verbose > 1),
-            net_params=self.net_params or {},
+            net_params=self._validation_split(settings, seed) | (self.net_params or {}),
         )
         return Model(net, scale, seed, self.dtype)
+
+    @staticmethod
+    def _validation_split(settings: Settings, seed: int) -> dict[str, Any]:
+        held_out = settings.validation != "off"
+        return {"train_split": BlockSplit(float(settings.validation), seed)} if held_out else {}
 
     def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""
@@ -497,6 +537,30 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
 
 def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:
     return [(name, callback) for name, callback in callbacks.items() if callback is not None]
+
+
+def _rules(settings: Settings) -> StopRules:
+    """Return when the training is to stop; what is off is None."""
+    given = {
+        name: None if (value := getattr(settings, name)) == "off" else value
+        for name in ("patience", "target_score", "max_time")
+    }
+    return StopRules(**given, until_converged=settings.goes_on_until_converged)
+
+
+def _check_below_one(name: str, value: Any, *, minimum: float) -> None:
+    check_real(name, value, minimum=minimum, strict=True, word="off")
+    if value != "off" and value >= 1:
+        raise ValueError(f"{name} must be below 1; got {value}.")
+
+
+def _check_betas(betas: Any) -> None:
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, such as (0.9, 0.999); got {betas!r}.")
+    for beta in betas:
+        check_real("betas", beta, minimum=0)
+        if beta >= 1:
+            raise ValueError(f"betas must be below 1; got {betas}.")
 
 
 def _check_callbacks(callbacks: Any) -> None:

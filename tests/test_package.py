@@ -29,6 +29,9 @@ LAYERS = [
     "smoothing",
     "nn",
     "_batches",
+    "_validation",
+    "_schedules",
+    "_stopping",
     "_training",
     "_presets",
     "_model",
@@ -83,7 +86,16 @@ def test_builders_do_not_import_the_graph():
 
 
 def test_torch_stays_in_its_modules():
-    may = {"nn", "_batches", "_training", "_model", "regression"}
+    may = {
+        "nn",
+        "_batches",
+        "_validation",
+        "_schedules",
+        "_stopping",
+        "_training",
+        "_model",
+        "regression",
+    }
     for path in PACKAGE.rglob("*.py"):
         if layer_of(_module(path)) not in may:
             roots = {

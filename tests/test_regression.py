@@ -2,13 +2,18 @@ import ast
 import dataclasses
 import io
 import pickle
+import re
+import time
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.spatial import cKDTree
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import (
     GridSearchCV,
@@ -22,7 +27,11 @@ from skorch.dataset import ValidSplit
 from skorch.exceptions import DeviceWarning
 
 from skginr import SIRENRegressor, SpectralEmbedder
+from skginr._batches import TensorTable
 from skginr._presets import PRESETS, Settings
+from skginr._schedules import Anytime, HalveOnPlateau, WarmupCosine
+from skginr._stopping import TailAverage
+from skginr._validation import BlockSplit
 
 QUICK = {"max_epochs": 15, "hidden_units": 32, "random_state": 0}
 
@@ -174,19 +183,45 @@ def test_the_paper_preset_is_the_papers():
     # The defaults of torch's AdamW but for the rate.
     assert (group["lr"], group["betas"], group["eps"]) == (1e-4, (0.9, 0.999), 1e-8)
     assert group["weight_decay"] == 0.01
-    schedule = dict(model.net_.callbacks_)["schedule"]
-    assert schedule.policy is torch.optim.lr_scheduler.ReduceLROnPlateau
-    assert (schedule.kwargs["factor"], schedule.kwargs["patience"]) == (0.5, 1000)
+    assert isinstance(dict(model.net_.callbacks_)["schedule"].factor, HalveOnPlateau)
     # 50 nodes make one step of 5,000.
-    assert [len(row["batches"]) for row in model.net_.history] == [1]
-    assert model.net_.history[0, "batches", 0, "train_batch_size"] == 5000
+    assert [row["train_batch_count"] for row in model.net_.history] == [1]
+    ((X, y),) = model.net_.get_iterator(table_of(50, 99), training=True)
+    assert (len(X), len(y)) == (5000, 5000)
+    # Six linear layers with biases; the input enters the fourth again.
+    widths = [(99, 512), (512, 512), (512, 512), (512 + 99, 512), (512, 512), (512, 1)]
+    n_parameters = sum((n_in + 1) * n_out for n_in, n_out in widths)
+    assert sum(p.numel() for p in model.net_.module_.parameters()) == n_parameters
+    # The weights of SIREN: uniform in 1/n first, then in sqrt(6/n)/omega_0.
+    layers = model.net_.module_.layers
+    assert layers[0].weight.abs().max().item() == pytest.approx(1 / 99, abs=2e-4)
+    assert layers[1].weight.abs().max().item() == pytest.approx(np.sqrt(6 / 512) / 30, abs=2e-4)
+
+
+def table_of(n_rows, n_inputs):
+    return TensorTable(torch.zeros(n_rows, n_inputs), torch.zeros(n_rows, 1))
+
+
+def test_the_papers_rate_is_halved_as_by_torchs_plateau():
+    losses = 1 + np.random.default_rng(0).random(6000)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1000)
+    factor, ours = HalveOnPlateau(), []
+    expected = []
+    for epoch, loss in enumerate(losses):
+        theirs.step(loss)
+        expected.append(optimizer.param_groups[0]["lr"])
+        ours.append(factor(epoch, losses[: epoch + 1].tolist()))
+    assert ours == expected
+    assert ours[-1] < 0.2
 
 
 def test_given_hyper_parameters_win_over_the_preset(wave):
     X, y = wave
     model = SIRENRegressor("represent", hidden_units=16, skip=True, **{"max_epochs": 2}).fit(X, y)
     assert model.settings_["hidden_units"] == 16
-    assert model.settings_["first_gain"] == 4.0
+    assert model.settings_["first_gain"] == 6.0
     assert [layer.in_features for layer in model.net_.module_.layers] == [2, 16, 18, 16]
 
 
@@ -207,9 +242,7 @@ def test_history_shows_the_fall_and_the_schedule(wave):
 
 
 def test_the_rate_rises_then_falls_to_zero():
-    from skginr._training import WarmupCosine
-
-    factor = np.array([WarmupCosine(200)(step) for step in range(201)])
+    factor = np.array([WarmupCosine(200)(step, []) for step in range(201)])
     assert factor[9] == 1.0
     assert (np.diff(factor[:10]) > 0).all()
     assert (np.diff(factor[10:]) < 0).all()
@@ -234,21 +267,182 @@ def test_the_best_weights_are_returned_and_the_reason_given(wave):
     X, y = wave
     spoilt = SIRENRegressor(
         batch_size="all", schedule="constant", learning_rate=1e-4, max_epochs=60, patience=5,
-        random_state=0, callbacks=[Derail(30, 50.0)],
+        random_state=0, callbacks=[Derail(30, 2.0)],
     ).fit(X, y)  # fmt: skip
     assert spoilt.stop_reason_ == "no better train_loss for 5 epochs"
     assert spoilt.n_epochs_ == 34
-    assert np.abs(spoilt.predict(X)).max() < 2
+    assert 0 < spoilt.score(X, y) < 0.2
+
+
+class AlwaysDerail(Callback):
+    """Spoils the weights in every epoch from the fourth on."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) >= 3:
+            with torch.no_grad():
+                net.module_.layers[-1].bias.fill_(np.nan)
 
 
 def test_divergence_is_an_error_and_leaves_no_model(wave):
     X, y = wave
-    model = SIRENRegressor(callbacks=[Derail(3, np.nan)], **QUICK)
-    with pytest.raises(
-        FloatingPointError, match="diverged: the loss is nan in epoch 3.*learning_rate"
+    model = SIRENRegressor(callbacks=[AlwaysDerail()], **QUICK)
+    with (
+        pytest.warns(ConvergenceWarning, match="diverged"),
+        pytest.raises(FloatingPointError, match="diverged: the loss is nan in epoch 6.*Lower lear"),
     ):
         model.fit(X, y)
     assert not hasattr(model, "net_")
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e9])
+@pytest.mark.parametrize("schedule", ["cosine", "anytime", "plateau", "constant"])
+def test_a_training_that_lost_its_way_is_repaired(wave, value, schedule):
+    X, y = wave
+    settings = QUICK | {"max_epochs": 100, "schedule": schedule}
+    undisturbed = SIRENRegressor(**settings).fit(X, y)
+    model = SIRENRegressor(callbacks=[Derail(10, value)], **settings)
+    with pytest.warns(ConvergenceWarning, match="in epoch 10. It goes on from the best weights"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "reached max_epochs=100"
+    rates, expected = model.history_["lr"], undisturbed.history_["lr"]
+    np.testing.assert_allclose(rates[:10], expected[:10])
+    np.testing.assert_allclose(rates[10:], expected[10:] / 4)
+    losses = model.history_["train_loss"]
+    assert losses.iloc[-1] < 0.9 * losses[:10].min()
+
+
+# --- when it ends -----------------------------------------------------------
+
+
+def test_training_ends_at_the_score_asked_for(wave):
+    X, y = wave
+    for schedule in ("anytime", "cosine"):
+        model = SIRENRegressor(
+            target_score=0.95, max_epochs=500, schedule=schedule, random_state=0
+        ).fit(X, y)
+        assert model.stop_reason_.startswith("reached target_score=0.95 (R² 0.9")
+        assert model.n_epochs_ < 400
+        assert model.score(X, y) >= 0.95
+        reported = float(model.stop_reason_.split("R² ")[1].rstrip(")"))
+        assert model.score(X, y) == pytest.approx(reported, abs=1e-5)
+
+
+def test_training_ends_when_it_has_converged(wave):
+    # Noise that four neurons cannot memorise.
+    X, _ = wave
+    noise = np.random.default_rng(0).standard_normal(400)
+    model = SIRENRegressor("represent", hidden_units=4, batch_size=100, random_state=0)
+    model.fit(X, noise)
+    assert model.stop_reason_ == "converged: train_loss fell by less than 10% in the second half"
+    looks = model.history_["average_loss"].dropna()
+    assert looks.iloc[-1] > 0.9 * looks[looks.index <= looks.index[-1] / 2].iloc[-1]
+    assert 400 <= 4 * model.n_epochs_ < 20_000
+
+
+def test_training_ends_in_time_within_an_epoch_too(wave):
+    X, y = (np.repeat(part, 500, axis=0) for part in wave)
+    start = time.monotonic()
+    model = SIRENRegressor("represent", batch_size=100, max_time=0.3, random_state=0).fit(X, y)
+    assert model.stop_reason_ == "reached max_time=0.3 seconds"
+    # Two thousand steps an epoch, of about a millisecond.
+    assert model.n_epochs_ == 1
+    assert model.net_.history[0, "train_batch_count"] < 2000
+    assert time.monotonic() - start >= 0.3
+    assert model.score(X, y) > 0
+
+
+def test_the_anytime_rate_rises_then_falls_whatever_the_last_step():
+    factor = np.array([Anytime()(step, []) for step in range(5000)])
+    assert factor.argmax() == 24
+    assert (np.diff(factor[24:]) < 0).all()
+    assert factor[100] == pytest.approx(1 / 4)
+    assert factor[900] == pytest.approx(1 / 100)
+
+
+def test_averaged_weights_are_kept_and_better_than_those_of_a_step(wave):
+    X, y = wave
+    model = SIRENRegressor(
+        "represent", schedule="anytime", target_score="off", batch_size=20, max_epochs=30,
+        dtype="float64", random_state=0,
+    ).fit(X, y)  # fmt: skip
+    looks = model.history_["average_loss"].dropna()
+    assert (looks < model.history_["train_loss"][looks.index]).all()
+    assert 1 - model.score(X, y) <= looks.min() * (1 + 1e-6)
+
+
+def test_the_average_is_of_the_last_twelfth_of_the_steps():
+    net = SimpleNamespace(module_=torch.nn.Linear(1, 1, bias=False, dtype=torch.float64))
+    tail = TailAverage(net)
+    for step in range(1, 1001):
+        with torch.no_grad():
+            net.module_.weight.fill_(step)
+        tail.update(net)
+    # The mean of t weighted by about t^12.
+    assert tail.weights["weight"].item() == pytest.approx(1001 * 13 / 14, rel=1e-6)
+
+
+def test_the_loss_leaves_the_device_once_an_epoch(wave, monkeypatch):
+    X, y = wave
+    transfers = []
+    item = torch.Tensor.item
+    monkeypatch.setattr(torch.Tensor, "item", lambda self: transfers.append(1) or item(self))
+    counts = []
+    for batch_size in (400, 10):
+        transfers.clear()
+        SIRENRegressor(**(QUICK | {"batch_size": batch_size})).fit(X, y)
+        counts.append(len(transfers))
+    assert counts[0] == counts[1]
+
+
+def test_data_beyond_the_device_stays_on_the_machine(wave, monkeypatch):
+    X, y = wave
+    expected = SIRENRegressor(**QUICK).fit(X, y).predict(X)
+    to, calls = torch.Tensor.to, []
+
+    def full(self, *args, **kwargs):
+        if self.shape == X.shape and not calls:
+            calls.append(args)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return to(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", full)
+    with pytest.warns(UserWarning, match="X does not fit on cpu and stays"):
+        model = SIRENRegressor(**QUICK).fit(X, y)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+# --- validation -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+def test_blocks_of_neighbours_are_held_out(share):
+    X = np.random.default_rng(0).random((2000, 2))
+    held = BlockSplit(share, seed=0).rows_held_out(X)
+    assert share * 0.99 <= held.mean() <= share * 1.5 + 0.02
+    nearest = cKDTree(X).query(X, k=2)[1][:, 1]
+    # At random a share of them would be.
+    assert held[nearest][held].mean() > 0.8
+    np.testing.assert_array_equal(held, BlockSplit(share, seed=0).rows_held_out(X))
+    assert (held != BlockSplit(share, seed=1).rows_held_out(X)).any()
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 10])
+def test_some_rows_are_held_out_and_some_are_not(n_rows):
+    for X in (np.zeros((n_rows, 2)), np.random.default_rng(0).random((n_rows, 2))):
+        assert 0 < BlockSplit(0.3, seed=0).rows_held_out(X).sum() < n_rows
+
+
+def test_rows_held_out_pick_the_weights_and_end_the_training(wave):
+    X, y = wave
+    noisy = y + np.random.default_rng(0).standard_normal(400)
+    settings = {"schedule": "constant", "learning_rate": 5e-3, "random_state": 0}
+    long = SIRENRegressor("represent", max_epochs=150, target_score="off", **settings)
+    held = SIRENRegressor("represent", validation=0.2, patience=30, max_epochs=150, **settings)
+    assert held.fit(X, noisy).stop_reason_ == "no better valid_loss for 30 epochs"
+    assert held.score(X, y) > long.fit(X, noisy).score(X, y) + 0.2
+    best = held.history_["valid_loss"].min()
+    assert best < held.history_["valid_loss"].iloc[-1]
 
 
 def test_a_validation_split_picks_the_weights(wave):
@@ -272,6 +466,7 @@ def test_a_validation_split_picks_the_weights(wave):
 @pytest.mark.parametrize(
     "extra", [{"batch_size": "all"}, {}, {"learning_rate": 0.1, "schedule": "constant"}]
 )
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_the_model_is_the_best_it_saw(wave, extra):
     # float64, so that the loss of given weights is the same to many digits.
     X, y = wave
@@ -294,9 +489,10 @@ def test_the_model_is_the_best_it_saw(wave, extra):
     assert -mean_squared_error(y, model.predict(X)) >= max(seen) - 1e-12
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_finite_divergence_is_no_worse_than_the_mean(wave):
     X, y = wave
-    model = SIRENRegressor(learning_rate=30.0, schedule="constant", **QUICK).fit(X, y)
+    model = SIRENRegressor(learning_rate=0.3, schedule="constant", **QUICK).fit(X, y)
     assert model.score(X, y) >= 0
 
 
@@ -307,6 +503,7 @@ def test_divergence_in_the_last_step_is_an_error_too(wave, rate):
         model.fit(*wave)
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_failed_fit_keeps_the_last_model(wave):
     X, y = wave
     model = SIRENRegressor(**QUICK).fit(X, y)
@@ -319,7 +516,7 @@ def test_a_failed_fit_keeps_the_last_model(wave):
 
     for change in (
         {"callbacks": [Fail()]},
-        {"callbacks": [Derail(4, np.nan)]},
+        {"callbacks": [AlwaysDerail()]},
         {"device": "nowhere"},
         {"net_params": {"criterion": 3}},
     ):
@@ -510,7 +707,7 @@ def test_a_saved_model_predicts_the_same_and_can_go_on(wave, tmp_path, how):
     assert loaded.partial_fit(X, y).n_epochs_ == 16
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("schedule", ["anytime", "cosine", "plateau", "constant"])
 def test_tensors_are_saved_only_where_loading_moves_them(wave, schedule):
     # skorch moves module, criterion and optimiser to a device that is there, and unpickles
     # the rest as it is: a CUDA tensor in there does not load on a machine without.
@@ -574,6 +771,18 @@ def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
         ({"batch_size": "half"}, TypeError, "batch_size must be an integer or 'all'; got 'half'"),
         ({"max_epochs": 0}, ValueError, "max_epochs must be at least 1"),
         ({"max_epochs": 1.5}, TypeError, "max_epochs must be an integer or 'auto'; got 1.5"),
+        ({"target_score": 1}, ValueError, "target_score must be below 1; got 1"),
+        ({"target_score": "max"}, TypeError, "target_score must be a number or 'off'"),
+        ({"max_time": 0}, ValueError, "max_time must be greater than 0"),
+        ({"validation": 1.0}, ValueError, "validation must be below 1; got 1.0"),
+        ({"validation": 0}, ValueError, "validation must be greater than 0"),
+        ({"betas": 0.9}, TypeError, "betas must be a pair of numbers"),
+        ({"betas": (0.9, 1.0)}, ValueError, "betas must be below 1"),
+        (
+            {"validation": 0.1, "net_params": {"train_split": ValidSplit(5)}},
+            ValueError,
+            "both hold rows out",
+        ),
         ({"schedule": "step"}, ValueError, "schedule must be one of"),
         ({"dtype": "float16"}, ValueError, "dtype must be one of 'float32', 'float64'"),
         ({"device": "gpu"}, ValueError, "device must be 'auto' or a torch device.*got 'gpu'"),
@@ -639,7 +848,7 @@ def test_held_out_targets_reach_nothing(grid, grid_table):
 
 
 def test_the_docstring_shows_the_presets_as_they_are():
-    lines = [line.split() for line in SIRENRegressor.__doc__.splitlines()]
+    lines = [re.findall(r"\([^)]*\)|\S+", line) for line in SIRENRegressor.__doc__.splitlines()]
     for field in dataclasses.fields(Settings):
         if field.name == "auto_epochs":
             continue

@@ -25,7 +25,7 @@ def fetch_bunny(resolution: int = 1) -> Graph:
     Parameters
     ----------
     resolution : {1, 2, 3, 4}, default 1
-        1 has 34,834 vertices, 2 has 8,146, 3 has 1,889 and 4 has 453.
+        1 has 34,834 vertices, 2 has 8,146, 3 has 1,887 and 4 has 453.
 
     Returns
     -------

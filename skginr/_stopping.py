@@ -1,0 +1,234 @@
+"""Which weights are kept, and when a training ends."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch.utils.data import Dataset
+
+from skginr._batches import TensorBatches
+
+# Rows that go through the network at once where no gradient is needed.
+EVALUATION_ROWS = 1 << 16
+
+# Weights are averaged over about the last 1/12 of the steps so far.
+_TAIL = 12
+# The loss of averaged weights takes a pass over all rows. It is looked at after so many steps, then
+# whenever there were this many times the epochs; sooner and more often when the target is near,
+# which is when the loss of single steps is so many times the target's.
+_FIRST_LOOK = 100
+_SPACING, _NEAR_SPACING, _NEAR = 1.4, 1.1, 5.0
+# Converged: while the training became twice as long the loss fell by less than a tenth.
+_PROGRESS = 0.9
+_LEAST_STEPS = 400
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """When a training ends before its last epoch.
+
+    Attributes
+    ----------
+    patience : int or None
+        Epochs without a better loss.
+    target_score : float or None
+        The R² to reach.
+    max_time : float or None
+        Seconds.
+    until_converged : bool
+        Whether it ends when the loss hardly falls any more.
+    """
+
+    patience: int | None = None
+    target_score: float | None = None
+    max_time: float | None = None
+    until_converged: bool = False
+
+    @property
+    def target_loss(self) -> float:
+        """The loss that ``target_score`` means, of a target of unit variance."""
+        return -math.inf if self.target_score is None else 1 - self.target_score
+
+
+class TailAverage:
+    """The mean of the weights over the last steps, free of the noise of any one.
+
+    The window grows with the training, as in T. Karras et al., "Analyzing and Improving the
+    Training Dynamics of Diffusion Models", CVPR 2024.
+    """
+
+    def __init__(self, net: NeuralNet) -> None:
+        self.weights = weights_of(net)
+        self._n_steps = 0
+
+    def update(self, net: NeuralNet) -> None:
+        """Take the weights after a step in."""
+        self._n_steps += 1
+        share = min(1.0, (_TAIL + 1) / self._n_steps)
+        with torch.no_grad():
+            for name, weights in net.module_.named_parameters():
+                self.weights[name].lerp_(weights, share)
+
+
+class BestWeights(Callback):
+    """Ends a training with the best weights seen, and by its rules.
+
+    "Seen" are the weights at the start, after every epoch and at the end; the best of
+    the epochs and the last are compared on all rows. With a validation split, its loss
+    is what counts. With ``average``, the averaged weights are looked at in their place, now and
+    then.
+    """
+
+    def __init__(self, rules: StopRules, *, average: bool) -> None:
+        self.rules = rules
+        self.average = average
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Start from nothing known."""
+        self.reason_: str | None = None
+        self.best_: dict[str, torch.Tensor] | None = None
+        self.best_epoch_ = self.epoch_ = self.n_steps_ = 0
+        self.looks_: list[tuple[int, float]] = []
+        self.tail_: TailAverage | None = None
+
+    def on_epoch_begin(
+        self, net: NeuralNet, dataset_train: Dataset, dataset_valid: Dataset | None, **kwargs: Any
+    ) -> None:
+        """Keep the weights that the loss of a one-step epoch will be of."""
+        if self.best_ is None:
+            self.monitor_ = "train_loss" if dataset_valid is None else "valid_loss"
+            self.rows_: Any = dataset_train if dataset_valid is None else dataset_valid
+            self.best_ = weights_of(net)
+            self.loss_ = self.first_loss_ = evaluate(net, self.rows_)
+            self.tail_ = TailAverage(net) if self.average else None
+        self.epoch_ += 1
+        lags = self.monitor_ == "train_loss" and not self.average
+        self.before_ = weights_of(net) if lags else None
+
+    def on_batch_end(self, net: NeuralNet, training: bool, **kwargs: Any) -> None:
+        """Average the weights."""
+        if training:
+            self.n_steps_ += 1
+            if self.tail_ is not None:
+                self.tail_.update(net)
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Compare, and stop if a rule says so."""
+        look = self._look(net)
+        if look is not None:
+            loss, weights = look
+            self.looks_.append((self.epoch_, loss))
+            if loss < self.loss_:
+                self.best_, self.loss_, self.best_epoch_ = weights, loss, self.epoch_
+        self.reason_ = self._reason(net)
+        if self.reason_:
+            raise KeyboardInterrupt
+
+    def restart(self, net: NeuralNet) -> None:
+        """Put the best weights in place, for a training that lost its way."""
+        net.module_.load_state_dict(self.best_)
+        if self.average:
+            self.tail_ = TailAverage(net)
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Put the best weights in place, and forget the rest: it is on the device."""
+        if self.best_ is None:
+            return
+        last = weights_of(net) if self.tail_ is None else self.tail_.weights
+        net.module_.load_state_dict(last)
+        loss_of_last = self._loss_of_last(net)
+        if not np.isfinite(loss_of_last):
+            raise diverged("the loss is not finite after the last epoch")
+        net.module_.load_state_dict(self.best_)
+        # Of averaged weights the loss is known; others' was recorded while they changed.
+        loss_of_best = self.loss_ if self.average else evaluate(net, self.rows_)
+        if loss_of_last <= loss_of_best:
+            net.module_.load_state_dict(last)
+        self.best_ = self.before_ = self.rows_ = self.tail_ = None
+
+    def _loss_of_last(self, net: NeuralNet) -> float:
+        if self.average and self.looks_ and self.looks_[-1][0] == self.epoch_:
+            return self.looks_[-1][1]
+        return evaluate(net, self.rows_)
+
+    def _look(self, net: NeuralNet) -> tuple[float, dict[str, torch.Tensor]] | None:
+        """Return a loss and the weights it is of, or None where it is not yet time."""
+        loss = net.history[-1, self.monitor_]
+        if self.tail_ is not None:
+            if not self._is_time(loss):
+                return None
+            with _weights_in_place(net, self.tail_.weights):
+                loss = evaluate(net, self.rows_)
+                net.history.record("average_loss", loss)
+                return loss, weights_of(net)
+        if loss <= self.rules.target_loss:
+            # What was recorded may be a mean over steps, or of some rows.
+            return evaluate(net, self.rows_), weights_of(net)
+        # A training loss is measured before the step; over several steps it lags
+        # behind the weights at the end, which are then the better guess.
+        if self.before_ is not None and net.history[-1, "train_batch_count"] == 1:
+            return loss, self.before_
+        return loss, weights_of(net)
+
+    def _is_time(self, loss: float) -> bool:
+        near = loss <= _NEAR * self.rules.target_loss
+        if not self.looks_:
+            return near or self.n_steps_ >= _FIRST_LOOK
+        return self.epoch_ >= self.looks_[-1][0] * (_NEAR_SPACING if near else _SPACING)
+
+    def _reason(self, net: NeuralNet) -> str | None:
+        """Return why the training ends, or None if it goes on."""
+        rules = self.rules
+        if self.loss_ <= rules.target_loss:
+            return f"reached target_score={rules.target_score:g} (R² {1 - self.loss_:.6g})"
+        if rules.until_converged and self._has_converged():
+            return f"converged: {self.monitor_} fell by less than 10% in the second half"
+        if rules.patience is not None and self.epoch_ - self.best_epoch_ >= rules.patience:
+            return f"no better {self.monitor_} for {rules.patience} epochs"
+        if net.is_out_of_time():
+            return f"reached max_time={rules.max_time:g} seconds"
+        return None
+
+    def _has_converged(self) -> bool:
+        if not self.looks_ or self.n_steps_ < _LEAST_STEPS:
+            return False
+        epoch, loss = self.looks_[-1]
+        earlier = [past for when, past in self.looks_ if when <= epoch / 2]
+        return bool(earlier) and loss > _PROGRESS * earlier[-1]
+
+
+def evaluate(net: NeuralNet, rows: Any) -> float:
+    """Return the mean loss over ``rows``, a table or subset of one; inf where it is NaN."""
+    total = 0.0
+    for X, target in TensorBatches(rows, EVALUATION_ROWS):
+        total += net.validation_step((X, target))["loss"].item() * len(X)
+    return total / len(rows) if np.isfinite(total) else np.inf
+
+
+def weights_of(net: NeuralNet) -> dict[str, torch.Tensor]:
+    """Return a copy of the weights."""
+    return {name: weights.clone() for name, weights in net.module_.state_dict().items()}
+
+
+def diverged(what: str) -> FloatingPointError:
+    """Return the error of a training that diverged."""
+    return FloatingPointError(
+        f"training diverged: {what}. Lower learning_rate, hidden_gain or first_gain, or look for "
+        f"extreme values in X or y."
+    )
+
+
+@contextmanager
+def _weights_in_place(net: NeuralNet, weights: dict[str, torch.Tensor]) -> Iterator[None]:
+    own = weights_of(net)
+    net.module_.load_state_dict(weights)
+    try:
+        yield
+    finally:
+        net.module_.load_state_dict(own)
