@@ -1,9 +1,14 @@
 """Learn signals on graphs, meshes and maps as continuous functions, in scikit-learn."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# torch's threads wait for each other awake, and on cores that are busy with something else wait
+# thirty times as long as they work. Its OpenMP reads this when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from skginr._batches import TensorTable
 from skginr._checks import warn
+from skginr._presets import NO_LIMIT
 from skginr._schedules import Schedule
 from skginr._stopping import BestWeights, diverged, weights_of
 
@@ -124,12 +125,13 @@ class StopOnDivergence(Callback):
 class EpochBar(Callback):
     """A progress bar over epochs that shows the loss."""
 
-    def __init__(self, n_epochs: int | None) -> None:
+    def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the bar."""
-        self.bar_ = tqdm(total=self.n_epochs, desc="training", unit="epoch")
+        total = self.n_epochs if self.n_epochs < NO_LIMIT else None
+        self.bar_ = tqdm(total=total, desc="training", unit="epoch")
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Advance it."""

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,10 +31,10 @@ LAYERS = [
     "nn",
     "_batches",
     "_validation",
+    "_presets",
     "_schedules",
     "_stopping",
     "_training",
-    "_presets",
     "_model",
     "regression",
     "datasets",
@@ -127,6 +128,17 @@ def test_heavy_packages_are_imported_when_needed(statement, absent):
     code = f"{statement}\nimport sys\nprint(' '.join(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not absent & set(run.stdout.split())
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_asleep_unless_told_otherwise(given, found):
+    code = "import skginr, os\nprint(os.environ['OMP_WAIT_POLICY'])"
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    env |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert run.stdout.strip() == found
 
 
 def test_a_missing_extra_is_named():
