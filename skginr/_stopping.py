@@ -24,8 +24,8 @@ _TAIL = 12
 # which is when the loss of single steps is so many times the target's.
 _FIRST_LOOK = 100
 _SPACING, _NEAR_SPACING, _NEAR = 1.4, 1.1, 5.0
-# Converged: while the training became twice as long the loss fell by less than a tenth.
-_PROGRESS = 0.9
+# Converged: while the training became twice as long the loss fell by less than a quarter.
+_PROGRESS = 0.75
 _LEAST_STEPS = 400
 
 
@@ -188,7 +188,7 @@ class BestWeights(Callback):
         if self.loss_ <= rules.target_loss:
             return f"reached target_score={rules.target_score:g} (R² {1 - self.loss_:.6g})"
         if rules.until_converged and self._has_converged():
-            return f"converged: {self.monitor_} fell by less than 10% in the second half"
+            return f"converged: {self.monitor_} fell by less than a quarter in the second half"
         if rules.patience is not None and self.epoch_ - self.best_epoch_ >= rules.patience:
             return f"no better {self.monitor_} for {rules.patience} epochs"
         if net.is_out_of_time():

@@ -120,7 +120,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         ``batch_size`` rows.
     max_epochs : int or "auto", optional
         Epochs of training. "auto" means with ``schedule="anytime"`` until it has converged: the
-        loss fell by less than a tenth while the training became twice as long. Otherwise it
+        loss fell by less than a quarter while the training became twice as long. Otherwise it
         means at least 10 epochs and 200 steps ("predict"), 50 epochs and 900 steps
         ("represent"), or until ``patience`` ends ("paper").
     patience : int or "off", optional

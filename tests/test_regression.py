@@ -333,9 +333,11 @@ def test_training_ends_when_it_has_converged(wave):
     noise = np.random.default_rng(0).standard_normal(400)
     model = SIRENRegressor("represent", hidden_units=4, batch_size=100, random_state=0)
     model.fit(X, noise)
-    assert model.stop_reason_ == "converged: train_loss fell by less than 10% in the second half"
+    assert (
+        model.stop_reason_ == "converged: train_loss fell by less than a quarter in the second half"
+    )
     looks = model.history_["average_loss"].dropna()
-    assert looks.iloc[-1] > 0.9 * looks[looks.index <= looks.index[-1] / 2].iloc[-1]
+    assert looks.iloc[-1] > 0.75 * looks[looks.index <= looks.index[-1] / 2].iloc[-1]
     assert 400 <= 4 * model.n_epochs_ < 20_000
 
 
