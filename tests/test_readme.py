@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
