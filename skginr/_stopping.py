@@ -186,7 +186,7 @@ class BestWeights(Callback):
         """Return why the training ends, or None if it goes on."""
         rules = self.rules
         if self.loss_ <= rules.target_loss:
-            return f"reached target_score={rules.target_score:g} (R² {1 - self.loss_:.6g})"
+            return f"reached target_score={_score(rules.target_loss)} (R² {_score(self.loss_)})"
         if rules.until_converged and self._has_converged():
             return f"converged: {self.monitor_} fell by less than a quarter in the second half"
         if rules.patience is not None and self.epoch_ - self.best_epoch_ >= rules.patience:
@@ -222,6 +222,11 @@ def diverged(what: str) -> FloatingPointError:
         f"training diverged: {what}. Lower learning_rate, hidden_gain or first_gain, or look for "
         f"extreme values in X or y."
     )
+
+
+def _score(loss: float) -> str:
+    """Write R² so that it tells what is missing."""
+    return f"{1 - loss:.6g}" if loss >= 1e-5 else f"1 - {loss:.1e}"
 
 
 @contextmanager

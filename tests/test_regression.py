@@ -327,6 +327,16 @@ def test_training_ends_at_the_score_asked_for(wave):
         assert model.score(X, y) == pytest.approx(reported, abs=1e-5)
 
 
+def test_a_score_near_one_is_written_so_that_it_tells_what_is_missing(wave):
+    X, y = wave
+    model = SIRENRegressor("represent", target_score=1 - 1e-6, dtype="float64", random_state=0)
+    reason = model.fit(X, y).stop_reason_
+    assert reason.startswith("reached target_score=1 - 1.0e-06 (R² 1 - ")
+    left = float(reason.split("1 - ")[2].rstrip(")"))
+    assert left <= 1e-6
+    assert 1 - model.score(X, y) == pytest.approx(left, rel=0.06)
+
+
 def test_training_ends_when_it_has_converged(wave):
     # Noise that four neurons cannot memorise.
     X, _ = wave
