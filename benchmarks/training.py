@@ -28,6 +28,7 @@ ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MK
 
 # R² on all nodes, and how many times our time the paper's recipe is to take.
 TARGETS = {0.98: 60, 0.99: 70, 0.999: 72}
+BEYOND = 0.9999
 SEEDS = (1234, 1, 2, 3, 4)
 # The share of the variance that the paper's mean squared errors leave, and with which settings
 # ours are to reach it: 1e-10 is beyond float32.
@@ -127,18 +128,7 @@ def fit_until(name, seed, target, settings="{}"):
     start = time.process_time()
     model.fit(X, y)
     seconds = time.process_time() - start
-    history = model.history_
-    looks = history.dropna(subset="average_loss")
-    return {
-        "seconds": seconds,
-        "score": model.score(X, y),
-        "epochs": model.n_epochs_,
-        "reason": model.stop_reason_,
-        "curve": [
-            (float(history["dur"][: i + 1].sum()), 1 - loss)
-            for i, loss in looks["average_loss"].items()
-        ],
-    }
+    return {"seconds": seconds, "score": model.score(X, y), "reason": model.stop_reason_}
 
 
 def held_out(name, preset, settings):
@@ -302,14 +292,15 @@ def measure(function, *arguments, threads=ONE_CORE):
 def speed(quick):
     """Seconds to reach R², ours and the paper's recipe."""
     name, seeds = ("bunny-small", SEEDS[:1]) if quick else ("bunny", SEEDS)
-    curves, ours, paper = [], {target: [] for target in TARGETS}, {target: [] for target in TARGETS}
+    curves, limits = [], []
+    ours, paper = ({target: [] for target in (*TARGETS, BEYOND)} for _ in range(2))
     for seed in seeds:
         signal_file(name, seed)
-        for target in TARGETS:
+        for target in (*TARGETS, BEYOND):
             result = measure(fit_until, name, seed, target)
             say(f"    seed {seed}: {result['seconds']:.2f} s, {result['reason']}")
+            curves.append(("represent", seed, result["seconds"], result["score"]))
             ours[target].append(result["seconds"])
-        curves += [("represent", seed, *point) for point in result["curve"]]
         most = (5 if quick else TARGETS[0.999]) * ours[0.999][-1]
         curve = measure(paper_curve, name, seed, most)["curve"]
         curves += [("paper", seed, *point) for point in curve]
@@ -317,16 +308,17 @@ def speed(quick):
             reached = [seconds for seconds, score in curve if score >= target]
             paper[target].append(reached[0] if reached else np.inf)
         say(f"    seed {seed}: paper {', '.join(f'{paper[t][-1]:.0f}' for t in TARGETS)} s")
-        limit = curve[-1][0]
+        limits.append(curve[-1][0])
     save("training-curves", ("recipe", "seed", "seconds", "score"), curves)
     draw(curves)
     rows = []
     for target, least in TARGETS.items():
         mine, theirs = np.median(ours[target]), np.median(paper[target])
-        shown = f"{theirs:.0f}" if np.isfinite(theirs) else f"not by {limit:.0f}"
+        shown = f"{theirs:.0f}" if np.isfinite(theirs) else f"not by {min(limits):.0f}"
         ratio = np.median(np.divide(paper[target], ours[target]))
         met = verdict(ratio >= least, quick)
-        times = f"{ratio:.0f}" if np.isfinite(ratio) else f"over {limit / mine:.0f}"
+        beyond = np.divide(limits, ours[target]).min()
+        times = f"{ratio:.0f}" if np.isfinite(ratio) else f"over {beyond:.0f}"
         rows.append((f"{target}", f"{mine:.2f}", shown, times, f">= {least}: {met}"))
     yield from table(("R²", "seconds", "paper's recipe", "times ours", "target"), rows)
     last = np.median(ours[0.999])
@@ -414,11 +406,11 @@ def draw(curves):
         seeds = sorted({seed for name, seed, *_ in curves if name == recipe})
         for i, seed in enumerate(seeds):
             points = [(t, 1 - r) for name, s, t, r in curves if (name, s) == (recipe, seed)]
-            axes.loglog(*zip(*points, strict=True), color=color, label=None if i else recipe)
-    for target in TARGETS:
+            axes.loglog(*zip(*points, strict=True), ".-", color=color, label=None if i else recipe)
+    for target in (*TARGETS, BEYOND):
         axes.axhline(1 - target, color="gray", linewidth=0.5)
-        axes.annotate(f"R² {target}", (axes.get_xlim()[0], 1 - target), va="bottom", fontsize=8)
-    axes.set(xlabel="seconds, one core", ylabel="1 - R² of all nodes")
+        axes.annotate(f"R² {target}", (axes.get_xlim()[0], 1 - target), va="bottom", size=8)
+    axes.set(xlabel="seconds of CPU", ylabel="1 - R² of all nodes")
     axes.legend()
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / "training-curves.png", dpi=120)

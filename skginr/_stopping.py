@@ -199,7 +199,8 @@ class BestWeights(Callback):
         if not self.looks_ or self.n_steps_ < _LEAST_STEPS:
             return False
         epoch, loss = self.looks_[-1]
-        earlier = [past for when, past in self.looks_ if when <= epoch / 2]
+        # Looks are at epochs of 1.4 times each other, so that two of them are about twice.
+        earlier = [past for when, past in self.looks_ if when <= 0.55 * epoch]
         return bool(earlier) and loss > _PROGRESS * earlier[-1]
 
 

@@ -347,7 +347,7 @@ def test_training_ends_when_it_has_converged(wave):
         model.stop_reason_ == "converged: train_loss fell by less than a quarter in the second half"
     )
     looks = model.history_["average_loss"].dropna()
-    assert looks.iloc[-1] > 0.75 * looks[looks.index <= looks.index[-1] / 2].iloc[-1]
+    assert looks.iloc[-1] > 0.75 * looks[looks.index <= 0.55 * looks.index[-1]].iloc[-1]
     assert 400 <= 4 * model.n_epochs_ < 20_000
 
 
