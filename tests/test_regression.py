@@ -32,6 +32,7 @@ from skginr._presets import PRESETS, Settings
 from skginr._schedules import Anytime, HalveOnPlateau, WarmupCosine
 from skginr._stopping import TailAverage
 from skginr._validation import BlockSplit
+from skginr.datasets import fetch_bunny, make_reaction_diffusion
 
 QUICK = {"max_epochs": 15, "hidden_units": 32, "random_state": 0}
 
@@ -126,17 +127,19 @@ def test_float32_is_float64_to_single_precision(wave):
     assert double.net_.module_.layers[0].weight.dtype == torch.float64
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "anytime"])
 @pytest.mark.parametrize("batch_size", ["all", 64])
-def test_equal_seeds_give_equal_models_and_the_global_state_is_left_alone(wave, batch_size):
+def test_equal_seeds_give_equal_models_and_leave_the_global_state_alone(wave, batch_size, schedule):
     X, y = wave
+    settings = QUICK | {"batch_size": batch_size, "schedule": schedule}
     before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
-    first = SIRENRegressor(batch_size=batch_size, **QUICK).fit(X, y).predict(X)
+    first = SIRENRegressor(**settings).fit(X, y).predict(X)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     torch.manual_seed(5)
-    second = SIRENRegressor(batch_size=batch_size, **QUICK).fit(X, y).predict(X)
+    second = SIRENRegressor(**settings).fit(X, y).predict(X)
     np.testing.assert_array_equal(first, second)
-    other = SIRENRegressor(batch_size=batch_size, **(QUICK | {"random_state": 1})).fit(X, y)
+    other = SIRENRegressor(**(settings | {"random_state": 1})).fit(X, y)
     assert np.abs(other.predict(X) - first).max() > 1e-3
 
 
@@ -335,6 +338,18 @@ def test_a_score_near_one_is_written_so_that_it_tells_what_is_missing(wave):
     left = float(reason.split("1 - ")[2].rstrip(")"))
     assert left <= 1e-6
     assert 1 - model.score(X, y) == pytest.approx(left, rel=0.06)
+
+
+def test_the_papers_texture_is_memorised(data_root):
+    bunny = fetch_bunny(resolution=3)
+    texture = make_reaction_diffusion(bunny, n_steps=3000)["v"]
+    table = texture.rename_axis("vertex").reset_index()
+    model = make_pipeline(
+        SpectralEmbedder(100, graph=bunny), SIRENRegressor("represent", random_state=0)
+    )
+    model.fit(table[["vertex"]], table["v"])
+    assert model[-1].stop_reason_.startswith("reached target_score=0.9999")
+    assert model.score(table[["vertex"]], table["v"]) >= 0.9999
 
 
 def test_training_ends_when_it_has_converged(wave):
