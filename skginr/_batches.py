@@ -97,4 +97,6 @@ def _rows_of_subset(subset: Subset) -> TensorTable:
     table = cast(TensorTable, subset.dataset)
     rows = torch.as_tensor(subset.indices, device=table.X.device)
     weight = None if table.weight is None else table.weight[rows]
+    if weight is not None:
+        weight = weight / weight.mean()
     return TensorTable(table.X[rows], table.y[rows], weight)

@@ -12,6 +12,7 @@ from skginr._checks import warn
 from skginr._presets import NETWORK_SETTINGS, Settings
 from skginr._stopping import EVALUATION_ROWS
 from skginr._training import Net, WeightedMSELoss
+from skginr._validation import BlockSplit
 from skginr.nn import SIREN
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -61,8 +62,11 @@ class TargetScale:
 class Model:
     """A network, the scale of its target, and the seed and precision it was made with."""
 
-    def __init__(self, net: Net, scale: TargetScale, seed: int, dtype: str) -> None:
+    def __init__(
+        self, net: Net, scale: TargetScale, seed: int, dtype: str, net_params: dict[str, Any]
+    ) -> None:
         self.net = net
+        self.net_params = net_params
         self.scale = scale
         self.seed = seed
         self.dtype = dtype
@@ -71,6 +75,20 @@ class Model:
     def n_outputs(self) -> int | None:
         """Number of columns of y, None for a vector."""
         return self.scale.n_outputs
+
+    def take_settings(self, settings: Settings) -> None:
+        """Let a training that goes on have settings of its own."""
+        net = self.net
+        net.iterator_train__sampling = settings.sampling
+        if "train_split" not in self.net_params:
+            held_out = settings.validation != "off"
+            net.train_split = (
+                BlockSplit(float(settings.validation), self.seed) if held_out else None
+            )
+        for name, value in _optimizer_settings(settings).items():
+            if f"optimizer__{name}" not in self.net_params:
+                for group in net.optimizer_.param_groups:
+                    group.update({name: value} if name in group else {})
 
     def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
@@ -145,13 +163,18 @@ def build_net(
         "verbose": verbose,
     } | net_params
     known = inspect.signature(own["optimizer"]).parameters
-    if "weight_decay" in known:
-        own.setdefault("optimizer__weight_decay", settings.weight_decay)
-    if "betas" in known:
-        own.setdefault("optimizer__betas", settings.betas)
+    for name, value in _optimizer_settings(settings).items():
+        if name in known:
+            own.setdefault(f"optimizer__{name}", value)
     if own["optimizer"] is torch.optim.AdamW:
         own.setdefault("optimizer__fused", True)
     return Net(**own).initialize()
+
+
+def _optimizer_settings(settings: Settings) -> dict[str, Any]:
+    first, second = settings.betas
+    # torch takes no mixture of int and float.
+    return {"weight_decay": settings.weight_decay, "betas": (float(first), float(second))}
 
 
 def resolve_device(device: str) -> str:

@@ -56,6 +56,10 @@ class StopRules:
         return -math.inf if self.target_score is None else 1 - self.target_score
 
 
+class StopTraining(KeyboardInterrupt):
+    """What skorch ends a training at, raised by a rule and not by the user."""
+
+
 class TailAverage:
     """The mean of the weights over the last steps, free of the noise of any one.
 
@@ -92,6 +96,7 @@ class BestWeights(Callback):
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Start from nothing known."""
         self.reason_: str | None = None
+        self.first_: dict[str, torch.Tensor] | None = None
         self.best_: dict[str, torch.Tensor] | None = None
         self.best_epoch_ = self.epoch_ = self.n_steps_ = 0
         self.looks_: list[tuple[int, float]] = []
@@ -104,7 +109,7 @@ class BestWeights(Callback):
         if self.best_ is None:
             self.monitor_ = "train_loss" if dataset_valid is None else "valid_loss"
             self.rows_: Any = dataset_train if dataset_valid is None else dataset_valid
-            self.best_ = weights_of(net)
+            self.first_ = self.best_ = weights_of(net)
             self.loss_ = self.first_loss_ = evaluate(net, self.rows_)
             self.tail_ = TailAverage(net) if self.average else None
         self.epoch_ += 1
@@ -126,9 +131,9 @@ class BestWeights(Callback):
             self.looks_.append((self.epoch_, loss))
             if loss < self.loss_:
                 self.best_, self.loss_, self.best_epoch_ = weights, loss, self.epoch_
-        self.reason_ = self._reason(net)
+        self.reason_ = self._reason(net, looked=look is not None)
         if self.reason_:
-            raise KeyboardInterrupt
+            raise StopTraining
 
     def restart(self, net: NeuralNet) -> None:
         """Put the best weights in place, for a training that lost its way."""
@@ -150,7 +155,10 @@ class BestWeights(Callback):
         loss_of_best = self.loss_ if self.average else evaluate(net, self.rows_)
         if loss_of_last <= loss_of_best:
             net.module_.load_state_dict(last)
-        self.best_ = self.before_ = self.rows_ = self.tail_ = None
+        # Single draws of rows can be lucky, and their weights no better than at the start.
+        if self.first_loss_ < min(loss_of_last, loss_of_best):
+            net.module_.load_state_dict(self.first_)
+        self.best_ = self.first_ = self.before_ = self.rows_ = self.tail_ = None
 
     def _loss_of_last(self, net: NeuralNet) -> float:
         if self.average and self.looks_ and self.looks_[-1][0] == self.epoch_:
@@ -177,19 +185,23 @@ class BestWeights(Callback):
         return loss, weights_of(net)
 
     def _is_time(self, loss: float) -> bool:
+        if self.monitor_ == "valid_loss":
+            # Of few rows.
+            return True
         near = loss <= _NEAR * self.rules.target_loss
         if not self.looks_:
             return near or self.n_steps_ >= _FIRST_LOOK
         return self.epoch_ >= self.looks_[-1][0] * (_NEAR_SPACING if near else _SPACING)
 
-    def _reason(self, net: NeuralNet) -> str | None:
+    def _reason(self, net: NeuralNet, *, looked: bool) -> str | None:
         """Return why the training ends, or None if it goes on."""
         rules = self.rules
         if self.loss_ <= rules.target_loss:
             return f"reached target_score={_score(rules.target_loss)} (R² {_score(self.loss_)})"
         if rules.until_converged and self._has_converged():
             return f"converged: {self.monitor_} fell by less than a quarter in the second half"
-        if rules.patience is not None and self.epoch_ - self.best_epoch_ >= rules.patience:
+        waited = self.epoch_ - self.best_epoch_
+        if looked and rules.patience is not None and waited >= rules.patience:
             return f"no better {self.monitor_} for {rules.patience} epochs"
         if net.is_out_of_time():
             return f"reached max_time={rules.max_time:g} seconds"
@@ -201,7 +213,7 @@ class BestWeights(Callback):
         epoch, loss = self.looks_[-1]
         # Looks are at epochs of 1.4 times each other, so that two of them are about twice.
         earlier = [past for when, past in self.looks_ if when <= 0.55 * epoch]
-        return bool(earlier) and loss > _PROGRESS * earlier[-1]
+        return bool(earlier) and loss >= _PROGRESS * earlier[-1]
 
 
 def evaluate(net: NeuralNet, rows: Any) -> float:

@@ -11,13 +11,14 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet, NeuralNetRegressor
 from skorch.callbacks import Callback
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from skginr._batches import TensorTable
 from skginr._checks import warn
 from skginr._presets import NO_LIMIT
 from skginr._schedules import Schedule
-from skginr._stopping import BestWeights, diverged, weights_of
+from skginr._stopping import BestWeights, StopTraining, diverged, evaluate, weights_of
 
 # A loss so many times that at the start, or of the mean, has lost its way.
 _LOST = 10.0
@@ -53,8 +54,8 @@ class Net(NeuralNetRegressor):
         """Call the callbacks, and remember if one of them stops the training."""
         try:
             super().notify(method_name, **kwargs)
-        except KeyboardInterrupt:
-            self.stop_requested_ = True
+        except KeyboardInterrupt as stop:
+            self.stop_requested_ = isinstance(stop, StopTraining) or not _came_from_outside(stop)
             raise
 
     def is_out_of_time(self) -> bool:
@@ -82,6 +83,15 @@ class Net(NeuralNetRegressor):
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
 
+def _came_from_outside(stop: KeyboardInterrupt) -> bool:
+    """Say whether the user interrupted code that never does it itself: ours, or torch's."""
+    frame = stop.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = "" if frame is None else frame.tb_frame.f_globals.get("__name__", "")
+    return where.partition(".")[0] in ("skginr", "torch")
+
+
 class RepairDivergence(Callback):
     """Lets a training that lost its way go on from its best weights, slower."""
 
@@ -93,10 +103,10 @@ class RepairDivergence(Callback):
         """Start from no repairs."""
         self.n_repairs_ = 0
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Check the loss just recorded."""
-        loss = net.history[-1, "train_loss"]
-        if loss <= _LOST * max(self.best.first_loss_, 1.0):
+    def on_epoch_end(self, net: NeuralNet, dataset_train: Dataset, **kwargs: Any) -> None:
+        """Check the loss just recorded, and if it is large that of all rows."""
+        loss, most = net.history[-1, "train_loss"], _LOST * max(self.best.first_loss_, 1.0)
+        if loss <= most or (np.isfinite(loss) and evaluate(net, dataset_train) <= most):
             return
         what = f"the loss is {loss:.3g} in epoch {len(net.history)}"
         self.n_repairs_ += 1

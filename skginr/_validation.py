@@ -11,6 +11,8 @@ from skginr._batches import TensorTable
 
 # Blocks held out at least, where there are rows enough.
 _N_BLOCKS = 10
+# How many times the share wanted may be held out, for a block to be whole.
+_TOO_MANY = 1.5
 
 
 class BlockSplit:
@@ -41,16 +43,19 @@ class BlockSplit:
     def rows_held_out(self, X: NDArray) -> NDArray[np.bool_]:
         """Return a mask over the rows: clusters of k-means, drawn until they are enough."""
         n_rows = len(X)
-        n_clusters = min(round(_N_BLOCKS / self.share), max(2, n_rows // 4))
+        if n_rows < 2:
+            raise ValueError(f"validation={self.share} needs at least 2 rows; got {n_rows}.")
+        n_clusters = round(min(_N_BLOCKS / self.share, max(2, n_rows // 4)))
         blocks = MiniBatchKMeans(
             n_clusters, random_state=self.seed, n_init=1, batch_size=4096
         ).fit_predict(X)
         wanted = min(max(round(self.share * n_rows), 1), n_rows - 1)
         sizes = np.bincount(blocks, minlength=n_clusters)
-        order = np.random.default_rng(self.seed).permutation(n_clusters)
-        drawn = order[: np.searchsorted(sizes[order].cumsum(), wanted) + 1]
-        held = np.isin(blocks, drawn)
-        if not held.all():
-            return held
-        # One block is everything: rows that are alike.
-        return np.arange(n_rows) < wanted
+        held = np.zeros(n_rows, dtype=bool)
+        for block in np.random.default_rng(self.seed).permutation(n_clusters):
+            # A block may be most of the rows, where many are alike.
+            if held.sum() < wanted and held.sum() + sizes[block] <= _TOO_MANY * wanted:
+                held |= blocks == block
+        if not held.any():
+            held[np.flatnonzero(blocks == sizes.argmax())[:wanted]] = True
+        return held

@@ -23,11 +23,10 @@ from skginr._checks import (
     unchanged_on_error,
 )
 from skginr._model import DTYPES, Model, TargetScale, build_net, resolve_device
-from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
+from skginr._presets import NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
 from skginr._stopping import BestWeights, StopRules
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
-from skginr._validation import BlockSplit
 
 # skorch's names of what has a hyper-parameter of its own.
 _OWN_PARAMS = {
@@ -40,6 +39,10 @@ _OWN_PARAMS = {
     "verbose": "verbose",
     "warm_start": "warm_start",
 }
+
+
+# And of what is made here.
+_OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
 
 
 class SIRENRegressor(RegressorMixin, BaseEstimator):
@@ -105,7 +108,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     learning_rate : float, optional
         Of AdamW; its largest value under a schedule.
     weight_decay : float, optional
-        Of AdamW.
+        Of AdamW, or another optimiser that has it.
     betas : pair of float, optional
         Of AdamW: how slowly the means of gradients and their squares forget.
     schedule : {"anytime", "cosine", "plateau", "constant"}, optional
@@ -126,8 +129,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     patience : int or "off", optional
         Epochs without a better loss after which training stops.
     target_score : float or "off", optional
-        R² of all training rows (with ``validation``, of those held out) at which training
-        stops, below 1.
+        R² of the training rows (with ``validation``, of those held out) at which training
+        stops, below 1. Errors are measured against the variance of all rows; where a training
+        goes on, of the rows it began with.
     max_time : float or "off", optional
         Seconds after which training stops, also within an epoch. Best with
         ``schedule="anytime"``, which does not count on a last step.
@@ -147,8 +151,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         Nothing, a progress bar, or skorch's table of epochs.
     warm_start : bool, default False
         Whether ``fit`` goes on from the last fit: with its weights, optimiser, target
-        scale and device. The hyper-parameters of the network must stay; those of the
-        training may change.
+        scale and device. The hyper-parameters of the network, ``dtype`` and ``net_params`` must
+        stay; those of the training may change.
     callbacks : list of skorch callbacks, optional
         Added to those that run the training, as they are: one that keeps notes keeps
         them. One that raises KeyboardInterrupt ends the training. The history has losses of
@@ -163,8 +167,8 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
     net_ : skorch.NeuralNetRegressor
         The trained network; its module is ``net_.module_``.
     settings_ : dict
-        Every hyper-parameter of the last training, the preset's included, and
-        ``max_epochs`` worked out.
+        Every hyper-parameter of the last training, the preset's included; ``max_epochs`` worked
+        out where it was to be a number.
     history_ : pandas.DataFrame
         One row per epoch: ``train_loss`` (of the standardised target), ``dur`` in
         seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), and whatever
@@ -289,6 +293,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        model.take_settings(settings)
         steps = model.set_batches(table, settings.batch_size)
         n_epochs = settings.n_epochs(steps)
         best = BestWeights(_rules(settings), average=settings.schedule == "anytime")
@@ -310,7 +315,7 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
                 ("best", best),
             ],
         )
-        self._keep(model, settings, max_epochs=n_epochs)
+        self._keep(model, settings, max_epochs=n_epochs if n_epochs < NO_LIMIT else "auto")
         stopped = "stopped by a callback" if model.net.stop_requested_ else None
         self.stop_reason_ = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
         return self
@@ -337,6 +342,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         """
         goes_on = hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        # Nothing is chosen after one epoch, so that no row need be held out.
+        settings = dataclasses.replace(settings, validation="off")
+        model.take_settings(settings)
         model.set_batches(table, settings.batch_size)
         train(
             model.net,
@@ -412,6 +420,13 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
         check_option("dtype", self.dtype, DTYPES)
         check_flag("warm_start", self.warm_start)
         _check_net_params(self.net_params)
+        if "criterion" in (self.net_params or {}):
+            if self.target_score not in (None, "off"):
+                raise ValueError(
+                    f"target_score={self.target_score} needs the squared loss, but net_params "
+                    f"names another criterion. Give one of the two."
+                )
+            settings = dataclasses.replace(settings, target_score="off")
         if settings.validation != "off" and "train_split" in (self.net_params or {}):
             raise ValueError(
                 f"validation={settings.validation} and net_params={{'train_split': ...}} both hold "
@@ -495,14 +510,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             dtype=self.dtype,
             device=resolve_device(self.device),
             verbose=int(self.verbose > 1),
-            net_params=self._validation_split(settings, seed) | (self.net_params or {}),
+            net_params=self.net_params or {},
         )
-        return Model(net, scale, seed, self.dtype)
-
-    @staticmethod
-    def _validation_split(settings: Settings, seed: int) -> dict[str, Any]:
-        held_out = settings.validation != "off"
-        return {"train_split": BlockSplit(float(settings.validation), seed)} if held_out else {}
+        return Model(net, scale, seed, self.dtype, self.net_params or {})
 
     def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""
@@ -511,7 +521,9 @@ class SIRENRegressor(RegressorMixin, BaseEstimator):
             name: (getattr(model.net, f"module__{name}"), getattr(settings, name))
             for name in NETWORK_SETTINGS
         }
-        for name, (was, now) in (fixed | {"dtype": (model.dtype, self.dtype)}).items():
+        fixed["dtype"] = model.dtype, self.dtype
+        fixed["net_params"] = model.net_params, self.net_params or {}
+        for name, (was, now) in fixed.items():
             if was != now:
                 raise ValueError(
                     f"training goes on with the same network, but {name} was {was!r} and is now "
@@ -578,12 +590,14 @@ def _check_net_params(net_params: Any) -> None:
     if not isinstance(net_params, dict | None):
         raise TypeError(f"net_params must be a dict or None; got {type(net_params).__name__}.")
     for key in net_params or {}:
+        if not isinstance(key, str):
+            raise TypeError(f"net_params must have names for keys; got {key!r}.")
         if key in _OWN_PARAMS:
             raise ValueError(
                 f"net_params must not set {key!r}; give SIRENRegressor({_OWN_PARAMS[key]}=...)."
             )
-        if key.partition("__")[0] in ("module", "dataset", "iterator_train", "iterator_valid"):
+        if key.partition("__")[0] in _OWN_PARTS:
             raise ValueError(
-                f"net_params must not set {key!r}: the network and its batches are "
-                f"SIRENRegressor's own. Use skorch's NeuralNetRegressor for others."
+                f"net_params must not set {key!r}: the network and its batches, and what runs "
+                f"the training, are SIRENRegressor's own. skorch's NeuralNetRegressor has others."
             )

@@ -439,7 +439,91 @@ def test_data_beyond_the_device_stays_on_the_machine(wave, monkeypatch):
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
+def test_patience_does_not_count_epochs_without_a_look():
+    X = np.linspace(-2, 2, 200)[:, None]
+    y = np.sin(5 * X[:, 0])
+    model = SIRENRegressor("represent", patience=20, target_score=0.999999, random_state=0)
+    model.fit(X, y)
+    # Every look was better than the one before; the first is after 100 steps.
+    assert model.stop_reason_.startswith("reached target_score=1 - 1.0e-06")
+
+
+@pytest.mark.parametrize("y", [np.ones(50), np.full(50, -3.0)])
+def test_a_constant_has_converged_at_once(y):
+    X = np.linspace(-1, 1, 50)[:, None]
+    model = SIRENRegressor("represent", target_score="off", random_state=0).fit(X, y)
+    assert model.stop_reason_.startswith("converged")
+    assert model.n_epochs_ < 600
+
+
+def test_an_outlier_in_a_draw_is_no_divergence():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((3000, 2)), rng.standard_normal(3000) * 0.01
+    y[5] = 100.0
+    model = SIRENRegressor(sampling="draw", batch_size=100, max_epochs=150, random_state=0)
+    history = model.fit(X, y).history_
+    # A batch with it was drawn, and a warning would be an error.
+    assert history["train_loss"].max() > 10
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lucky_draws_do_not_make_it_worse_than_the_start(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((300, 2)), rng.standard_normal(300)
+    model = SIRENRegressor(
+        sampling="draw", batch_size=4, max_epochs=60, learning_rate=0.02, schedule="constant",
+        random_state=seed,
+    ).fit(X, y)  # fmt: skip
+    assert model.score(X, y) >= -1e-6
+
+
+def test_an_interrupt_within_our_callbacks_is_the_users(wave, monkeypatch):
+    # As if raised by a signal: the innermost frame is ours.
+    code = compile("def interrupted(self, net):\n    raise KeyboardInterrupt", "x", "exec")
+    names = {"__name__": "skginr._stopping"}
+    exec(code, names)
+    monkeypatch.setattr(TailAverage, "update", names["interrupted"])
+    with pytest.raises(KeyboardInterrupt):
+        SIRENRegressor("represent", **QUICK).fit(*wave)
+
+
+def test_settings_of_the_training_may_change_where_it_goes_on(wave):
+    X, y = wave
+    model = SIRENRegressor(warm_start=True, validation=0.2, **QUICK).fit(X, y)
+    assert "valid_loss" in model.history_
+    model.set_params(
+        validation="off", weight_decay=0.5, betas=(0, 0.5), sampling="draw", batch_size=16
+    ).fit(X, y)
+    (group,) = model.net_.optimizer_.param_groups
+    assert (group["weight_decay"], group["betas"]) == (0.5, (0.0, 0.5))
+    assert model.history_["valid_loss"].iloc[15:].isna().all()
+    assert model.net_.history[-1, "train_batch_count"] == 1
+    with pytest.raises(ValueError, match="net_params was .* and is now"):
+        model.set_params(net_params={"optimizer": torch.optim.SGD}).fit(X, y)
+
+
 # --- validation -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_block_that_is_most_rows_is_not_held_out_whole(seed):
+    X = np.random.default_rng(0).standard_normal((1000, 2))
+    X[:900] = 0
+    assert 0.03 < BlockSplit(0.1, seed).rows_held_out(X).mean() <= 0.15
+
+
+def test_the_validation_loss_is_a_weighted_mean(wave):
+    X, y = wave
+    held = (
+        SIRENRegressor(validation=0.2, **QUICK)
+        .fit(X, y)
+        .net_.train_split.rows_held_out(X.astype(np.float32))
+    )
+    weight = np.where(held, 1e-6, 1.0)
+    model = SIRENRegressor(validation=0.2, **QUICK).fit(X, y, sample_weight=weight)
+    errors = (model.predict(X) - y)[held] ** 2
+    scale = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+    assert model.history_["valid_loss"].min() == pytest.approx(errors.mean() / scale, rel=1e-4)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
@@ -816,6 +900,13 @@ def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
         ({"verbose": 3}, ValueError, "verbose must be 0, 1 or 2; got 3"),
         ({"callbacks": "x"}, TypeError, "callbacks must be a list"),
         ({"net_params": ["x"]}, TypeError, "net_params must be a dict"),
+        ({"net_params": {1: 1}}, TypeError, "net_params must have names for keys; got 1"),
+        ({"net_params": {"callbacks__best": None}}, ValueError, "SIRENRegressor's own"),
+        (
+            {"target_score": 0.9, "net_params": {"criterion": torch.nn.L1Loss}},
+            ValueError,
+            "needs the squared loss",
+        ),
     ],
 )
 def test_unfit_parameters_are_refused(wave, parameters, error, message):
