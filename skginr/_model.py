@@ -77,7 +77,7 @@ class Model:
         return self.scale.n_outputs
 
     def take_settings(self, settings: Settings) -> None:
-        """Let a training that goes on have settings of its own."""
+        """Set what a training may change: rows drawn and held out, and the optimiser's settings."""
         net = self.net
         net.iterator_train__sampling = settings.sampling
         if "train_split" not in self.net_params:
@@ -88,7 +88,8 @@ class Model:
         for name, value in _optimizer_settings(settings).items():
             if f"optimizer__{name}" not in self.net_params:
                 for group in net.optimizer_.param_groups:
-                    group.update({name: value} if name in group else {})
+                    if name in group:
+                        group[name] = value
 
     def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
@@ -155,7 +156,6 @@ def build_net(
         "optimizer": torch.optim.AdamW,
         "lr": settings.learning_rate,
         "iterator_train": TensorBatches,
-        "iterator_train__sampling": settings.sampling,
         "iterator_valid": TensorBatches,
         "iterator_valid__batch_size": EVALUATION_ROWS,
         "train_split": None,

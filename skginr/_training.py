@@ -2,6 +2,7 @@
 
 import copy
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,10 +86,8 @@ class Net(NeuralNetRegressor):
 
 def _came_from_outside(stop: KeyboardInterrupt) -> bool:
     """Say whether the user interrupted code that never does it itself: ours, or torch's."""
-    frame = stop.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = "" if frame is None else frame.tb_frame.f_globals.get("__name__", "")
+    *_, (innermost, _) = traceback.walk_tb(stop.__traceback__)
+    where = innermost.f_globals.get("__name__", "")
     return where.partition(".")[0] in ("skginr", "torch")
 
 
