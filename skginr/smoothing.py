@@ -2,60 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from skginr._checks import check_count, check_real, unchanged_on_error
-from skginr._linalg import factor_positive_definite
-from skginr.graphs import Graph, check_graph, locate_nodes
-from skginr.laplacians import laplacian
+from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
+from skginr._generalised import SmoothProblem
+from skginr._penalised import Penalty
+from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.laplacians import LAPLACIANS, laplacian_of
+
+# Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
+_SMALLEST, _LARGEST = 1e-6, 1e8
+# Rows held out that tell two strengths apart: in large tables not every fold is looked at.
+_ENOUGH_HELD_OUT = 200_000
 
 
 class GraphSmoother(RegressorMixin, BaseEstimator):
-    """Tikhonov smoothing of a signal over a graph: the baseline for any signal.
+    """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
-    Finds the signal f on all nodes that minimises ``sum_i (f_i - y_i)**2 + alpha
-    f' L^order f``, with the first sum over rows and L = D - A: near the observations,
-    and smooth along the edges between and beyond them.
+    Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
+
+        sum_i (y_i - b - c'x_i - f(node_i))**2 + alpha f' Q f,   Q = B (M^-1 B)^(order - 1)
+
+    with ``B = K + kappa**2 M``, the sum over rows, and K and M the stiffness and the mass of the
+    graph's Laplacian: near the observations, and smooth along the edges between and beyond them.
+    It is the mean of a Gaussian process with precision Q and flat priors of b and c, which are
+    hence found by generalised least squares. As ``alpha`` goes to 0 the observations are
+    interpolated: harmonically with ``order=1``, biharmonically with 2.
 
     Parameters
     ----------
     graph : Graph
         The graph whose nodes X names.
+    laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
+default "combinatorial"
+        As in :class:`~skginr.SpectralEmbedder`.
     order : int, default 1
         Power of the Laplacian: 1 pulls each node to the mean of its neighbours, 2
-        continues slopes too.
-    alpha : float, default 1.0
-        Strength of the smoothing; towards 0 the observations are interpolated.
+        continues slopes too, 3 curvature.
+    alpha : float or "cv", default "cv"
+        Strength of the smoothing. "cv" takes the one whose predictions of held-out rows have
+        the least squared error, to half a power of ten.
+    kappa : float, default 0.0
+        Inverse of the distance at which nodes no longer tell of each other, in the units of
+        the square root of an eigenvalue: the Matérn covariance. 0 has no such distance.
+    cv : int, splitter or iterable, optional
+        Folds of ``alpha="cv"``, as in scikit-learn; by default ten, at random. With
+        :class:`~skginr.GraphBlockKFold` the strength is the best to predict whole regions.
 
     Attributes
     ----------
     graph_ : Graph
         The graph used in ``fit``.
+    alpha_ : float
+        The strength used.
+    cv_results_ : pandas.DataFrame or None
+        With ``alpha="cv"``, the strengths tried and the R² of held-out rows, pooled.
     signal_ : ndarray of shape (n_nodes,)
-        The smoothed signal at every node of the graph. In a component without an
-        observation, the mean of y.
+        b + f at every node of the graph. In a component without an observation, b, which is
+        the mean of y where the Laplacian leaves it open.
+    coef_ : ndarray of shape (n_features_in_ - 1,)
+        c; 0 for a column that the others and f explain.
+    noise_variance_ : float
+        Estimated variance of a row about the signal.
     n_features_in_ : int
-        Number of columns of X, 1.
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X is a DataFrame.
 
     Raises
     ------
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If a label is unknown, or y is not finite or of another length.
+        If a label is unknown, a hyper-parameter is out of range, or y is not finite or of
+        another length.
+
+    Notes
+    -----
+    Solved by conjugate gradients, all folds at once, with a sparse factorisation where those are
+    slow. Time and memory go with the number of edges. ``predict(X, return_std=True)`` solves one
+    system for each distinct node asked for.
 
     References
     ----------
     M. Belkin, I. Matveeva and P. Niyogi, "Regularization and semi-supervised learning
-    on large graphs", COLT 2004.
+    on large graphs", COLT 2004. V. Borovitskiy et al., "Matérn Gaussian Processes on Graphs",
+    AISTATS 2021.
 
     Examples
     --------
@@ -67,10 +109,22 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
     array([2., 4., 6.])
     """
 
-    def __init__(self, *, graph: Graph, order: int = 1, alpha: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        laplacian: str = "combinatorial",
+        order: int = 1,
+        alpha: float | str = "cv",
+        kappa: float = 0.0,
+        cv: int | Iterable | None = None,
+    ) -> None:
         self.graph = graph
+        self.laplacian = laplacian
         self.order = order
         self.alpha = alpha
+        self.kappa = kappa
+        self.cv = cv
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
@@ -78,8 +132,8 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, 1)
-            Node labels, which may repeat.
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            Node labels, which may repeat, and covariates, which enter linearly.
         y : array-like of shape (n_rows,)
             One signal; for several, wrap in ``MultiOutputRegressor``.
 
@@ -88,47 +142,166 @@ class GraphSmoother(RegressorMixin, BaseEstimator):
         self
         """
         graph = check_graph(self.graph)
+        check_option("laplacian", self.laplacian, (*LAPLACIANS, "cotangent"))
         check_count("order", self.order, minimum=1)
-        check_real("alpha", self.alpha, minimum=0, strict=True)
-        nodes = locate_nodes(self, X, graph, reset=True)
-        y = column_or_1d(y, dtype=np.float64, warn=True)
-        check_consistent_length(nodes, y)
-        if not np.isfinite(y).all():
-            raise ValueError(
-                f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
-                f"their nodes are predicted all the same."
-            )
-        with np.errstate(over="ignore"):
-            mean = y.mean()
-        if not np.isfinite(mean):
-            raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
-        # Nothing is known of a component without an observation but the mean.
-        reached = np.flatnonzero(np.isin(graph.components, graph.components[nodes]))
-        stiffness = laplacian(graph.adjacency).stiffness[reached][:, reached]
-        penalty = stiffness
-        for _ in range(self.order - 1):
-            penalty = penalty @ stiffness
-        n_rows = np.bincount(nodes, minlength=graph.n_nodes)[reached]
-        deviation = np.bincount(nodes, y - mean, minlength=graph.n_nodes)[reached]
-        system = self.alpha * penalty + sp.diags_array(n_rows.astype(float))
-        try:
-            solution = factor_positive_definite(system).solve(deviation)
-        except RuntimeError as error:
-            raise ValueError(
-                f"alpha={self.alpha} is too small for the weights of the graph to be told from "
-                f"zero ({error}). Raise it."
-            ) from error
+        check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
+        check_real("kappa", self.kappa, minimum=0)
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        y = _check_signal(y, nodes)
+        problem = self._problem(graph, nodes, covariates, y)
+        if self.alpha == "cv":
+            alpha, results = self._choose(problem, X, y)
+        else:
+            alpha, results = float(self.alpha) * problem.penalty.scale, None
+        self._check_strength(alpha)
+        fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
         self.graph_ = graph
-        self.signal_ = np.full(graph.n_nodes, mean)
-        self.signal_[reached] += solution
+        self.alpha_ = alpha / problem.penalty.scale
+        self.cv_results_ = results
+        self.signal_ = fit.signal
+        self.coef_ = fit.coefficients
+        self.noise_variance_ = fit.loss / max(1, len(y) - problem.design.shape[1])
+        self._problem_, self._fit, self._relative_alpha = problem, fit, alpha
         return self
 
-    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
-        """Return the smoothed signal at the nodes that X names, shape (n_rows,)."""
+    def predict(
+        self, X: ArrayLike | pd.DataFrame, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the signal at the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features_in_)
+            Node labels, and the covariates of ``fit``.
+        return_std : bool, default False
+            Whether to also return standard deviations of the signal (the noise of a row not
+            included), which takes a solve per distinct node; infinite where nothing is known.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows,)
+        std : ndarray of shape (n_rows,), if ``return_std``
+        """
         check_is_fitted(self)
-        return self.signal_[locate_nodes(self, X, self.graph_, reset=False)]
+        check_flag("return_std", return_std)
+        nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
+        mean = self.signal_[nodes] + covariates @ self.coef_
+        if not return_std:
+            return mean
+        distinct, of_row = np.unique(nodes, return_inverse=True)
+        variance = self._problem_.node_variances(self._relative_alpha, distinct)[of_row]
+        variance += self._problem_.effect_variances(self._fit, nodes, covariates)
+        return mean, np.sqrt(self.noise_variance_ * variance)
+
+    def tuned(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Return an unfitted copy whose ``alpha`` is the one that ``fit`` would choose.
+
+        For cross-validations that would choose it again in every fold, such as
+        :class:`~skginr.GraphStackingRegressor`.
+        """
+        return clone(self).set_params(alpha=clone(self).fit(X, y).alpha_)
+
+    def _choose(
+        self, problem: SmoothProblem, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]
+    ) -> tuple[float, pd.DataFrame]:
+        """Return the relative strength that predicts held-out rows best, and what was tried."""
+        if len(y) < 2:
+            raise ValueError("alpha='cv' needs at least 2 rows; got 1. Give alpha as a number.")
+        folds = KFold(min(10, len(y)), shuffle=True, random_state=0) if self.cv is None else self.cv
+        weights, held_out = _training_weights(check_cv(folds).split(X, y), len(y))
+        errors: dict[float, float] = {}
+
+        def error_of(exponent: float) -> float:
+            if exponent not in errors:
+                fits = problem.fit(10.0**exponent, weights, tolerance=1e-5)
+                errors[exponent] = sum(
+                    float(((y - problem.predict(fit))[rows] ** 2).sum())
+                    for fit, rows in zip(fits, held_out, strict=True)
+                )
+            return errors[exponent]
+
+        best = _descend(error_of)
+        tried = sorted(errors)
+        variation = sum(float(((y[rows] - y.mean()) ** 2).sum()) for rows in held_out)
+        scores = 1 - np.array([errors[exponent] for exponent in tried]) / (variation or 1.0)
+        strengths = 10.0 ** np.array(tried) / problem.penalty.scale
+        return 10.0**best, pd.DataFrame({"alpha": strengths, "r2": scores})
+
+    def _problem(
+        self,
+        graph: Graph,
+        nodes: NDArray[np.intp],
+        covariates: NDArray[np.float64],
+        y: NDArray[np.float64],
+    ) -> SmoothProblem:
+        operator = laplacian_of(graph, self.laplacian)
+        stiffness = operator.stiffness
+        if self.kappa > 0:
+            stiffness = sp.csr_array(stiffness + self.kappa**2 * sp.diags_array(operator.mass))
+        # Where constants are smooth for free, an intercept would be one more of them.
+        flat = self.kappa == 0 and self.laplacian != "symmetric"
+        intercept = np.ones((len(y), 0 if flat else 1))
+        return SmoothProblem(
+            penalty=Penalty(stiffness, operator.mass, self.order),
+            components=graph.components if self.kappa == 0 else None,
+            nodes=nodes,
+            y=y,
+            design=np.hstack([intercept, covariates]),
+            n_intercepts=intercept.shape[1],
+        )
+
+    def _check_strength(self, relative: float) -> None:
+        if not _SMALLEST / 1e6 <= relative <= _LARGEST * 1e6:
+            size, way = ("small", "Raise") if relative < 1 else ("large", "Lower")
+            raise ValueError(
+                f"alpha={self.alpha} is too {size} for the weights of the graph to be told from "
+                f"zero. {way} it."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
+
+
+def _check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
+    y = column_or_1d(y, dtype=np.float64, warn=True)
+    check_consistent_length(nodes, y)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
+            f"their nodes are predicted all the same."
+        )
+    if np.abs(y).max() > np.finfo(float).max ** 0.5 / len(y):
+        raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
+    return y
+
+
+def _training_weights(
+    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]], n_rows: int
+) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
+    """Return 1 where a row trains, shape (n_rows, n_folds), and the rows held out by fold."""
+    columns: list[NDArray[np.float64]] = []
+    held_out: list[NDArray[np.intp]] = []
+    for train, test in splits:
+        columns.append(np.bincount(train, minlength=n_rows).astype(float))
+        held_out.append(test)
+        if sum(map(len, held_out)) >= _ENOUGH_HELD_OUT:
+            break
+    return np.stack(columns, axis=1), held_out
+
+
+def _descend(error_of: Callable[[float], float]) -> float:
+    """Return the power of ten with the least error, by steps of 2, then 1, then 1/2.
+
+    A step towards less smoothing has to gain something: where nothing but interpolation is
+    left, errors are all the same.
+    """
+    best, lowest, highest = 0.0, np.log10(_SMALLEST), np.log10(_LARGEST)
+    for step in (2.0, 1.0, 0.5):
+        for direction in (-step, step):
+            while lowest <= best + direction <= highest and (
+                error_of(best + direction) < (1 - 1e-4) * error_of(best)
+            ):
+                best += direction
+    return best

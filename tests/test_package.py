@@ -27,6 +27,8 @@ LAYERS = [
     "alignment",
     "inspection",
     "model_selection",
+    "_penalised",
+    "_generalised",
     "smoothing",
     "nn",
     "_batches",

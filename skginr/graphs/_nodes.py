@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
+from skginr._checks import check_numeric
 from skginr.graphs._graph import Graph
 
 
@@ -43,6 +44,48 @@ def locate_nodes(
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     name = f"X[{frame.columns[0]!r}]" if isinstance(X, pd.DataFrame) else "X"
     return graph.locate(frame.iloc[:, 0], name=name)
+
+
+def locate_rows(
+    estimator: Any, X: ArrayLike | pd.DataFrame, graph: Graph, *, reset: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the nodes that the first column of X names, and the other columns as numbers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets, or with ``reset=False`` is checked by, ``n_features_in_`` and
+        ``feature_names_in_``.
+    X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+    graph : Graph
+    reset : bool
+        True in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If X has no column or no rows, names an unknown node, or another column is not finite.
+    """
+    frame = as_table(X)
+    if frame.shape[1] == 0:
+        raise ValueError("X must have a column of node labels first; got no columns.")
+    if len(frame) == 0:
+        raise ValueError("X must have at least one row; got an empty table.")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    named = isinstance(X, pd.DataFrame)
+    labels = frame.iloc[:, 0]
+    if labels.dtype == object:
+        # A mixed table has no type: what its labels are, they say themselves.
+        labels = labels.infer_objects()
+    nodes = graph.locate(labels, name=f"X[{frame.columns[0]!r}]" if named else "X")
+    covariates = np.empty((len(frame), frame.shape[1] - 1))
+    for i in range(1, frame.shape[1]):
+        name = f"X[{frame.columns[i]!r}]"
+        values = check_numeric(name, frame.iloc[:, i].infer_objects())
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite; fill or drop what is missing.")
+        covariates[:, i - 1] = values
+    return nodes, covariates
 
 
 def as_table(X: Any) -> pd.DataFrame:
