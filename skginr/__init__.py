@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
+    from skginr.correction import CorrectedSmoother, ResidualCorrector
     from skginr.embeddings import SpectralEmbedder
     from skginr.graphs import Graph
     from skginr.inspection import inspect_spectrum
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "CorrectedSmoother",
     "Graph",
     "GraphBlockKFold",
     "GraphSmoother",
+    "ResidualCorrector",
     "SIRENRegressor",
     "SpectralEmbedder",
     "align",
@@ -33,9 +36,11 @@ __all__ = [
 # Imported when first asked for: who only embeds a graph need not wait for torch.
 _HOME = {
     "Alignment": "skginr.alignment",
+    "CorrectedSmoother": "skginr.correction",
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.model_selection",
     "GraphSmoother": "skginr.smoothing",
+    "ResidualCorrector": "skginr.correction",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
     "align": "skginr.alignment",

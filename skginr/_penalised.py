@@ -11,7 +11,7 @@ from skginr._linalg import factor_positive_definite
 
 # An iteration is cheaper than a factorisation for as long as this, by size of the graph: large
 # ones fill in, and hardly any of their systems needs so many.
-_MAX_ITERATIONS, _MAX_ITERATIONS_LARGE, _LARGE = 500, 10_000, 100_000
+_MAX_ITERATIONS, _MAX_ITERATIONS_LARGE, _LARGE = 1_000, 10_000, 100_000
 
 
 class Penalty:

@@ -23,7 +23,7 @@ from skginr.laplacians import LAPLACIANS, laplacian_of
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
 _SMALLEST, _LARGEST = 1e-6, 1e8
 # Rows held out that tell two strengths apart: in large tables not every fold is looked at.
-_ENOUGH_HELD_OUT = 200_000
+_ENOUGH_HELD_OUT = 10_000
 
 
 class GraphSmoother(RegressorMixin, BaseEstimator):
@@ -206,7 +206,9 @@ default "combinatorial"
     ) -> tuple[float, pd.DataFrame]:
         """Return the relative strength that predicts held-out rows best, and what was tried."""
         if len(y) < 2:
-            raise ValueError("alpha='cv' needs at least 2 rows; got 1. Give alpha as a number.")
+            raise ValueError(
+                "alpha='cv' needs at least 2 rows; got n_samples = 1. Give alpha as a number."
+            )
         folds = KFold(min(10, len(y)), shuffle=True, random_state=0) if self.cv is None else self.cv
         weights, held_out = _training_weights(check_cv(folds).split(X, y), len(y))
         errors: dict[float, float] = {}

@@ -10,11 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skginr
-from skginr import Graph, GraphSmoother, SIRENRegressor, SpectralEmbedder
+from skginr import (
+    CorrectedSmoother,
+    Graph,
+    GraphSmoother,
+    ResidualCorrector,
+    SIRENRegressor,
+    SpectralEmbedder,
+)
 
 # Where a check compares two fits to 1e-7: in float64, with the gradient of all
 # rows at once, so that neither rounding nor the order of rows matters.
@@ -33,6 +41,7 @@ COORDINATE_MODE = [
     SpectralEmbedder(method="isomap"),
     SpectralEmbedder(method="lle"),
     EXACT_SIREN,
+    ResidualCorrector(LinearRegression()),
 ]
 
 
@@ -49,11 +58,16 @@ def smoother(graph):
     return GraphSmoother(graph=graph, alpha=0.5)
 
 
+def corrected(graph):
+    corrector = ResidualCorrector(LinearRegression())
+    return CorrectedSmoother(graph=graph, corrector=corrector, cv=4)
+
+
 def pipeline(graph):
     return make_pipeline(SpectralEmbedder(6, graph=graph), clone(EXACT_SIREN))
 
 
-GRAPH_MODE = [embedder, smoother, pipeline]
+GRAPH_MODE = [embedder, smoother, corrected, pipeline]
 WITH_SIGNAL = [smoother, pipeline]
 
 
@@ -147,12 +161,12 @@ def test_columns_are_remembered(grid, grid_table, make):
 def test_unfit_tables_are_refused(grid, grid_table, make):
     y = grid_table["signal"]
     for X, message in (
-        (grid_table, "one column"),
+        (grid_table.assign(name="x"), "one column|real numbers"),
         (grid_table["node"], "double brackets"),
         (grid_table[["node"]].replace("n000", "zzz"), "'zzz' is not one"),
         (np.arange(108)[:, None], "labels of the graph's kind, string"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             make(grid).fit(X, y)
 
 

@@ -39,6 +39,7 @@ LAYERS = [
     "_training",
     "_model",
     "regression",
+    "correction",
     "datasets",
     "plotting",
 ]

@@ -1,0 +1,369 @@
+"""Smoothers and what corrects them: stacking for signals on graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, check_cv, cross_val_predict
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skginr._checks import check_count, check_flag, unchanged_on_error
+from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.laplacians import degrees_of, positive
+from skginr.regression import SIRENRegressor
+from skginr.smoothing import GraphSmoother
+
+# Differences between predictions are cut off at so many standard deviations: a network must not
+# see at a new row what it never saw.
+_CLIP = 5.0
+_HOPS = 4
+
+
+class ResidualCorrector(RegressorMixin, BaseEstimator):
+    """Blend of predictions, corrected by a regressor that has learned where the blend errs.
+
+    The final estimator of a stack: X holds out-of-fold predictions of the same signal, as
+    :class:`sklearn.ensemble.StackingRegressor` makes them. Their best non-negative combination
+    is the offset; a regressor learns what is left of y from the offset, from how the
+    predictions differ from it, and from any further columns; and its correction counts as much
+    as it was worth on rows that it had not seen, which may be nothing.
+
+    Parameters
+    ----------
+    regressor : estimator, optional
+        Of the scaled residual; by default a small sine network,
+        ``SIRENRegressor(first_gain=0.5, learning_rate=1e-3, batch_size=1024, max_epochs=40)``.
+    n_predictions : int, optional
+        How many of the first columns are predictions; by default all.
+    cv : int, splitter or iterable, default 5
+        Folds by which the correction is judged. Its mean over their regressors is used.
+    random_state : int, default 0
+        Of the default folds and regressor.
+
+    Attributes
+    ----------
+    blend_ : ndarray of shape (n_predictions,)
+        Weights of the predictions in the offset, about their means.
+    weight_ : float
+        Share of the correction that is used, between 0 and 1.
+    regressors_ : list of estimators
+        One per fold.
+    n_features_in_ : int
+        Number of columns of X.
+
+    Raises
+    ------
+    ValueError
+        If X has fewer columns than ``n_predictions``, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skginr import ResidualCorrector
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.standard_normal(200)
+    >>> X = np.column_stack([y + rng.standard_normal(200), y + 0.5 * rng.standard_normal(200)])
+    >>> corrector = ResidualCorrector(LinearRegression()).fit(X, y)
+    >>> corrector.blend_.round(1)
+    array([0.1, 0.7])
+    """
+
+    def __init__(
+        self,
+        regressor: Any = None,
+        *,
+        n_predictions: int | None = None,
+        cv: int | Iterable = 5,
+        random_state: int = 0,
+    ) -> None:
+        self.regressor = regressor
+        self.n_predictions = n_predictions
+        self.cv = cv
+        self.random_state = random_state
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Blend, and learn to correct.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            Out-of-fold predictions, then other columns.
+        y : array-like of shape (n_rows,)
+        """
+        checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
+            self, X, y, y_numeric=True, dtype=np.float64
+        )
+        table, signal = checked
+        n_predictions = self._count_predictions(table.shape[1])
+        self.mean_ = float(signal.mean())
+        self.blend_, _ = nnls(table[:, :n_predictions] - self.mean_, signal - self.mean_)
+        offset = self._offset(table)
+        differences = table[:, :n_predictions] - offset[:, None]
+        self._offset_scale = _spread(offset)
+        self._centre = differences.mean(axis=0)
+        self._scale = _spread(differences)
+        self._residual_scale = float(_spread(signal - offset))
+        inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
+        self.regressors_ = []
+        unseen = np.zeros(len(signal))
+        for train, test in _folds(self.cv, self.random_state, len(signal)).split(inputs, residual):
+            fitted = self._new_regressor().fit(inputs[train], residual[train])
+            unseen[test] = np.ravel(fitted.predict(inputs[test]))
+            self.regressors_.append(fitted)
+        size = unseen @ unseen
+        self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if size > 0 else 0.0
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return corrected predictions, shape (n_rows,)."""
+        check_is_fitted(self)
+        table = validate_data(self, X, reset=False, dtype=np.float64)
+        offset = self._offset(table)
+        if self.weight_ == 0:
+            return offset
+        inputs = self._inputs(table, offset)
+        correction = np.mean([np.ravel(r.predict(inputs)) for r in self.regressors_], axis=0)
+        return offset + self.weight_ * self._residual_scale * correction
+
+    def _count_predictions(self, n_columns: int) -> int:
+        if self.n_predictions is None:
+            return n_columns
+        check_count("n_predictions", self.n_predictions, minimum=1)
+        if self.n_predictions > n_columns:
+            raise ValueError(
+                f"n_predictions={self.n_predictions} is more than X has columns, {n_columns}."
+            )
+        return self.n_predictions
+
+    def _new_regressor(self) -> Any:
+        if self.regressor is not None:
+            return clone(self.regressor)
+        return SIRENRegressor(
+            first_gain=0.5,
+            learning_rate=1e-3,
+            batch_size=1024,
+            max_epochs=40,
+            random_state=self.random_state,
+        )
+
+    def _offset(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.mean_ + (X[:, : len(self.blend_)] - self.mean_) @ self.blend_
+
+    def _inputs(self, X: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        n = len(self.blend_)
+        differences = (X[:, :n] - offset[:, None] - self._centre) / self._scale
+        size = (offset - self.mean_) / self._offset_scale
+        return np.column_stack([size, np.clip(differences, -_CLIP, _CLIP), X[:, n:]])
+
+
+class CorrectedSmoother(RegressorMixin, _BaseComposition):
+    """Several smoothers of a signal on a graph, and a network that corrects them.
+
+    Each smoother finds its strength once; its predictions of rows held out, fold by fold, are
+    what a :class:`ResidualCorrector` blends and learns to correct.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph whose nodes X names.
+    smoothers : list of (str, estimator), optional
+        Regressors on X; by default :func:`default_smoothers` of the graph.
+    corrector : estimator, optional
+        Final estimator; by default ``ResidualCorrector()``.
+    structural_features : bool, default True
+        Whether the corrector also sees where in the graph a node is by itself: the square root of
+        its degree, and that averaged over neighbours up to three times.
+    cv : int, splitter or iterable, default 10
+        Folds of the smoothers' predictions. To predict whole regions, a
+        :class:`~skginr.GraphBlockKFold`.
+    random_state : int, default 0
+        Of the default folds.
+
+    Attributes
+    ----------
+    graph_ : Graph
+        The graph used in ``fit``.
+    smoothers_ : dict of str to estimator
+        Fitted on all rows.
+    corrector_ : estimator
+        Fitted on out-of-fold predictions.
+    scores_ : pandas.Series
+        R² of each smoother's out-of-fold predictions.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X is a DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is not a Graph.
+    ValueError
+        If a label is unknown, or y is not finite or of another length.
+
+    References
+    ----------
+    D. H. Wolpert, "Stacked generalization", Neural Networks 1992.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> from skginr import CorrectedSmoother, Graph
+    >>> graph = Graph.from_networkx(nx.grid_2d_graph(12, 12))
+    >>> nodes = np.array(graph.labels.to_list(), dtype=float)
+    >>> X, y = graph.labels.to_frame(), np.sin(nodes[:, 0] / 2) * nodes[:, 1]
+    >>> model = CorrectedSmoother(graph=graph).fit(X[::2], y[::2])
+    >>> model.score(X[1::2], y[1::2]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        smoothers: list[tuple[str, Any]] | None = None,
+        corrector: Any = None,
+        structural_features: bool = True,
+        cv: int | Iterable = 10,
+        random_state: int = 0,
+    ) -> None:
+        self.graph = graph
+        self.smoothers = smoothers
+        self.corrector = corrector
+        self.structural_features = structural_features
+        self.cv = cv
+        self.random_state = random_state
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Fit the smoothers and their corrector.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            Node labels, then covariates.
+        y : array-like of shape (n_rows,)
+        """
+        graph = check_graph(self.graph)
+        check_flag("structural_features", self.structural_features)
+        nodes, _ = locate_rows(self, X, graph, reset=True)
+        smoothers = default_smoothers(graph) if self.smoothers is None else self.smoothers
+        self._validate_names([name for name, _ in smoothers])
+        folds = _folds(self.cv, self.random_state, len(nodes))
+        fitted, predictions = {}, []
+        for name, smoother in smoothers:
+            fitted[name] = clone(smoother).fit(X, y)
+            predictions.append(cross_val_predict(_settled(fitted[name]), X, y, cv=folds))
+        self.graph_, self.smoothers_ = graph, fitted
+        self._structural = structural_columns(graph) if self.structural_features else None
+        corrector = ResidualCorrector() if self.corrector is None else clone(self.corrector)
+        if "n_predictions" in corrector.get_params():
+            corrector.set_params(n_predictions=len(fitted))
+        self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
+        self.scores_ = pd.Series([r2_score(y, p) for p in predictions], index=list(fitted))
+        return self
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+        """Return the prediction at the rows of X, shape (n_rows,)."""
+        check_is_fitted(self)
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        predictions = [np.ravel(smoother.predict(X)) for smoother in self.smoothers_.values()]
+        return self.corrector_.predict(self._columns(predictions, nodes))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with ``deep`` those of the smoothers by their names too."""
+        return self._get_params("smoothers", deep=deep and self.smoothers is not None)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, or a smoother or its parameters by name."""
+        return self._set_params("smoothers", **params)
+
+    def _columns(
+        self, predictions: list[NDArray[np.float64]], nodes: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        columns = np.column_stack(predictions)
+        if self._structural is None:
+            return columns
+        return np.hstack([columns, self._structural[nodes]])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+def default_smoothers(graph: Graph) -> list[tuple[str, GraphSmoother]]:
+    """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
+
+    Orders 1 and 2 of the symmetric Laplacian and order 2 of the combinatorial one; on a mesh
+    order 3 of the random walk and orders 2 and 3 of the cotangent Laplacian too.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is not a Graph.
+
+    Examples
+    --------
+    >>> from skginr import Graph
+    >>> from skginr.correction import default_smoothers
+    >>> [name for name, _ in default_smoothers(Graph.from_adjacency([[0, 1], [1, 0]]))]
+    ['symmetric_1', 'symmetric_2', 'combinatorial_2']
+    """
+    kinds = [("symmetric", 1), ("symmetric", 2), ("combinatorial", 2)]
+    if check_graph(graph).faces is not None:
+        kinds += [("random_walk", 3), ("cotangent", 2), ("cotangent", 3)]
+    return [
+        (f"{kind}_{order}", GraphSmoother(graph=graph, laplacian=kind, order=order))
+        for kind, order in kinds
+    ]
+
+
+def structural_columns(graph: Graph) -> NDArray[np.float64]:
+    """Return sqrt(degree) and its means over neighbours, standardised, shape (n_nodes, 4)."""
+    degrees = degrees_of(graph.adjacency)
+    walk = sp.diags_array(1 / positive(degrees)) @ graph.adjacency
+    columns = [np.sqrt(degrees)]
+    for _ in range(_HOPS - 1):
+        columns.append(walk @ columns[-1])
+    table = np.column_stack(columns)
+    return (table - table.mean(axis=0)) / _spread(table)
+
+
+def _settled(fitted: Any) -> Any:
+    """Return an unfitted copy that need not look for its strength again."""
+    if isinstance(fitted, GraphSmoother):
+        return clone(fitted).set_params(alpha=fitted.alpha_)
+    return clone(fitted)
+
+
+def _folds(cv: Any, random_state: int, n_rows: int) -> Any:
+    if n_rows < 2:
+        raise ValueError("folds need at least 2 rows; got n_samples = 1.")
+    if isinstance(cv, int):
+        check_count("cv", cv, minimum=2)
+        return KFold(min(cv, n_rows), shuffle=True, random_state=random_state)
+    return check_cv(cv)
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return standard deviations down the first axis, with 1 in place of 0."""
+    spread = values.std(axis=0)
+    return np.where(spread > 0, spread, 1.0)
