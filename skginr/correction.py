@@ -41,8 +41,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     regressor : estimator, optional
-        Of the scaled residual; by default a small sine network,
-        ``SIRENRegressor(first_gain=0.5, learning_rate=1e-3, batch_size=1024, max_epochs=40)``.
+        Of the scaled residual; by default ``SIRENRegressor(first_gain=0.5)``.
     n_predictions : int, optional
         How many of the first columns are predictions; by default all.
     cv : int, splitter or iterable, default 5
@@ -150,13 +149,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     def _new_regressor(self) -> Any:
         if self.regressor is not None:
             return clone(self.regressor)
-        return SIRENRegressor(
-            first_gain=0.5,
-            learning_rate=1e-3,
-            batch_size=1024,
-            max_epochs=40,
-            random_state=self.random_state,
-        )
+        return SIRENRegressor(first_gain=0.5, random_state=self.random_state)
 
     def _offset(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean_ + (X[:, : len(self.blend_)] - self.mean_) @ self.blend_
