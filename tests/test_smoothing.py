@@ -1,21 +1,75 @@
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
 
-from skginr import Graph, GraphSmoother
+from skginr import Graph, GraphBlockKFold, GraphSmoother
+from skginr.laplacians import laplacian_of
 
 
+@pytest.fixture(scope="module")
+def sphere():
+    """A triangulated sphere of 600 vertices."""
+    from scipy.spatial import ConvexHull
+
+    i = np.arange(600) + 0.5
+    polar, azimuth = np.arccos(1 - i / 300), np.pi * (1 + 5**0.5) * i
+    ring = np.sin(polar)
+    points = np.column_stack([ring * np.cos(azimuth), ring * np.sin(azimuth), np.cos(polar)])
+    return Graph.from_mesh(points, ConvexHull(points).simplices)
+
+
+def dense_answer(graph, laplacian, order, kappa, alpha, nodes, y, covariates):
+    """Signal and coefficients from the normal equations of everything at once."""
+    operator = laplacian_of(graph, laplacian)
+    B = operator.stiffness.toarray() + kappa**2 * np.diag(operator.mass)
+    Q = B.copy()
+    for _ in range(order - 1):
+        Q = B @ (Q / operator.mass[:, None])
+    rows = np.zeros((len(y), graph.n_nodes))
+    rows[np.arange(len(y)), nodes] = 1
+    design = np.hstack([rows, np.ones((len(y), 1)), covariates])
+    system = design.T @ design
+    system[: graph.n_nodes, : graph.n_nodes] += alpha * Q
+    solution = np.linalg.lstsq(system, design.T @ y, rcond=1e-13)[0]
+    n = graph.n_nodes
+    return solution[:n] + solution[n], solution[n + 1 :]
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.4])
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_it_solves_its_normal_equations(grid, order):
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric", "random_walk", "cotangent"])
+def test_it_minimises_what_it_says(sphere, laplacian, order, kappa):
     rng = np.random.default_rng(0)
-    nodes = rng.integers(0, 108, 70)
-    y = rng.standard_normal(70) + 40
-    fitted = GraphSmoother(graph=grid, order=order, alpha=0.3).fit(grid.labels[nodes].to_frame(), y)
-    L = nx.laplacian_matrix(nx.from_scipy_sparse_array(grid.adjacency)).toarray()
-    rows = np.zeros((70, 108))
-    rows[np.arange(70), nodes] = 1
-    system = rows.T @ rows + 0.3 * np.linalg.matrix_power(L, order)
-    np.testing.assert_allclose(fitted.signal_, np.linalg.solve(system, rows.T @ y), atol=1e-6)
+    nodes = rng.integers(0, 600, 500)
+    covariates = rng.standard_normal((500, 2))
+    y = rng.standard_normal(500) + 40 + covariates @ [3.0, -1.0]
+    for alpha in (1e-3, 0.3, 30.0):
+        smoother = GraphSmoother(
+            graph=sphere, laplacian=laplacian, order=order, alpha=alpha, kappa=kappa
+        ).fit(np.column_stack([nodes, covariates]), y)
+        signal, coefficients = dense_answer(
+            sphere, laplacian, order, kappa, alpha, nodes, y, covariates
+        )
+        np.testing.assert_allclose(smoother.signal_, signal, atol=1e-8 * np.abs(signal).max())
+        np.testing.assert_allclose(smoother.coef_, coefficients, atol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-2, 1e4])
+def test_every_way_to_solve_gives_the_same(sphere, alpha, monkeypatch):
+    from skginr import _penalised
+
+    rng = np.random.default_rng(1)
+    half = sphere.positions[:, 2] > 0  # a hole the size of a hemisphere
+    X, y = sphere.labels[half].to_frame(), rng.standard_normal(half.sum())
+    smoother = GraphSmoother(graph=sphere, laplacian="symmetric", order=2, alpha=alpha)
+    expected = smoother.fit(X, y).signal_
+    monkeypatch.setattr(_penalised, "_DIAGONAL", 0)
+    np.testing.assert_allclose(smoother.fit(X, y).signal_, expected, atol=1e-6)
+    monkeypatch.setattr(_penalised, "_FACTORED", 0)
+    np.testing.assert_allclose(smoother.fit(X, y).signal_, expected, atol=1e-6)
 
 
 def test_weak_smoothing_interpolates_a_path_linearly():
@@ -24,39 +78,174 @@ def test_weak_smoothing_interpolates_a_path_linearly():
     np.testing.assert_allclose(smoother.signal_, np.arange(11), atol=1e-3)
 
 
+def test_second_order_interpolates_cubics():
+    path = Graph.from_networkx(nx.path_graph(12))
+    x = np.delete(np.arange(12), 6)
+    first, second = (
+        GraphSmoother(graph=path, order=order, alpha=1e-5).fit(x[:, None], x**3).predict([[6]])
+        for order in (1, 2)
+    )
+    assert first[0] == pytest.approx((5**3 + 7**3) / 2, rel=1e-3)
+    assert second[0] == pytest.approx(6**3, rel=1e-3)
+
+
 def test_strong_smoothing_is_the_mean_and_shifts_pass_through(grid, grid_table):
     X, y = grid_table[["node"]], grid_table["signal"]
     flat = GraphSmoother(graph=grid, alpha=1e7).fit(X, y)
     np.testing.assert_allclose(flat.signal_, y.mean(), atol=1e-4)
-    first, shifted = (GraphSmoother(graph=grid).fit(X, y + c).signal_ for c in (0, 1e6))
-    np.testing.assert_allclose(shifted - 1e6, first, atol=1e-6)
+    for laplacian in ("combinatorial", "symmetric"):
+        first, shifted = (
+            GraphSmoother(graph=grid, laplacian=laplacian, alpha=1.0).fit(X, y + c).signal_
+            for c in (0, 1e6)
+        )
+        np.testing.assert_allclose(shifted - 1e6, first, atol=1e-6)
+
+
+def test_a_constant_is_predicted_as_such_whatever_the_degrees():
+    star = Graph.from_networkx(nx.star_graph(12))
+    smoother = GraphSmoother(graph=star, laplacian="symmetric", order=2, alpha=1e-3)
+    smoother.fit([[i] for i in range(1, 9)], np.full(8, 5.0))
+    np.testing.assert_allclose(smoother.signal_, 5.0, atol=1e-6)
 
 
 def test_an_unobserved_island_gets_the_mean(archipelago):
-    smoother = GraphSmoother(graph=archipelago).fit([[0], [5], [30]], [1.0, 2.0, 6.0])
-    assert smoother.predict([[35]])[0] == pytest.approx(3.0)
+    smoother = GraphSmoother(graph=archipelago, alpha=1.0)
+    smoother.fit([[0], [5], [30]], [1.0, 2.0, 6.0])
+    mean, std = smoother.predict([[35], [31]], return_std=True)
+    assert mean[0] == pytest.approx(3.0)
     np.testing.assert_allclose(smoother.predict([[31], [34]]), 6.0, atol=1e-6)
+    assert np.isinf(std[0])
+    assert np.isfinite(std[1])
+
+
+# --- the strength
+
+
+def test_the_strength_chosen_is_the_best_of_a_grid_search(sphere):
+    rng = np.random.default_rng(2)
+    y = sphere.positions[:, 0] * sphere.positions[:, 1] + 0.2 * rng.standard_normal(600)
+    X = sphere.labels.to_frame()
+    folds = KFold(5, shuffle=True, random_state=3)
+    chosen = GraphSmoother(graph=sphere, order=2, cv=folds).fit(X, y)
+    grid = {"alpha": chosen.alpha_ * 10.0 ** np.arange(-3, 3.1, 0.5)}
+    search = GridSearchCV(
+        GraphSmoother(graph=sphere, order=2), grid, cv=folds, scoring="neg_mean_squared_error"
+    ).fit(X, y)
+    assert search.best_params_["alpha"] == pytest.approx(chosen.alpha_)
+    best = chosen.cv_results_.set_index("alpha")["r2"]
+    assert best.idxmax() == pytest.approx(chosen.alpha_)
+    # Pooled over the folds, as the search's own score says.
+    assert best.max() == pytest.approx(1 + search.best_score_ / y.var(), abs=1e-4)
+
+
+def test_more_noise_is_smoothed_more(sphere):
+    rng = np.random.default_rng(4)
+    X, noise = sphere.labels.to_frame(), rng.standard_normal(600)
+    strengths = [
+        GraphSmoother(graph=sphere, order=2).fit(X, sphere.positions[:, 2] + s * noise).alpha_
+        for s in (1e-6, 0.1, 1.0)
+    ]
+    assert strengths == sorted(set(strengths))
+
+
+def test_the_strength_follows_the_folds(grid, grid_table):
+    rng = np.random.default_rng(5)
+    X, y = grid_table[["node"]], grid_table["signal"] + rng.standard_normal(len(grid_table))
+    blocks = GraphBlockKFold(4, graph=grid)
+    by_blocks = GraphSmoother(graph=grid, cv=blocks).fit(X, y)
+    scores = [
+        GraphSmoother(graph=grid, alpha=a).fit(X.iloc[train], y.iloc[train]).predict(X.iloc[test])
+        for a in by_blocks.cv_results_["alpha"]
+        for train, test in [next(blocks.split(X))]
+    ]
+    assert len({round(float(s[0]), 6) for s in scores}) > 1  # strengths differ in what they say
+    assert clone(by_blocks).fit(X, y).alpha_ == by_blocks.alpha_
+
+
+def test_the_scale_of_weights_changes_nothing_but_alpha(sphere):
+    X, y = sphere.labels.to_frame(), sphere.positions[:, 0] ** 2
+    heavy = Graph.from_adjacency(1e3 * sphere.adjacency)
+    first, second = (
+        GraphSmoother(graph=graph, order=2).fit(X[::2], y[::2]) for graph in (sphere, heavy)
+    )
+    np.testing.assert_allclose(first.signal_, second.signal_, atol=1e-8)
+    assert first.alpha_ == pytest.approx(1e6 * second.alpha_)
+
+
+# --- standard deviations
+
+
+def test_standard_deviations_are_those_of_the_process(sphere):
+    """Against the dense posterior; and they cover what they should."""
+    rng = np.random.default_rng(6)
+    operator = laplacian_of(sphere, "random_walk")
+    B = operator.stiffness.toarray() + 0.3**2 * np.diag(operator.mass)
+    Q = B @ (B / operator.mass[:, None])
+    covariance = np.linalg.inv(Q)
+    root = np.linalg.cholesky(covariance)
+    noise, observed = 0.1 * covariance.diagonal().mean() ** 0.5, np.arange(0, 600, 2)
+    held_out = np.arange(1, 600, 2)
+    covered = []
+    for _ in range(20):
+        truth = root @ rng.standard_normal(600)
+        y = truth[observed] + noise * rng.standard_normal(300)
+        smoother = GraphSmoother(
+            graph=sphere, laplacian="random_walk", order=2, alpha=noise**2, kappa=0.3
+        ).fit(observed[:, None], y)
+        mean, std = smoother.predict(held_out[:, None], return_std=True)
+        covered.append(np.abs(mean - truth[held_out]) < 1.96 * std)
+    assert 0.92 < np.mean(covered) < 0.98
+    K = covariance[np.ix_(observed, observed)] + noise**2 * np.eye(300)
+    cross = covariance[np.ix_(held_out, observed)]
+    gain = 1 - np.linalg.solve(K, cross.T).T.sum(axis=1)
+    variance = covariance[held_out, held_out] - np.einsum(
+        "ij,ji->i", cross, np.linalg.solve(K, cross.T)
+    )
+    variance += gain**2 / np.linalg.inv(K).sum()
+    expected = np.sqrt(variance * smoother.noise_variance_) / noise
+    np.testing.assert_allclose(std, expected, rtol=1e-6)
+
+
+# --- at the door
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"alpha": 0.0}, "alpha must be greater than 0"), ({"order": 0}, "order must be at least 1")],
+    [
+        ({"alpha": 0.0}, "alpha must be greater than 0"),
+        ({"order": 0}, "order must be at least 1"),
+        ({"kappa": -1.0}, "kappa must be at least 0"),
+        ({"laplacian": "graph"}, "laplacian must be one of"),
+        ({"laplacian": "cotangent"}, "needs the faces of a mesh"),
+    ],
 )
 def test_unfit_parameters_are_refused(grid, grid_table, parameters, message):
     with pytest.raises(ValueError, match=message):
         GraphSmoother(graph=grid, **parameters).fit(grid_table[["node"]], grid_table["signal"])
 
 
+def test_covariates_must_be_numbers_and_known(grid, grid_table):
+    X, y = grid_table[["node"]].assign(age=1.0), grid_table["signal"]
+    with pytest.raises(ValueError, match=r"X\['age'\] must be finite"):
+        GraphSmoother(graph=grid).fit(X.assign(age=np.nan), y)
+    with pytest.raises(TypeError, match=r"X\['age'\] must hold real numbers"):
+        GraphSmoother(graph=grid).fit(X.assign(age="old"), y)
+    smoother = GraphSmoother(graph=grid).fit(X, y)
+    assert smoother.coef_ == [0]  # a constant says nothing that the signal cannot
+    with pytest.raises(ValueError, match="feature names"):
+        smoother.predict(X[["node"]])
+
+
 def test_heavy_weights_do_not_pull_components_together():
     two = np.kron(np.eye(2), nx.to_numpy_array(nx.path_graph(4)))
-    smoother = GraphSmoother(graph=Graph.from_adjacency(1e4 * two), order=3)
+    smoother = GraphSmoother(graph=Graph.from_adjacency(1e4 * two), order=3, alpha=1.0)
     smoother.fit([[0], [3], [4], [7]], [0.0, 0.0, 10.0, 10.0])
     np.testing.assert_allclose(smoother.signal_, [0] * 4 + [10] * 4, atol=1e-6)
 
 
 def test_parameters_set_after_fit_wait_for_the_next(grid, grid_table):
     X, y = grid_table[["node"]], grid_table["signal"]
-    smoother = GraphSmoother(graph=grid).fit(X, y)
+    smoother = GraphSmoother(graph=grid, alpha=1.0).fit(X, y)
     expected = smoother.predict(X)
     smoother.set_params(graph=Graph.from_adjacency(grid.adjacency, labels=grid.labels[::-1]))
     np.testing.assert_array_equal(smoother.predict(X), expected)
@@ -66,5 +255,17 @@ def test_numbers_at_their_limits_are_refused():
     path = Graph.from_networkx(nx.path_graph(6))
     with pytest.raises(ValueError, match="alpha=5e-324 is too small"):
         GraphSmoother(graph=path, alpha=5e-324).fit([[0], [1]], [0.0, 1.0])
+    with pytest.raises(ValueError, match="alpha=1e\\+300 is too large"):
+        GraphSmoother(graph=path, alpha=1e300).fit([[0], [1]], [0.0, 1.0])
     with pytest.raises(ValueError, match="y is too large"):
         GraphSmoother(graph=path).fit([[0], [1]], [1.7e308, 1.7e308])
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        GraphSmoother(graph=path).fit([[0]], [1.0])
+
+
+def test_held_out_signals_tell_nothing(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    first = GraphSmoother(graph=grid).fit(X[:80], y[:80])
+    poisoned = pd.concat([y[:80], y[80:] + 1e6])
+    second = GraphSmoother(graph=grid).fit(X[:80], poisoned[:80])
+    np.testing.assert_array_equal(first.signal_, second.signal_)

@@ -77,6 +77,10 @@ def locate_rows(
     if labels.dtype == object:
         # A mixed table has no type: what its labels are, they say themselves.
         labels = labels.infer_objects()
+    elif not named and frame.shape[1] > 1 and graph.labels.dtype.kind in "iu":
+        # In an array the covariates have made floats of whole numbers.
+        whole = labels.astype(graph.labels.dtype)
+        labels = whole if (whole == labels).all() else labels
     nodes = graph.locate(labels, name=f"X[{frame.columns[0]!r}]" if named else "X")
     covariates = np.empty((len(frame), frame.shape[1] - 1))
     for i in range(1, frame.shape[1]):
