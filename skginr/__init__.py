@@ -13,10 +13,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
     from skginr.correction import CorrectedSmoother, ResidualCorrector
+    from skginr.covariates import NeighborMeans
     from skginr.embeddings import SpectralEmbedder
     from skginr.graphs import Graph
     from skginr.inspection import inspect_spectrum
+    from skginr.interpolation import PositionInterpolator
     from skginr.model_selection import GraphBlockKFold
+    from skginr.processes import GraphGaussianProcessRegressor
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
 
@@ -25,7 +28,10 @@ __all__ = [
     "CorrectedSmoother",
     "Graph",
     "GraphBlockKFold",
+    "GraphGaussianProcessRegressor",
     "GraphSmoother",
+    "NeighborMeans",
+    "PositionInterpolator",
     "ResidualCorrector",
     "SIRENRegressor",
     "SpectralEmbedder",
@@ -39,7 +45,10 @@ _HOME = {
     "CorrectedSmoother": "skginr.correction",
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.model_selection",
+    "GraphGaussianProcessRegressor": "skginr.processes",
     "GraphSmoother": "skginr.smoothing",
+    "NeighborMeans": "skginr.covariates",
+    "PositionInterpolator": "skginr.interpolation",
     "ResidualCorrector": "skginr.correction",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -18,15 +18,17 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skginr._checks import check_count, check_flag, unchanged_on_error
+from skginr._structural import structural_columns
 from skginr.graphs import Graph, check_graph, locate_rows
-from skginr.laplacians import degrees_of, positive
+from skginr.processes import GraphGaussianProcessRegressor
 from skginr.regression import SIRENRegressor
 from skginr.smoothing import GraphSmoother
 
 # Differences between predictions are cut off at so many standard deviations: a network must not
 # see at a new row what it never saw.
 _CLIP = 5.0
-_HOPS = 4
+# A Gaussian process takes minutes beyond.
+_MOST_NODES_OF_PROCESS = 5_000
 
 
 class ResidualCorrector(RegressorMixin, BaseEstimator):
@@ -180,7 +182,8 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         its degree, and that averaged over neighbours up to three times.
     cv : int, splitter or iterable, default 10
         Folds of the smoothers' predictions. To predict whole regions, a
-        :class:`~skginr.GraphBlockKFold`.
+        :class:`~skginr.GraphBlockKFold`; defaults of smoothers and corrector then choose by its
+        folds too.
     random_state : int, default 0
         Of the default folds.
 
@@ -253,16 +256,19 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
         nodes, _ = locate_rows(self, X, graph, reset=True)
-        smoothers = default_smoothers(graph) if self.smoothers is None else self.smoothers
+        splits = list(_folds(self.cv, self.random_state, len(nodes)).split(X, y))
+        given = None if isinstance(self.cv, Integral) else splits
+        smoothers = default_smoothers(graph, given) if self.smoothers is None else self.smoothers
         self._validate_names([name for name, _ in smoothers])
-        folds = _folds(self.cv, self.random_state, len(nodes))
         fitted, predictions = {}, []
         for name, smoother in smoothers:
             fitted[name] = clone(smoother).fit(X, y)
-            predictions.append(cross_val_predict(_settled(fitted[name]), X, y, cv=folds))
+            predictions.append(_out_of_fold(fitted[name], X, y, splits))
         self.graph_, self.smoothers_ = graph, fitted
-        self._structural = structural_columns(graph) if self.structural_features else None
-        corrector = ResidualCorrector() if self.corrector is None else clone(self.corrector)
+        self._structural = structural_columns(graph.adjacency) if self.structural_features else None
+        # What predicts whole regions is judged on whole regions too.
+        corrector = ResidualCorrector(cv=given or 5) if self.corrector is None else self.corrector
+        corrector = clone(corrector)
         if "n_predictions" in corrector.get_params():
             corrector.set_params(n_predictions=len(fitted))
         self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
@@ -298,15 +304,18 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         return tags
 
 
-def default_smoothers(graph: Graph) -> list[tuple[str, GraphSmoother]]:
+def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tuple[str, Any]]:
     """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
 
-    Orders 1 and 2 of the symmetric Laplacian and order 2 of the combinatorial one; on a mesh
-    order 3 of the random walk and orders 2 and 3 of the cotangent Laplacian too.
+    Orders 1 and 2 of the symmetric Laplacian and order 2 of the combinatorial one. On a mesh
+    order 3 of the random walk and orders 2 and 3 of the cotangent Laplacian too; elsewhere, up to
+    5,000 nodes, a :class:`~skginr.GraphGaussianProcessRegressor`.
 
     Parameters
     ----------
     graph : Graph
+    cv : int, splitter or iterable, optional
+        Folds by which a smoother chooses its strength, as in :class:`~skginr.GraphSmoother`.
 
     Raises
     ------
@@ -318,39 +327,34 @@ def default_smoothers(graph: Graph) -> list[tuple[str, GraphSmoother]]:
     >>> from skginr import Graph
     >>> from skginr.correction import default_smoothers
     >>> [name for name, _ in default_smoothers(Graph.from_adjacency([[0, 1], [1, 0]]))]
-    ['symmetric_1', 'symmetric_2', 'combinatorial_2']
+    ['process', 'symmetric_1', 'symmetric_2', 'combinatorial_2']
     """
     kinds = [("symmetric", 1), ("symmetric", 2), ("combinatorial", 2)]
+    smoothers: list[tuple[str, Any]] = []
     if check_graph(graph).faces is not None:
         kinds += [("random_walk", 3), ("cotangent", 2), ("cotangent", 3)]
-    return [
-        (f"{kind}_{order}", GraphSmoother(graph=graph, laplacian=kind, order=order))
-        for kind, order in kinds
-    ]
+    elif graph.n_nodes <= _MOST_NODES_OF_PROCESS:
+        smoothers.append(("process", GraphGaussianProcessRegressor(graph=graph)))
+    for kind, order in kinds:
+        smoother = GraphSmoother(graph=graph, laplacian=kind, order=order, cv=cv)
+        smoothers.append((f"{kind}_{order}", smoother))
+    return smoothers
 
 
-def structural_columns(graph: Graph) -> NDArray[np.float64]:
-    """Return sqrt(degree) and its means over neighbours, standardised, shape (n_nodes, 4)."""
-    degrees = degrees_of(graph.adjacency)
-    walk = sp.diags_array(1 / positive(degrees)) @ graph.adjacency
-    columns = [np.sqrt(degrees)]
-    for _ in range(_HOPS - 1):
-        columns.append(walk @ columns[-1])
-    table = np.column_stack(columns)
-    return (table - table.mean(axis=0)) / _spread(table)
-
-
-def _settled(fitted: Any) -> Any:
-    """Return an unfitted copy that need not look for its strength again."""
-    if isinstance(fitted, GraphSmoother):
-        return clone(fitted).set_params(alpha=fitted.alpha_)
-    return clone(fitted)
+def _out_of_fold(
+    fitted: Any, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series, splits: list
+) -> NDArray[np.float64]:
+    """Return predictions of rows held out, by what has been chosen for all rows together."""
+    if hasattr(fitted, "predict_out_of_fold"):
+        return fitted.predict_out_of_fold(splits)
+    settled = fitted.settled() if hasattr(fitted, "settled") else clone(fitted)
+    return np.ravel(cross_val_predict(settled, X, y, cv=splits))
 
 
 def _folds(cv: Any, random_state: int, n_rows: int) -> Any:
     if n_rows < 2:
         raise ValueError("folds need at least 2 rows; got n_samples = 1.")
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
         check_count("cv", cv, minimum=2)
         return KFold(min(cv, n_rows), shuffle=True, random_state=random_state)
     return check_cv(cv)

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
 from skginr._generalised import SmoothProblem
 from skginr._penalised import Penalty
+from skginr._signals import check_signal
 from skginr.graphs import Graph, check_graph, locate_rows
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
@@ -147,7 +148,7 @@ default "combinatorial"
         check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
         check_real("kappa", self.kappa, minimum=0)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
-        y = _check_signal(y, nodes)
+        y = check_signal(y, nodes)
         problem = self._problem(graph, nodes, covariates, y)
         if self.alpha == "cv":
             alpha, results = self._choose(problem, X, y)
@@ -193,13 +194,37 @@ default "combinatorial"
         variance += self._problem_.effect_variances(self._fit, nodes, covariates)
         return mean, np.sqrt(self.noise_variance_ * variance)
 
-    def tuned(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
-        """Return an unfitted copy whose ``alpha`` is the one that ``fit`` would choose.
+    def predict_out_of_fold(
+        self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    ) -> NDArray[np.float64]:
+        """Return predictions of the rows of ``fit``, each made from the folds without it.
 
-        For cross-validations that would choose it again in every fold, such as
-        :class:`~skginr.GraphStackingRegressor`.
+        What ``cross_val_predict`` returns at ``alpha=alpha_``, all folds solved at once.
+
+        Parameters
+        ----------
+        splits : iterable of (train, test)
+            As by ``cv.split(X, y)``; every row in one test set.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
         """
-        return clone(self).set_params(alpha=clone(self).fit(X, y).alpha_)
+        check_is_fitted(self)
+        problem = self._problem_
+        weights, held_out = _training_weights(splits, len(problem.y))
+        if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(problem.y))):
+            raise ValueError("splits must hold out every row of fit once; theirs do not.")
+        fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
+        predictions = np.empty(len(problem.y))
+        for fit, rows in zip(fits, held_out, strict=True):
+            predictions[rows] = problem.predict(fit)[rows]
+        return predictions
+
+    def settled(self) -> Self:
+        """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen."""
+        check_is_fitted(self)
+        return clone(self).set_params(alpha=self.alpha_)
 
     def _choose(
         self, problem: SmoothProblem, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]
@@ -210,7 +235,9 @@ default "combinatorial"
                 "alpha='cv' needs at least 2 rows; got n_samples = 1. Give alpha as a number."
             )
         folds = KFold(min(10, len(y)), shuffle=True, random_state=0) if self.cv is None else self.cv
-        weights, held_out = _training_weights(check_cv(folds).split(X, y), len(y))
+        weights, held_out = _training_weights(
+            check_cv(folds).split(X, y), len(y), enough=_ENOUGH_HELD_OUT
+        )
         errors: dict[float, float] = {}
 
         def error_of(exponent: float) -> float:
@@ -266,29 +293,21 @@ default "combinatorial"
         return tags
 
 
-def _check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-    y = column_or_1d(y, dtype=np.float64, warn=True)
-    check_consistent_length(nodes, y)
-    if not np.isfinite(y).all():
-        raise ValueError(
-            f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
-            f"their nodes are predicted all the same."
-        )
-    if np.abs(y).max() > np.finfo(float).max ** 0.5 / len(y):
-        raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
-    return y
-
-
 def _training_weights(
-    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]], n_rows: int
+    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    n_rows: int,
+    enough: float = np.inf,
 ) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
-    """Return 1 where a row trains, shape (n_rows, n_folds), and the rows held out by fold."""
+    """Return 1 where a row trains, shape (n_rows, n_folds), and the rows held out by fold.
+
+    Of as many folds as hold out ``enough`` rows.
+    """
     columns: list[NDArray[np.float64]] = []
     held_out: list[NDArray[np.intp]] = []
     for train, test in splits:
         columns.append(np.bincount(train, minlength=n_rows).astype(float))
         held_out.append(test)
-        if sum(map(len, held_out)) >= _ENOUGH_HELD_OUT:
+        if sum(map(len, held_out)) >= enough:
             break
     return np.stack(columns, axis=1), held_out
 

@@ -18,7 +18,10 @@ import skginr
 from skginr import (
     CorrectedSmoother,
     Graph,
+    GraphGaussianProcessRegressor,
     GraphSmoother,
+    NeighborMeans,
+    PositionInterpolator,
     ResidualCorrector,
     SIRENRegressor,
     SpectralEmbedder,
@@ -63,12 +66,24 @@ def corrected(graph):
     return CorrectedSmoother(graph=graph, corrector=corrector, cv=4)
 
 
+def process(graph):
+    return GraphGaussianProcessRegressor(graph=graph)
+
+
+def positioned(graph):
+    return PositionInterpolator(graph=graph, n_neighbors=10)
+
+
+def joined(graph):
+    return NeighborMeans(graph=graph, passthrough=False)
+
+
 def pipeline(graph):
     return make_pipeline(SpectralEmbedder(6, graph=graph), clone(EXACT_SIREN))
 
 
-GRAPH_MODE = [embedder, smoother, corrected, pipeline]
-WITH_SIGNAL = [smoother, pipeline]
+GRAPH_MODE = [embedder, joined, smoother, process, positioned, corrected, pipeline]
+WITH_SIGNAL = [smoother, process, positioned, corrected, pipeline]
 
 
 def test_every_exported_estimator_is_checked():

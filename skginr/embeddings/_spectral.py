@@ -23,6 +23,7 @@ from skginr._checks import (
     unchanged_on_error,
     warn,
 )
+from skginr._structural import STRUCTURAL_NAMES, structural_columns
 from skginr.eigen import Basis, check_solver, shared_basis
 from skginr.embeddings._embedding import Method, NewNodes
 from skginr.embeddings._membership import component_membership
@@ -120,6 +121,11 @@ default "nearest_neighbors"
     component_features : bool, default True
         Whether a graph of several components gets a 0/1 column for each (at most 64:
         the smallest share the last). They follow the eigenvectors.
+    structural_features : bool, default False
+        Whether columns follow that tell nodes by their surroundings: the square root of the
+        degree, and its mean over neighbours taken once, twice and three times, standardised.
+        For signals that depend on them, as those do that are smooth in the symmetric Laplacian.
+        Needs a graph.
     max_components : int or None, default None
         How many eigenvectors to compute at once and share, at least ``n_components``;
         None means 128. A search over larger k is solved once by naming the largest.
@@ -204,6 +210,7 @@ default "nearest_neighbors"
         eigen_solver: str = "auto",
         eigen_tol: float = 1e-8,
         component_features: bool = True,
+        structural_features: bool = False,
         max_components: int | None = None,
         memory: str | os.PathLike | joblib.Memory | None = None,
     ) -> None:
@@ -219,6 +226,7 @@ default "nearest_neighbors"
         self.eigen_solver = eigen_solver
         self.eigen_tol = eigen_tol
         self.component_features = component_features
+        self.structural_features = structural_features
         self.max_components = max_components
         self.memory = memory
 
@@ -341,6 +349,9 @@ default "nearest_neighbors"
             alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
             _warn_alone(graph.labels[alone], "new nodes")
         coordinates[before], membership[before] = self.embedding_, self._membership
+        if self.structural_features:
+            extended._structural = structural_columns(graph.adjacency, like=fitted.adjacency)
+            extended._structural[before] = self._structural
         extended.graph = extended.graph_ = graph
         extended.embedding_, extended._membership = coordinates, membership
         return extended
@@ -369,6 +380,7 @@ default "nearest_neighbors"
         check_count("n_neighbors", self.n_neighbors, minimum=1)
         check_solver(self.eigen_solver, self.eigen_tol)
         check_flag("component_features", self.component_features)
+        check_flag("structural_features", self.structural_features)
         if self.n_components is not None:
             check_count("n_components", self.n_components, minimum=1)
         if self.max_components is not None:
@@ -384,6 +396,11 @@ default "nearest_neighbors"
             raise ValueError(
                 f"affinity={self.affinity!r} means that X is a matrix, but graph is "
                 f"given, which X should name nodes of. Drop one of the two."
+            )
+        if self.graph is None and self.structural_features:
+            raise ValueError(
+                "structural_features=True needs a graph whose degrees mean something: give graph=, "
+                "or leave it out."
             )
         if self.graph is None and self.method == "isomap" and self.affinity == "precomputed":
             raise ValueError(
@@ -436,6 +453,10 @@ default "nearest_neighbors"
         self._fitted_method, self._embedding = method, embedding
         self.embedding_ = embedding.coordinates
         self._membership = self._base_membership = membership
+        self._structural = np.empty((graph.n_nodes, 0))
+        if self.structural_features:
+            self._structural = structural_columns(graph.adjacency)
+            names = [*names, *STRUCTURAL_NAMES]
         self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
         return nodes, dtype
 
@@ -506,7 +527,8 @@ default "nearest_neighbors"
         return X.astype(np.float64), X.dtype
 
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-        return np.hstack([self.embedding_[nodes], self._membership[nodes]])
+        parts = self.embedding_, self._membership, self._structural
+        return np.hstack([part[nodes] for part in parts])
 
     def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
         """Return the output for nodes that were not in the graph."""

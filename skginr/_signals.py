@@ -1,0 +1,20 @@
+"""A signal at the door."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return one signal as floats, one per row, or say what is wrong with it."""
+    y = column_or_1d(y, dtype=np.float64, warn=True)
+    check_consistent_length(nodes, y)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
+            f"their nodes are predicted all the same."
+        )
+    if np.abs(y).max() > np.finfo(float).max ** 0.5 / len(y):
+        raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
+    return y

@@ -1,0 +1,136 @@
+"""PositionInterpolator: a signal interpolated through space, beside the graph."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import RBFInterpolator
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skginr._checks import check_count, check_real, unchanged_on_error
+from skginr._signals import check_signal
+from skginr.graphs import Graph, check_graph, locate_rows
+
+
+class PositionInterpolator(RegressorMixin, BaseEstimator):
+    """Thin-plate spline through the nearest observations in space, not along the graph.
+
+    For signals that are fields in space of which a surface is only the sample, such as an
+    electrostatic potential: there points that are far along the surface and near through the
+    air still tell of each other. For signals that live on the surface, use the graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        With positions of its nodes.
+    n_neighbors : int, default 60
+        Observations that each prediction uses.
+    smoothing : float, default 0.0
+        0 goes through every observation.
+
+    Attributes
+    ----------
+    graph_ : Graph
+        The graph used in ``fit``.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X is a DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is not a Graph.
+    ValueError
+        If the graph has no positions, a label is unknown, or y is not finite or of another
+        length.
+
+    Notes
+    -----
+    By :class:`scipy.interpolate.RBFInterpolator`. Rows of one node count as their mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skginr import Graph, PositionInterpolator
+    >>> points = np.random.default_rng(0).random((200, 2))
+    >>> graph = Graph.from_points(points)
+    >>> X, y = np.arange(200)[:, None], np.sin(3 * points[:, 0])
+    >>> PositionInterpolator(graph=graph).fit(X[50:], y[50:]).score(X[:50], y[:50]) > 0.99
+    True
+    """
+
+    def __init__(self, *, graph: Graph, n_neighbors: int = 60, smoothing: float = 0.0) -> None:
+        self.graph = graph
+        self.n_neighbors = n_neighbors
+        self.smoothing = smoothing
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Keep the observations.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            Node labels; other columns are ignored.
+        y : array-like of shape (n_rows,)
+        """
+        graph = check_graph(self.graph)
+        check_count("n_neighbors", self.n_neighbors, minimum=1)
+        check_real("smoothing", self.smoothing, minimum=0)
+        if graph.positions is None:
+            raise ValueError(
+                "graph must have positions to interpolate through; it has none. GraphSmoother "
+                "needs only its edges."
+            )
+        nodes, _ = locate_rows(self, X, graph, reset=True)
+        signal = check_signal(y, nodes)
+        places, of_row = np.unique(graph.positions[nodes], axis=0, return_inverse=True)
+        counts = np.bincount(of_row.ravel())
+        means = np.bincount(of_row.ravel(), weights=signal) / counts
+        self._centre = places.mean(axis=0)
+        self._axes = _axes(places - self._centre)
+        least = self._axes.shape[1] + 1
+        if len(places) < least:
+            raise ValueError(
+                f"a thin-plate spline in {least - 1} dimensions needs rows of at least {least} "
+                f"places; got {len(places)}."
+            )
+        self.graph_ = graph
+        self._spline = RBFInterpolator(
+            (places - self._centre) @ self._axes,
+            means,
+            neighbors=min(max(self.n_neighbors, least), len(places)),
+            smoothing=self.smoothing / counts,
+        )
+        return self
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+        """Return the signal at the rows of X, shape (n_rows,)."""
+        check_is_fitted(self)
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        distinct, of_row = np.unique(nodes, return_inverse=True)
+        places = (self.graph_.positions[distinct] - self._centre) @ self._axes
+        try:
+            return self._spline(places)[of_row]
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one plane, "
+                f"which determines no spline through space. Raise it."
+            ) from error
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the directions in which places differ, as columns: a flat mesh has two."""
+    _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
+    return directions[sizes > 1e-10 * sizes.max()].T
