@@ -126,11 +126,13 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
             Names of X's columns, where ``fit`` saw none.
         """
         check_is_fitted(self)
-        own: list[str] = []
-        if self.passthrough:
-            if input_features is None:
-                input_features = [f"x{i}" for i in range(self.n_features_in_)]
-            own = list(getattr(self, "feature_names_in_", input_features))
+        if hasattr(self, "feature_names_in_"):
+            own = self.feature_names_in_.tolist()
+        elif input_features is not None:
+            own = [str(name) for name in np.asarray(input_features)]
+        else:
+            own = [f"x{i}" for i in range(self.n_features_in_)]
+        own = own if self.passthrough else []
         return np.asarray([*own, *self._joined_names], dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
@@ -140,9 +142,7 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _neighbor_means(
-    adjacency: sp.csr_array, values: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _neighbor_means(adjacency: sp.csr_array, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weighted means over neighbours; a node without any is its own."""
     degrees = degrees_of(adjacency)[:, None]
     means = (adjacency @ values) / np.where(degrees > 0, degrees, 1.0)

@@ -83,14 +83,15 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         graph = check_graph(self.graph)
         check_count("n_neighbors", self.n_neighbors, minimum=1)
         check_real("smoothing", self.smoothing, minimum=0)
-        if graph.positions is None:
+        positions = graph.positions
+        if positions is None:
             raise ValueError(
                 "graph must have positions to interpolate through; it has none. GraphSmoother "
                 "needs only its edges."
             )
         nodes, _ = locate_rows(self, X, graph, reset=True)
         signal = check_signal(y, nodes)
-        places, of_row = np.unique(graph.positions[nodes], axis=0, return_inverse=True)
+        places, of_row = np.unique(positions[nodes], axis=0, return_inverse=True)
         counts = np.bincount(of_row.ravel())
         means = np.bincount(of_row.ravel(), weights=signal) / counts
         self._centre = places.mean(axis=0)
@@ -101,7 +102,7 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
                 f"a thin-plate spline in {least - 1} dimensions needs rows of at least {least} "
                 f"places; got {len(places)}."
             )
-        self.graph_ = graph
+        self.graph_, self._positions = graph, positions
         self._spline = RBFInterpolator(
             (places - self._centre) @ self._axes,
             means,
@@ -115,7 +116,7 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
         distinct, of_row = np.unique(nodes, return_inverse=True)
-        places = (self.graph_.positions[distinct] - self._centre) @ self._axes
+        places = (self._positions[distinct] - self._centre) @ self._axes
         try:
             return self._spline(places)[of_row]
         except np.linalg.LinAlgError as error:

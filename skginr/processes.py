@@ -211,17 +211,17 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
 
 class Covariance:
-    """The inverse of a precision matrix, scaled to unit mean variance; one value, not copied."""
+    """The inverse of a precision matrix, scaled to unit mean variance; never copied."""
 
     def __init__(self, precision: NDArray[np.float64]) -> None:
-        values = cho_solve(cho_factor(precision), np.eye(len(precision)))
-        self.values = values / np.trace(values) * len(values)
+        matrix = cho_solve(cho_factor(precision), np.eye(len(precision)))
+        self.matrix = matrix / np.trace(matrix) * len(matrix)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
     def __repr__(self) -> str:
-        return f"<covariance of {len(self.values)} nodes>"
+        return f"<covariance of {len(self.matrix)} nodes>"
 
 
 class NodeKernel(Kernel):
@@ -236,12 +236,12 @@ class NodeKernel(Kernel):
         """Return the covariance, and with ``eval_gradient`` that it has no hyper-parameters."""
         first = X[:, 0].astype(int)
         second = first if Y is None else Y[:, 0].astype(int)
-        values = self.covariance.values[np.ix_(first, second)]
+        values = self.covariance.matrix[np.ix_(first, second)]
         return (values, np.empty((*values.shape, 0))) if eval_gradient else values
 
     def diag(self, X: NDArray) -> NDArray:
         """Return the variances."""
-        return self.covariance.values.diagonal()[X[:, 0].astype(int)]
+        return self.covariance.matrix.diagonal()[X[:, 0].astype(int)]
 
     def is_stationary(self) -> bool:
         """Return False: nodes differ."""

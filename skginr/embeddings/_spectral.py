@@ -349,9 +349,11 @@ default "nearest_neighbors"
             alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
             _warn_alone(graph.labels[alone], "new nodes")
         coordinates[before], membership[before] = self.embedding_, self._membership
+        structural = np.empty((graph.n_nodes, self._structural.shape[1]))
         if self.structural_features:
-            extended._structural = structural_columns(graph.adjacency, like=fitted.adjacency)
-            extended._structural[before] = self._structural
+            structural = structural_columns(graph.adjacency, like=fitted.adjacency)
+        structural[before] = self._structural
+        extended._structural = structural
         extended.graph = extended.graph_ = graph
         extended.embedding_, extended._membership = coordinates, membership
         return extended
