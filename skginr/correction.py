@@ -195,8 +195,10 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         Fitted on all rows.
     corrector_ : estimator
         Fitted on out-of-fold predictions.
+    out_of_fold_ : pandas.DataFrame of shape (n_rows, n_smoothers)
+        What each smoother predicts at the rows of ``fit`` from folds without them.
     scores_ : pandas.Series
-        R² of each smoother's out-of-fold predictions.
+        R² of each of its columns.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
@@ -265,6 +267,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
             fitted[name] = clone(smoother).fit(X, y)
             predictions.append(_out_of_fold(fitted[name], X, y, splits))
         self.graph_, self.smoothers_ = graph, fitted
+        self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, predictions, strict=True)))
         self._structural = structural_columns(graph.adjacency) if self.structural_features else None
         # What predicts whole regions is judged on whole regions too.
         corrector = ResidualCorrector(cv=given or 5) if self.corrector is None else self.corrector
@@ -272,7 +275,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         if "n_predictions" in corrector.get_params():
             corrector.set_params(n_predictions=len(fitted))
         self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
-        self.scores_ = pd.Series([r2_score(y, p) for p in predictions], index=list(fitted))
+        self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:

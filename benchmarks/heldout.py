@@ -1,0 +1,470 @@
+"""Held-out scores: what predicts best where nothing was observed.
+
+    python benchmarks/heldout.py                  everything, about two hours of two cores
+    python benchmarks/heldout.py --only election  one part; may be repeated
+    python benchmarks/heldout.py --resume         go on where a run was stopped
+    python benchmarks/heldout.py --quick          one fold of each, of one protein
+    python benchmarks/heldout.py --report         tables and plots of what has been measured
+
+The protocol: every choice is made on inner folds of the training rows, each held-out fold is
+looked at once, all competitors get the same inputs. Rows are held out at random, and in connected
+blocks (GraphBlockKFold), inner folds likewise. R² is pooled: squared errors of all folds over squared deviations from
+the mean. Differences are paired by fold. Writes heldout.csv, the tables and plots to
+benchmarks/results/. Real data only: SKGINR_DATA names its folder.
+"""
+
+import argparse
+import csv
+import os
+import re
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+# One thread each, before any library asks: folds run side by side.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, cross_val_predict
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skginr import (
+    CorrectedSmoother,
+    Graph,
+    GraphBlockKFold,
+    GraphSmoother,
+    NeighborMeans,
+    PositionInterpolator,
+    ResidualCorrector,
+    SIRENRegressor,
+    SpectralEmbedder,
+)
+from skginr._structural import structural_columns
+from skginr.correction import default_smoothers
+
+RESULTS = Path(__file__).parent / "results"
+TABLE = RESULTS / "heldout.csv"
+# Not used by anything that was looked at while the recipes were made.
+SEED = 2000
+K = 100
+PROTEINS = [
+    *("1A2K_AB", "1JKG_A", "1JKG_B", "1NPO_A", "1O9Y_D", "1Q5H_B", "1SOT_A", "1T0F_A"),
+    *("1XPJ_A", "1XT9_A", "1XUA_B", "1YLQ_A", "2A2L_B", "2AQX_A", "2HEK_A"),
+]
+OURS = "corrected smoothers"
+OURS_IN_SPACE = "corrected smoothers and spline"
+ABLATIONS = ("their blend, no correction", "ridge corrects", "boosting corrects")
+
+
+# --- problems
+
+
+@dataclass
+class Problem:
+    """A signal on a graph, and how rows are held out."""
+
+    name: str
+    graph: Graph
+    X: pd.DataFrame
+    y: np.ndarray
+    folds: dict[str, list]
+
+    @property
+    def in_space(self):
+        return self.graph.faces is not None
+
+
+def folds_of(graph, X, random, n_blocked):
+    """Return random splits, and the first few of folds of connected blocks."""
+    blocked = GraphBlockKFold(10, graph=graph).split(X)
+    return {"random": list(random.split(X)), "blocked": list(blocked)[:n_blocked]}
+
+
+def bunny(laplacian):
+    from skginr.datasets import fetch_bunny, make_reaction_diffusion
+
+    graph = fetch_bunny()
+    y = make_reaction_diffusion(graph, laplacian=laplacian)["v"].to_numpy()
+    X = graph.labels.to_frame(index=False, name="node")
+    random = ShuffleSplit(5, test_size=0.1, random_state=SEED)
+    return Problem(f"bunny, {laplacian}", graph, X, y, folds_of(graph, X, random, 2))
+
+
+def protein(name):
+    arrays = np.load(Path(os.environ["SKGINR_DATA"], "protein_surfaces", f"{name}.npz"))
+    graph = Graph.from_mesh(arrays["vertices"].astype(float), arrays["faces"])
+    X = graph.labels.to_frame(index=False, name="node")
+    random = ShuffleSplit(5, test_size=0.1, random_state=SEED)
+    folds = folds_of(graph, X, random, 1)
+    return Problem(f"protein {name}", graph, X, arrays["charge"].astype(float), folds)
+
+
+def election(year, covariates):
+    from skginr.datasets import fetch_us_election
+
+    bunch = fetch_us_election(year)
+    frame = bunch.frame.set_index("fips").loc[bunch.graph.labels]
+    X = bunch.graph.labels.to_frame(index=False, name="fips")
+    if covariates:
+        table = pd.DataFrame(frame.drop(columns=["name", "election", "geometry"]))
+        graph = bunch.graph.with_attributes(table.astype(float))
+        X = NeighborMeans(graph=graph).set_output(transform="pandas").fit_transform(X)
+        X = X.infer_objects()
+    random = KFold(10, shuffle=True, random_state=SEED)
+    folds = folds_of(bunch.graph, X, random, 5)
+    what = "covariates" if covariates else "topology"
+    y = frame["election"].to_numpy()
+    return Problem(f"election {year}, {what}", bunch.graph, X, y, folds)
+
+
+def problems_of(part, quick):
+    """Yield (function, arguments), so that workers load for themselves."""
+    if part == "bunny":
+        yield from ((bunny, (kind,)) for kind in ("symmetric", "random_walk"))
+    if part == "proteins":
+        yield from ((protein, (name,)) for name in (("1NPO_A",) if quick else PROTEINS))
+    if part == "election":
+        yield from ((election, (year, c)) for c in (False, True) for year in (2012, 2016))
+
+
+# --- competitors
+
+
+def measure(problem, kind, train, test):
+    """Yield (method, inner R², prediction of the test rows, seconds) of every competitor."""
+    X, y = problem.X, problem.y
+    X_train, X_test, y_train = X.iloc[train], X.iloc[test], y[train]
+    inner = inner_folds(problem, kind, X_train)
+    yield from smoothers_and_corrections(problem, inner, X_train, X_test, y_train)
+    rows = features(problem)
+    inputs = {"eigenvectors": rows}
+    if problem.in_space:
+        inputs["positions"] = problem.graph.positions[problem.graph.locate(X.iloc[:, 0])]
+        inputs["positions and eigenvectors"] = np.hstack([inputs["positions"], rows])
+    for name, model, given in table_models(problem, inner):
+        start = time.perf_counter()
+        fitted = clone(model).fit(inputs[given][train], y_train)
+        predicted = np.ravel(fitted.predict(inputs[given][test]))
+        seconds = time.perf_counter() - start
+        score = inner_score(fitted, inputs[given][train], y_train, inner)
+        yield f"{name} on {given}", score, predicted, seconds
+    yield boosting_then_smoothing(problem, inner, rows, train, test)
+
+
+def inner_folds(problem, kind, X):
+    """Return how a user would choose: by folds of training rows held out as the test rows are."""
+    if kind == "blocked":
+        return list(GraphBlockKFold(5, graph=problem.graph).split(X))
+    return list(KFold(10, shuffle=True, random_state=0).split(X))
+
+
+def features(problem):
+    """Return what tables of numbers can know of the rows: eigenvectors, degrees, covariates."""
+    labels = problem.X.iloc[:, [0]]
+    embedder = SpectralEmbedder(K, graph=problem.graph, structural_features=True)
+    return np.hstack([embedder.fit_transform(labels), problem.X.iloc[:, 1:].to_numpy(float)])
+
+
+def table_models(problem, inner):
+    """Return (name, model, inputs)."""
+    neighbors = GridSearchCV(
+        make_pipeline(StandardScaler(), KNeighborsRegressor(weights="distance")),
+        {"kneighborsregressor__n_neighbors": [3, 5, 8, 12, 20, 40]},
+        cv=inner,
+    )
+    trees = ExtraTreesRegressor(100, max_features=0.3, min_samples_leaf=2, random_state=0)
+    boosting = HistGradientBoostingRegressor(max_iter=200, early_stopping=True, random_state=0)
+    models = [
+        ("forest", trees, "eigenvectors"),
+        ("boosting", boosting, "eigenvectors"),
+        ("SIREN", make_pipeline(StandardScaler(), SIRENRegressor(random_state=0)), "eigenvectors"),
+    ]
+    if not problem.in_space:
+        return [*models, ("nearest neighbours", neighbors, "eigenvectors")]
+    return [
+        *models,
+        ("nearest neighbours", neighbors, "positions"),
+        ("forest", trees, "positions and eigenvectors"),
+        ("boosting", boosting, "positions and eigenvectors"),
+    ]
+
+
+def inner_score(fitted, X, y, inner):
+    """Return R² on inner folds, by which a user would choose among models.
+
+    Of what has nothing to tune, on the first of them: these take long and are never chosen.
+    """
+    if isinstance(fitted, GridSearchCV):
+        return fitted.best_score_
+    train, test = inner[0]
+    return clone(fitted).fit(X[train], y[train]).score(X[test], y[test])
+
+
+def smoothers_and_corrections(problem, inner, X, X_test, y):
+    """Yield every smoother, the corrected whole, and what other correctors make of the same."""
+    # By random folds, as they are by default.
+    cv = 10 if len(inner) == 10 else inner
+    smoothers = default_smoothers(problem.graph, None if cv == 10 else cv)
+    if problem.in_space:
+        smoothers.append(("thin-plate spline", PositionInterpolator(graph=problem.graph)))
+    start = time.perf_counter()
+    stack = CorrectedSmoother(
+        graph=problem.graph,
+        smoothers=smoothers,
+        corrector=ResidualCorrector(DummyRegressor()),
+        cv=cv,
+    ).fit(X, y)
+    seconds = time.perf_counter() - start
+    predicted = {name: s.predict(X_test) for name, s in stack.smoothers_.items()}
+    for name, prediction in predicted.items():
+        title = re.sub("_([0-9])$", r", order \1", name).replace("_", " ")
+        yield title, stack.scores_[name], prediction, np.nan
+    for spline in (False, True)[: 1 + problem.in_space]:
+        names = [name for name in predicted if spline or name != "thin-plate spline"]
+        seen = columns(problem, X, stack.out_of_fold_[names].to_numpy())
+        new = columns(problem, X_test, np.column_stack([predicted[name] for name in names]))
+        for method, regressor in correctors(spline):
+            start = time.perf_counter()
+            corrector = ResidualCorrector(
+                regressor, n_predictions=len(names), cv=5 if cv == 10 else cv
+            ).fit(seen, y)
+            corrected = corrector.predict(new)
+            took = time.perf_counter() - start + seconds
+            yield method, np.nan, corrected, took
+
+
+def correctors(spline):
+    if spline:
+        return [(OURS_IN_SPACE, None), (f"{ABLATIONS[0]}, and spline", DummyRegressor())]
+    boosting = HistGradientBoostingRegressor(
+        max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0
+    )
+    ridge = RidgeCV(np.logspace(-3, 5, 9))
+    return [(OURS, None), *zip(ABLATIONS, (DummyRegressor(), ridge, boosting), strict=True)]
+
+
+def columns(problem, X, predictions):
+    """Return what a CorrectedSmoother shows its corrector."""
+    nodes = problem.graph.locate(X.iloc[:, 0])
+    return np.hstack([predictions, structural_columns(problem.graph.adjacency)[nodes]])
+
+
+def boosting_then_smoothing(problem, inner, rows, train, test):
+    """Return boosting whose out-of-fold residuals are smoothed over the graph and added."""
+    start = time.perf_counter()
+    boosting = HistGradientBoostingRegressor(max_iter=200, early_stopping=True, random_state=0)
+    labels, y = problem.X.iloc[:, [0]], problem.y[train]
+    few = inner if len(inner) < 10 else KFold(4, shuffle=True, random_state=0)
+    unseen = cross_val_predict(boosting, rows[train], y, cv=few)
+    smoother = GraphSmoother(graph=problem.graph, order=2, laplacian="symmetric", cv=inner)
+    smoother.fit(labels.iloc[train], y - unseen)
+    score = r2_score(y, unseen + smoother.predict_out_of_fold(inner))
+    predicted = boosting.fit(rows[train], y).predict(rows[test])
+    predicted = predicted + smoother.predict(labels.iloc[test])
+    return "boosting, residuals smoothed", score, predicted, time.perf_counter() - start
+
+
+# --- running
+
+
+def run(make, arguments, kind, fold):
+    """Measure one fold of one problem."""
+    warnings.filterwarnings("ignore", category=UserWarning)
+    import torch
+
+    torch.set_num_threads(1)
+    problem = make(*arguments)
+    train, test = problem.folds[kind][fold]
+    y = problem.y[test]
+    # About one mean for all folds, so that pooled R² is that of all rows together.
+    variation = float(((y - problem.y.mean()) ** 2).sum())
+    return [
+        {
+            "problem": problem.name,
+            "folds": kind,
+            "fold": fold,
+            "method": method,
+            "inner": inner,
+            "error": float(((y - predicted) ** 2).sum()),
+            "variation": variation,
+            "r2": r2_score(y, predicted),
+            "seconds": seconds,
+        }
+        for method, inner, predicted, seconds in measure(problem, kind, train, test)
+    ]
+
+
+def tasks_of(part, quick):
+    """Yield one task per fold."""
+    for make, arguments in problems_of(part, quick):
+        n_random = 10 if part == "election" else 5
+        n_blocked = {"bunny": 2, "proteins": 1, "election": 5}[part]
+        for kind, n in (("random", n_random), ("blocked", n_blocked)):
+            yield from ((make, arguments, kind, fold) for fold in range(1 if quick else n))
+
+
+def name_of(make, arguments):
+    if make is election:
+        return f"election {arguments[0]}, {'covariates' if arguments[1] else 'topology'}"
+    return f"protein {arguments[0]}" if make is protein else f"bunny, {arguments[0]}"
+
+
+def append(rows):
+    new = not TABLE.exists()
+    with TABLE.open("a", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+# --- reports
+
+
+def report():
+    """Print the tables of what has been measured, and draw it."""
+    table = pd.read_csv(TABLE)
+    table["group"] = table["problem"].where(~table["problem"].str.startswith("protein"), "proteins")
+    lines = []
+    for (group, kind), part in table.groupby(["group", "folds"], sort=False):
+        part = with_chosen(part)
+        n_folds = part.drop_duplicates(["problem", "fold"]).shape[0]
+        lines += ["", f"### {group}, {kind} folds ({n_folds})", "", *markdown(summary(part))]
+        draw(group, kind, part)
+    text = "\n".join(lines)
+    (RESULTS / "heldout.md").write_text(text + "\n")
+    print(text)
+
+
+def with_chosen(part):
+    """Add, per fold, the baseline that inner folds would choose."""
+    baselines = part[~part["method"].map(is_ours) & part["inner"].notna()]
+    chosen = [("best baseline by inner folds", baselines)]
+    graph_only = baselines[~baselines["method"].str.contains("positions|spline")]
+    if len(graph_only) < len(baselines):
+        chosen = [
+            ("best baseline by inner folds, graph only", graph_only),
+            ("best baseline by inner folds, positions too", baselines),
+        ]
+    rows = [
+        choices.loc[choices.groupby(["problem", "fold"])["inner"].idxmax()].assign(method=name)
+        for name, choices in chosen
+    ]
+    return pd.concat([part, *rows])
+
+
+def is_ours(method):
+    return method in (OURS, OURS_IN_SPACE) or "correct" in method
+
+
+def pooled(rows):
+    """Return R² pooled over folds, and averaged over problems."""
+    sums = rows.groupby("problem")[["error", "variation"]].sum()
+    return float((1 - sums["error"] / sums["variation"]).mean())
+
+
+def summary(part):
+    """Return one row per method: R², spread, and how much ours is better, fold by fold."""
+    by_fold = part.pivot_table(index=["problem", "fold"], columns="method", values="r2")
+    rows = []
+    for method, mine in part.groupby("method"):
+        row = {"method": method, "R²": pooled(mine), "mean": mine["r2"].mean()}
+        row |= {"sd": within(mine), "seconds": mine["seconds"].median()}
+        for ours in (OURS, OURS_IN_SPACE):
+            if ours in by_fold and ours != method:
+                gain = by_fold[ours] - by_fold[method]
+                row[f"{ours} minus it"] = f"{gain.mean():+.5f} ({(gain > 0).sum()}/{len(gain)})"
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("R²", ascending=False)
+
+
+def within(rows):
+    """Return the standard deviation over the folds of a problem, averaged over problems."""
+    return rows.groupby("problem")["r2"].std().mean()
+
+
+def markdown(table):
+    yield "| " + " | ".join(table.columns) + " |"
+    yield "|---" * table.shape[1] + "|"
+    for row in table.itertuples(index=False):
+        cells = [f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in row]
+        yield "| " + " | ".join(cell.replace("nan", "") for cell in cells) + " |"
+
+
+def draw(group, kind, part):
+    """Draw every fold's share of variance left unexplained, a line per method."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    order = part.groupby("method").apply(pooled, include_groups=False).sort_values()
+    figure, axes = plt.subplots(figsize=(8, 0.3 * len(order) + 1.2), layout="constrained")
+    for height, method in enumerate(order.index):
+        left = 1 - part.loc[part["method"] == method, "r2"]
+        color = "tab:red" if method in (OURS, OURS_IN_SPACE) else "tab:gray"
+        axes.plot(left, np.full(len(left), height), "o", color=color, alpha=0.4, ms=4, mew=0)
+        axes.plot(1 - order[method], height, "|", color=color, ms=14, mew=2)
+    axes.set(xscale="log", xlabel="1 - R² on held-out nodes (dots: folds; bars: pooled)")
+    axes.set_yticks(range(len(order)), order.index)
+    axes.set_title(f"{group}, {kind} folds")
+    axes.invert_xaxis()
+    axes.grid(axis="x", which="both", alpha=0.3)
+    name = f"heldout-{group}-{kind}.png".replace(", ", "-").replace(" ", "-")
+    figure.savefig(RESULTS / name, dpi=150)
+    plt.close(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parts = ("bunny", "proteins", "election")
+    parser.add_argument("--only", choices=parts, action="append")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    if not options.report:
+        if not options.resume:
+            TABLE.unlink(missing_ok=True)
+        measure_all(options.only or parts, options.quick, options.jobs)
+    report()
+
+
+def measure_all(parts, quick, n_jobs):
+    """Measure what the table does not hold yet, writing after every fold."""
+    done = set()
+    if TABLE.exists():
+        kept = pd.read_csv(TABLE)
+        done = set(zip(kept["problem"], kept["folds"], kept["fold"], strict=True))
+    tasks = [task for part in parts for task in tasks_of(part, quick)]
+    tasks = [t for t in tasks if (name_of(t[0], t[1]), t[2], t[3]) not in done]
+    # A first look at everything before a second at anything.
+    tasks.sort(key=lambda task: task[3])
+    start = time.perf_counter()
+    results = joblib.Parallel(n_jobs, return_as="generator_unordered")(
+        joblib.delayed(run)(*task) for task in tasks
+    )
+    for i, rows in enumerate(results, start=1):
+        append(rows)
+        ours = {row["method"]: row["r2"] for row in rows}[OURS]
+        first = rows[0]
+        minutes = (time.perf_counter() - start) / 60
+        what = f"{first['problem']}, {first['folds']} fold {first['fold']}"
+        print(f"{i}/{len(tasks)}  {minutes:.0f} min  {what}: {ours:.5f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
