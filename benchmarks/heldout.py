@@ -8,9 +8,9 @@
 
 The protocol: every choice is made on inner folds of the training rows, each held-out fold is
 looked at once, all competitors get the same inputs. Rows are held out at random, and in connected
-blocks (GraphBlockKFold), inner folds likewise. R² is pooled: squared errors of all folds over squared deviations from
-the mean. Differences are paired by fold. Writes heldout.csv, the tables and plots to
-benchmarks/results/. Real data only: SKGINR_DATA names its folder.
+blocks (GraphBlockKFold), inner folds likewise. R² is pooled: squared errors of all folds over
+squared deviations from the mean. Differences are paired by fold. Writes heldout.csv, the tables
+and plots to benchmarks/results/. Real data only: SKGINR_DATA names its folder.
 """
 
 import argparse

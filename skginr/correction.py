@@ -55,6 +55,8 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     ----------
     blend_ : ndarray of shape (n_predictions,)
         Weights of the predictions in the offset, about their means.
+    mean_ : float
+        Of y, where predictions are at their means.
     weight_ : float
         Share of the correction that is used, between 0 and 1.
     regressors_ : list of estimators
@@ -109,7 +111,8 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         table, signal = checked
         n_predictions = self._count_predictions(table.shape[1])
         self.mean_ = float(signal.mean())
-        self.blend_, _ = nnls(table[:, :n_predictions] - self.mean_, signal - self.mean_)
+        self._means = table[:, :n_predictions].mean(axis=0)
+        self.blend_, _ = nnls(table[:, :n_predictions] - self._means, signal - self.mean_)
         offset = self._offset(table)
         differences = table[:, :n_predictions] - offset[:, None]
         self._offset_scale = _spread(offset)
@@ -154,7 +157,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         return SIRENRegressor(first_gain=0.5, random_state=self.random_state)
 
     def _offset(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.mean_ + (X[:, : len(self.blend_)] - self.mean_) @ self.blend_
+        return self.mean_ + (X[:, : len(self.blend_)] - self._means) @ self.blend_
 
     def _inputs(self, X: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
         n = len(self.blend_)
@@ -261,7 +264,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         splits = list(_folds(self.cv, self.random_state, len(nodes)).split(X, y))
         given = None if isinstance(self.cv, Integral) else splits
         smoothers = default_smoothers(graph, given) if self.smoothers is None else self.smoothers
-        self._validate_names([name for name, _ in smoothers])
+        self._check_smoothers(smoothers)
         fitted, predictions = {}, []
         for name, smoother in smoothers:
             fitted[name] = clone(smoother).fit(X, y)
@@ -292,6 +295,21 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
     def set_params(self, **params: Any) -> Self:
         """Set parameters, or a smoother or its parameters by name."""
         return self._set_params("smoothers", **params)
+
+    def _check_smoothers(self, smoothers: Any) -> None:
+        pairs = isinstance(smoothers, list) and all(
+            isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
+            for pair in smoothers
+        )
+        if not pairs or not smoothers:
+            raise ValueError(
+                f"smoothers must be a list of (name, regressor), at least one; got {smoothers!r}. "
+                f"default_smoothers(graph) makes one to start from."
+            )
+        for name, smoother in smoothers:
+            if isinstance(smoother, type) or not hasattr(smoother, "predict"):
+                raise TypeError(f"smoothers[{name!r}] must be a regressor; got {smoother!r}.")
+        self._validate_names([name for name, _ in smoothers])
 
     def _columns(
         self, predictions: list[NDArray[np.float64]], nodes: NDArray[np.intp]

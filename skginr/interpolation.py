@@ -94,8 +94,8 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         places, of_row = np.unique(positions[nodes], axis=0, return_inverse=True)
         counts = np.bincount(of_row.ravel())
         means = np.bincount(of_row.ravel(), weights=signal) / counts
-        self._centre = places.mean(axis=0)
-        self._axes = _axes(places - self._centre)
+        self._centre = positions.mean(axis=0)
+        self._axes = _axes(positions - self._centre)
         least = self._axes.shape[1] + 1
         if len(places) < least:
             raise ValueError(

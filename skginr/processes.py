@@ -140,6 +140,8 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
                 f"graph has {graph.n_nodes} nodes; a Gaussian process is for at most "
                 f"{_MOST_NODES}. Use GraphSmoother."
             )
+        if self.kernel is not None:
+            _check_kernel(self.kernel, graph)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         self._scaling = covariates.mean(axis=0), _spread(covariates)
@@ -256,6 +258,20 @@ class CovariateKernel(RBF):
     ) -> NDArray | tuple[NDArray, NDArray]:
         """Return the covariance, and with ``eval_gradient`` its gradient."""
         return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:], eval_gradient)
+
+
+def _check_kernel(kernel: object, graph: Graph) -> None:
+    if not isinstance(kernel, Kernel):
+        raise TypeError(
+            f"kernel must be process_.kernel_ of a fitted GraphGaussianProcessRegressor; got "
+            f"{type(kernel).__name__}."
+        )
+    for part in kernel.get_params().values():
+        if isinstance(part, Covariance) and len(part.matrix) != graph.n_nodes:
+            raise ValueError(
+                f"kernel must be of a process on the same graph; it has {len(part.matrix)} nodes, "
+                f"the graph {graph.n_nodes}."
+            )
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,122 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.gaussian_process.kernels import RBF
+from sklearn.model_selection import train_test_split
+
+from skginr import Graph, GraphGaussianProcessRegressor, GraphSmoother, processes
+from skginr.laplacians import laplacian_of
+
+
+@pytest.fixture(scope="module")
+def drawn(lattice):
+    """A signal drawn from the process itself, with noise and an effect of one of two covariates."""
+    rng = np.random.default_rng(0)
+    covariance = matern(lattice, 2, 0.5)
+    n = lattice.n_nodes
+    covariates = rng.standard_normal((n, 2))
+    signal = np.linalg.cholesky(covariance) @ rng.standard_normal(n)
+    signal += np.sin(covariates[:, 0]) + 5
+    y = signal + 0.2 * rng.standard_normal(n)
+    return np.column_stack([np.arange(n), covariates]), y
+
+
+@pytest.fixture(scope="module")
+def lattice():
+    import networkx as nx
+
+    return Graph.from_networkx(nx.convert_node_labels_to_integers(nx.grid_2d_graph(20, 20)))
+
+
+def matern(graph, order, kappa):
+    operator = laplacian_of(graph, "symmetric")
+    precision = operator.stiffness.toarray() + kappa**2 * np.eye(graph.n_nodes)
+    covariance = np.linalg.inv(np.linalg.matrix_power(precision, order))
+    return covariance / np.trace(covariance) * graph.n_nodes
+
+
+def test_it_is_the_posterior_that_it_says(lattice, drawn):
+    X, y = drawn
+    model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(X[::2], y[::2])
+    kernel = model.process_.kernel_
+    graph_part, covariate_part, noise = kernel.k1.k1, kernel.k1.k2, kernel.k2.noise_level
+    scaled = (X[:, 1:] - X[::2, 1:].mean(axis=0)) / X[::2, 1:].std(axis=0)
+    lengths = covariate_part.k2.length_scale
+    squares = ((scaled[:, None] - scaled[None]) ** 2 / lengths**2).sum(axis=-1)
+    K = graph_part.k1.constant_value * matern(lattice, 2, 0.5)
+    K = K + covariate_part.k1.constant_value * np.exp(-squares / 2)
+    system = K[::2, ::2] + (noise + 1e-8) * np.eye(200)
+    mean, spread = y[::2].mean(), y[::2].std()
+    expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
+    variance = np.diag(K) + noise - np.sum(K[:, ::2].T * np.linalg.solve(system, K[::2]), axis=0)
+    predicted, std = model.predict(X, return_std=True)
+    np.testing.assert_allclose(predicted, expected, atol=1e-6)
+    np.testing.assert_allclose(std, spread * np.sqrt(variance), rtol=1e-5)
+
+
+def test_its_intervals_cover(lattice, drawn):
+    X, y = drawn
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(X_train, y_train)
+    mean, std = model.predict(X_test, return_std=True)
+    assert 0.88 <= np.mean(np.abs(y_test - mean) < 1.96 * std) <= 1
+
+
+def test_covariates_bend_what_smoothing_leaves_straight(lattice, drawn):
+    X, y = drawn
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(X_train, y_train)
+    smoother = GraphSmoother(graph=lattice, order=2, laplacian="symmetric").fit(X_train, y_train)
+    without = GraphGaussianProcessRegressor(graph=lattice).fit(X_train[:, :1].astype(int), y_train)
+    score = model.score(X_test, y_test)
+    assert score > smoother.score(X_test, y_test) > without.score(X_test[:, :1].astype(int), y_test)
+    lengths = model.process_.kernel_.k1.k2.k2.length_scale
+    assert lengths[1] > 3 * lengths[0]
+
+
+def test_settled_takes_what_was_chosen(lattice, drawn):
+    X, y = drawn
+    model = GraphGaussianProcessRegressor(graph=lattice, n_tune=100).fit(X, y)
+    settled = model.settled()
+    assert settled.fit(X, y).process_.kernel_ == model.process_.kernel_
+    np.testing.assert_allclose(settled.predict(X), model.predict(X), rtol=1e-9)
+    # The covariance of all nodes is one array, however often the kernel is copied.
+    first, second = (m.process_.kernel_.k1.k1.k2.covariance for m in (model, settled))
+    assert first is second
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kappa": 0}, "kappa must be"),
+        ({"order": 0}, "order must be"),
+        ({"n_tune": 1}, "n_tune must be"),
+        ({"laplacian": "normalised"}, "laplacian must be"),
+        ({"kernel": "rbf"}, "kernel must be process_.kernel_"),
+        ({"graph": None}, "graph must be"),
+    ],
+)
+def test_unfit_parameters(lattice, drawn, parameters, message):
+    model = GraphGaussianProcessRegressor(**{"graph": lattice, **parameters})
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.fit(*drawn)
+
+
+def test_graphs_too_large_or_another(lattice, drawn, grid, grid_table, monkeypatch):
+    X, y = drawn
+    kernel = GraphGaussianProcessRegressor(graph=lattice, n_tune=50).fit(X, y).process_.kernel_
+    with pytest.raises(ValueError, match="has 400 nodes, the graph 108"):
+        GraphGaussianProcessRegressor(graph=grid, kernel=kernel).fit(
+            grid_table[["node"]], grid_table["signal"]
+        )
+    assert isinstance(kernel.k1.k2.k2, RBF)
+    monkeypatch.setattr(processes, "_MOST_NODES", 399)
+    with pytest.raises(ValueError, match="400 nodes; a Gaussian process is for at most 399"):
+        GraphGaussianProcessRegressor(graph=lattice).fit(X, y)
+
+
+def test_covariates_that_do_not_vary_are_no_news(lattice, drawn):
+    X, y = drawn
+    table = pd.DataFrame({"node": X[:, 0].astype(int), "flat": 1.0})
+    model = GraphGaussianProcessRegressor(graph=lattice).fit(table, y)
+    assert np.isfinite(model.predict(table)).all()
