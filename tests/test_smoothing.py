@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 
 from skginr import Graph, GraphBlockKFold, GraphSmoother
 from skginr.laplacians import laplacian_of
@@ -269,3 +269,17 @@ def test_held_out_signals_tell_nothing(grid, grid_table):
     poisoned = pd.concat([y[:80], y[80:] + 1e6])
     second = GraphSmoother(graph=grid).fit(X[:80], poisoned[:80])
     np.testing.assert_array_equal(first.signal_, second.signal_)
+
+
+def test_out_of_fold_predictions_are_those_of_cross_validation(sphere):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.permutation(600)[:400], rng.standard_normal((400, 1))])
+    y = sphere.positions[X[:, 0].astype(int), 2] ** 2 + 0.1 * X[:, 1]
+    smoother = GraphSmoother(graph=sphere, order=2).fit(X, y)
+    splits = list(KFold(7, shuffle=True, random_state=0).split(X))
+    expected = cross_val_predict(smoother.settled(), X, y, cv=splits)
+    np.testing.assert_allclose(smoother.predict_out_of_fold(splits), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="hold out every row of fit once"):
+        smoother.predict_out_of_fold(splits[1:])
+    with pytest.raises(ValueError, match="hold out every row of fit once"):
+        smoother.predict_out_of_fold([*splits, splits[0]])

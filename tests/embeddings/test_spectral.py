@@ -185,6 +185,7 @@ def test_unfit_label_tables_are_refused(grid, X, message):
         ({"n_components": 9, "max_components": 8}, ValueError, "max_components must be at least 9"),
         ({"method": "pca"}, ValueError, "method must be one of 'laplacian'"),
         ({"laplacian": "signed"}, ValueError, "laplacian must be one of"),
+        ({"structural_features": "yes"}, TypeError, "structural_features must be True or False"),
         ({"component_features": 1}, TypeError, "component_features must be True or False"),
         ({"affinity": "precomputed"}, ValueError, "graph is given"),
         ({"graph": np.eye(3)}, TypeError, r"skginr\.Graph; got ndarray.*Graph\.from_adjacency"),
@@ -596,3 +597,47 @@ def test_memory_is_a_folder(tmp_path):
     graph = Graph.from_networkx(nx.path_graph(9))
     with pytest.raises(ValueError, match="memory must be a folder that can be written to"):
         SpectralEmbedder(2, graph=graph, memory=tmp_path / "file").fit([[0]])
+
+
+def test_structural_features_tell_nodes_by_their_surroundings():
+    star = nx.star_graph(4)
+    star.add_edge(4, 5, weight=2.0)
+    graph = Graph.from_networkx(star)
+    embedder = SpectralEmbedder(1, graph=graph, structural_features=True)
+    columns = embedder.fit_transform(graph.labels.to_frame())
+    names = embedder.get_feature_names_out().tolist()
+    assert names[1:] == ["sqrt_degree", "sqrt_degree_1", "sqrt_degree_2", "sqrt_degree_3"]
+    structure = columns[:, 1:]
+    np.testing.assert_allclose(structure.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(structure.std(axis=0), 1)
+    # Leaves of the star are alike; the hub's mean over neighbours is that of its spokes.
+    np.testing.assert_allclose(structure[1:4], structure[[1]].repeat(3, axis=0))
+    degree = np.sqrt([4.0, 1, 1, 1, 3, 2])
+    around = np.array([(3 + 3**0.5) / 4, 2, 2, 2, (2 + 2 * 2**0.5) / 3, 3**0.5])
+    np.testing.assert_allclose(structure[:, 0], (degree - degree.mean()) / degree.std())
+    np.testing.assert_allclose(structure[:, 1], (around - around.mean()) / around.std())
+    plain = SpectralEmbedder(1, graph=graph).fit_transform(graph.labels.to_frame())
+    np.testing.assert_array_equal(plain, columns[:, :1])
+
+
+def test_structural_features_of_nodes_that_come_later():
+    road = nx.path_graph(6)
+    graph = Graph.from_networkx(road)
+    embedder = SpectralEmbedder(2, graph=graph, structural_features=True)
+    before = embedder.fit_transform(graph.labels.to_frame())
+    road.add_edge(5, 6)
+    after = embedder.extend(Graph.from_networkx(road)).transform(np.arange(7)[:, None])
+    np.testing.assert_array_equal(after[:6], before)
+    # The new end has the degree that the old ends had.
+    np.testing.assert_allclose(after[6, 2], before[0, 2])
+
+
+def test_structural_features_of_a_regular_graph_are_nothing():
+    ring = Graph.from_networkx(nx.cycle_graph(9))
+    embedder = SpectralEmbedder(2, graph=ring, structural_features=True)
+    np.testing.assert_array_equal(embedder.fit_transform(np.arange(9)[:, None])[:, 2:], 0)
+
+
+def test_structural_features_need_a_graph():
+    with pytest.raises(ValueError, match="structural_features=True needs a graph"):
+        SpectralEmbedder(structural_features=True).fit(np.random.default_rng(0).random((20, 2)))
