@@ -9,11 +9,12 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 11
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
-    assert names["search"].best_score_ > 0.5
+    assert names["search"].best_score_ > 0.9
+    assert names["model"].scores_.max() > 0.9
 
 
 def test_the_code_runs_as_it_stands():
