@@ -156,6 +156,7 @@ default "combinatorial"
             alpha, results = float(self.alpha) * problem.penalty.scale, None
         self._check_strength(alpha)
         fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
+        problem.penalty.forget()
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
         self.cv_results_ = results
@@ -192,6 +193,7 @@ default "combinatorial"
         distinct, of_row = np.unique(nodes, return_inverse=True)
         variance = self._problem_.node_variances(self._relative_alpha, distinct)[of_row]
         variance += self._problem_.effect_variances(self._fit, nodes, covariates)
+        self._problem_.penalty.forget()
         return mean, np.sqrt(self.noise_variance_ * variance)
 
     def predict_out_of_fold(
@@ -216,6 +218,7 @@ default "combinatorial"
         if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(problem.y))):
             raise ValueError("splits must hold out every row of fit once; theirs do not.")
         fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
+        problem.penalty.forget()
         predictions = np.empty(len(problem.y))
         for fit, rows in zip(fits, held_out, strict=True):
             predictions[rows] = problem.predict(fit)[rows]

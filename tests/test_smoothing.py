@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 
-from skginr import Graph, GraphBlockKFold, GraphSmoother
+from skginr import Graph, GraphBlockKFold, GraphSmoother, _penalised
 from skginr.laplacians import laplacian_of
 
 
@@ -283,3 +283,20 @@ def test_out_of_fold_predictions_are_those_of_cross_validation(sphere):
         smoother.predict_out_of_fold(splits[1:])
     with pytest.raises(ValueError, match="hold out every row of fit once"):
         smoother.predict_out_of_fold([*splits, splits[0]])
+
+
+def test_strong_strengths_share_a_factor(sphere, monkeypatch):
+    made = []
+    solver = _penalised.positive_definite_solver
+    monkeypatch.setattr(
+        _penalised, "positive_definite_solver", lambda matrix: made.append(1) or solver(matrix)
+    )
+    X, rng = np.arange(600)[:, None], np.random.default_rng(0)
+    y = sphere.positions[:, 2] + 3 * rng.standard_normal(600)
+    smoother = GraphSmoother(graph=sphere, order=2).fit(X, y)
+    strong = smoother.cv_results_["alpha"] * smoother._problem_.penalty.scale > 300
+    assert strong.sum() > len(made) > 0
+    # And is not kept.
+    assert smoother._problem_.penalty.factored_at is None
+    exact = GraphSmoother(graph=sphere, order=2, alpha=smoother.alpha_).fit(X, y)
+    np.testing.assert_allclose(smoother.signal_, exact.signal_, atol=1e-9)
