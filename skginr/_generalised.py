@@ -101,6 +101,14 @@ class SmoothProblem:
         """Return the prediction at the rows of the problem."""
         return fit.signal[self.nodes] + self.design[:, self.n_intercepts :] @ fit.coefficients
 
+    def n_free(self, fit: Fit) -> int:
+        """Return how many dimensions of y are fitted at no cost: constants and the linear model.
+
+        A component that was observed has one smooth signal without any roughness.
+        """
+        n_smooth = 0 if self.components is None else len(np.unique(self.components[self.nodes]))
+        return n_smooth + int(np.linalg.matrix_rank(fit.precision, hermitian=True))
+
     def node_variances(self, alpha: float, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the variance of f at distinct nodes in units of the noise, for known b."""
         counts = self._rows_of_node() @ np.ones((len(self.y), 1))

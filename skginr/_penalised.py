@@ -12,7 +12,7 @@ from skginr._linalg import factor_positive_definite, positive_definite_solver
 
 # Iterations with the diagonal, which take no time to prepare; more on large graphs, whose
 # factors fill in.
-_DIAGONAL, _DIAGONAL_LARGE, _LARGE = 150, 600, 100_000
+_DIAGONAL, _DIAGONAL_LARGE, _LARGE = 150, 1200, 100_000
 # And with a factor of the first-order system.
 _FACTORED = 300
 # Strengths that one factor serves. A ratio of 100 takes ten times the iterations, about as long as

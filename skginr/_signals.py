@@ -5,10 +5,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skginr._checks import check_numeric
+
 
 def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return one signal as floats, one per row, or say what is wrong with it."""
-    y = column_or_1d(y, dtype=np.float64, warn=True)
+    if y is None:
+        raise ValueError("y must be the signal, one number per row; got None (requires y).")
+    y = column_or_1d(check_numeric("y", y), dtype=np.float64, warn=True)
     check_consistent_length(nodes, y)
     if not np.isfinite(y).all():
         raise ValueError(

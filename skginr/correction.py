@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, check_cv, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skginr._checks import check_count, check_flag, unchanged_on_error
+from skginr._checks import check_count, check_flag, check_no_words, unchanged_on_error
+from skginr._signals import check_signal
+from skginr._splits import Splits, check_splits
 from skginr._structural import structural_columns
 from skginr.graphs import Graph, check_graph, locate_rows
 from skginr.processes import GraphGaussianProcessRegressor
@@ -105,11 +107,15 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
             Out-of-fold predictions, then other columns.
         y : array-like of shape (n_rows,)
         """
+        check_no_words("X", X)
         checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
             self, X, y, y_numeric=True, dtype=np.float64
         )
         table, signal = checked
         n_predictions = self._count_predictions(table.shape[1])
+        splits = check_splits(
+            self.cv, table, signal, random_state=self.random_state, partition=True
+        )
         self.mean_ = float(signal.mean())
         self._means = table[:, :n_predictions].mean(axis=0)
         self.blend_, _ = nnls(table[:, :n_predictions] - self._means, signal - self.mean_)
@@ -122,12 +128,14 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
         self.regressors_ = []
         unseen = np.zeros(len(signal))
-        for train, test in _folds(self.cv, self.random_state, len(signal)).split(inputs, residual):
+        for train, test in splits:
             fitted = self._new_regressor().fit(inputs[train], residual[train])
             unseen[test] = np.ravel(fitted.predict(inputs[test]))
             self.regressors_.append(fitted)
         size = unseen @ unseen
-        self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if size > 0 else 0.0
+        # Where no prediction is worth anything, a regressor learns from them only how folds differ.
+        useful = size > 0 and self.blend_.any()
+        self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if useful else 0.0
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -153,6 +161,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
 
     def _new_regressor(self) -> Any:
         if self.regressor is not None:
+            _check_regressor("regressor", self.regressor)
             return clone(self.regressor)
         return SIRENRegressor(first_gain=0.5, random_state=self.random_state)
 
@@ -261,10 +270,13 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
         nodes, _ = locate_rows(self, X, graph, reset=True)
-        splits = list(_folds(self.cv, self.random_state, len(nodes)).split(X, y))
+        y = check_signal(y, nodes)
+        splits = check_splits(self.cv, X, y, random_state=self.random_state, partition=True)
         given = None if isinstance(self.cv, Integral) else splits
         smoothers = default_smoothers(graph, given) if self.smoothers is None else self.smoothers
         self._check_smoothers(smoothers)
+        if self.corrector is not None:
+            _check_regressor("corrector", self.corrector)
         fitted, predictions = {}, []
         for name, smoother in smoothers:
             fitted[name] = clone(smoother).fit(X, y)
@@ -272,11 +284,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.graph_, self.smoothers_ = graph, fitted
         self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, predictions, strict=True)))
         self._structural = structural_columns(graph.adjacency) if self.structural_features else None
-        # What predicts whole regions is judged on whole regions too.
-        corrector = ResidualCorrector(cv=given or 5) if self.corrector is None else self.corrector
-        corrector = clone(corrector)
-        if "n_predictions" in corrector.get_params():
-            corrector.set_params(n_predictions=len(fitted))
+        corrector = self._new_corrector(given, len(fitted))
         self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
         return self
@@ -296,6 +304,18 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         """Set parameters, or a smoother or its parameters by name."""
         return self._set_params("smoothers", **params)
 
+    def _new_corrector(self, given: Splits | None, n_smoothers: int) -> Any:
+        if self.corrector is None:
+            # What predicts whole regions is judged on whole regions too.
+            return ResidualCorrector(cv=given or 5, n_predictions=n_smoothers)
+        corrector = clone(self.corrector)
+        open_counts = {
+            name: n_smoothers
+            for name, value in corrector.get_params().items()
+            if name.rpartition("__")[2] == "n_predictions" and value is None
+        }
+        return corrector.set_params(**open_counts)
+
     def _check_smoothers(self, smoothers: Any) -> None:
         pairs = isinstance(smoothers, list) and all(
             isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
@@ -307,8 +327,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
                 f"default_smoothers(graph) makes one to start from."
             )
         for name, smoother in smoothers:
-            if isinstance(smoother, type) or not hasattr(smoother, "predict"):
-                raise TypeError(f"smoothers[{name!r}] must be a regressor; got {smoother!r}.")
+            _check_regressor(f"smoothers[{name!r}]", smoother)
         self._validate_names([name for name, _ in smoothers])
 
     def _columns(
@@ -362,23 +381,19 @@ def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tu
     return smoothers
 
 
+def _check_regressor(name: str, given: Any) -> None:
+    if isinstance(given, type) or not (hasattr(given, "predict") and hasattr(given, "get_params")):
+        raise TypeError(f"{name} must be a regressor, an instance; got {given!r}.")
+
+
 def _out_of_fold(
-    fitted: Any, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series, splits: list
+    fitted: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], splits: Splits
 ) -> NDArray[np.float64]:
     """Return predictions of rows held out, by what has been chosen for all rows together."""
     if hasattr(fitted, "predict_out_of_fold"):
         return fitted.predict_out_of_fold(splits)
     settled = fitted.settled() if hasattr(fitted, "settled") else clone(fitted)
     return np.ravel(cross_val_predict(settled, X, y, cv=splits))
-
-
-def _folds(cv: Any, random_state: int, n_rows: int) -> Any:
-    if n_rows < 2:
-        raise ValueError("folds need at least 2 rows; got n_samples = 1.")
-    if isinstance(cv, Integral):
-        check_count("cv", cv, minimum=2)
-        return KFold(min(cv, n_rows), shuffle=True, random_state=random_state)
-    return check_cv(cv)
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

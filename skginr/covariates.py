@@ -55,10 +55,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
     >>> path = Graph.from_networkx(nx.path_graph(3))
     >>> path = path.with_attributes(pd.DataFrame({"age": [20.0, 30.0, 60.0]}))
     >>> table = pd.DataFrame({"node": [0, 1]})
-    >>> NeighborMeans(graph=path).set_output(transform="pandas").fit_transform(table)
+    >>> NeighborMeans(graph=path).fit_transform(table)
        node   age  age_neighbors
-    0   0.0  20.0           30.0
-    1   1.0  30.0           40.0
+    0     0  20.0           30.0
+    1     1  30.0           40.0
     """
 
     def __init__(self, *, graph: Graph, passthrough: bool = True) -> None:
@@ -96,9 +96,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         self.graph_ = graph
         self._joined = np.hstack([own, _neighbor_means(graph.adjacency, own)])
         self._joined_names = [*names, *(f"{name}_neighbors" for name in names)]
+        self._check_names(self.get_feature_names_out())
         return self
 
-    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray:
+    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray | pd.DataFrame:
         """Return the joined table.
 
         Parameters
@@ -107,15 +108,19 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows, n_features_out)
-            Of objects where labels are no numbers.
+        DataFrame or ndarray of shape (n_rows, n_features_out)
+            With ``passthrough`` a DataFrame where X is one, so that every column keeps its type,
+            and else an array of objects; without, an array of floats.
         """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
-        joined = pd.DataFrame(self._joined[nodes])
         if not self.passthrough:
-            return joined.to_numpy()
-        return pd.concat([as_table(X).reset_index(drop=True), joined], axis=1).to_numpy()
+            return self._joined[nodes]
+        # Column by column: labels stay what they are, and covariates numbers.
+        frame = as_table(X)
+        joined = pd.DataFrame(self._joined[nodes], index=frame.index)
+        whole = pd.concat([frame, joined], axis=1).set_axis(self.get_feature_names_out(), axis=1)
+        return whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=object)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return the names of the output columns.
@@ -129,11 +134,24 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         if hasattr(self, "feature_names_in_"):
             own = self.feature_names_in_.tolist()
         elif input_features is not None:
-            own = [str(name) for name in np.asarray(input_features)]
+            own = [str(name) for name in np.ravel(np.asarray(input_features))]
+            if len(own) != self.n_features_in_:
+                raise ValueError(
+                    f"input_features must name the {self.n_features_in_} columns of X; got "
+                    f"{len(own)}."
+                )
         else:
             own = [f"x{i}" for i in range(self.n_features_in_)]
         own = own if self.passthrough else []
         return np.asarray([*own, *self._joined_names], dtype=object)
+
+    def _check_names(self, names: NDArray[np.object_]) -> None:
+        repeated = pd.Index(names)[pd.Index(names).duplicated()]
+        if len(repeated):
+            raise ValueError(
+                f"columns of X, attributes of graph and their means need distinct names; "
+                f"{repeated[0]!r} would be there twice. Rename it in one of them."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -96,17 +96,20 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         means = np.bincount(of_row.ravel(), weights=signal) / counts
         self._centre = positions.mean(axis=0)
         self._axes = _axes(positions - self._centre)
-        least = self._axes.shape[1] + 1
-        if len(places) < least:
+        places = (places - self._centre) @ self._axes
+        n_dimensions = self._axes.shape[1]
+        spanned = np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-10)
+        if n_dimensions == 0 or spanned < n_dimensions:
             raise ValueError(
-                f"a thin-plate spline in {least - 1} dimensions needs rows of at least {least} "
-                f"places; got {len(places)}."
+                f"X must name nodes whose positions span the {n_dimensions} dimensions of the "
+                f"graph's, for a thin-plate spline through them; its {len(places)} distinct places "
+                f"span {spanned}."
             )
         self.graph_, self._positions = graph, positions
         self._spline = RBFInterpolator(
-            (places - self._centre) @ self._axes,
+            places,
             means,
-            neighbors=min(max(self.n_neighbors, least), len(places)),
+            neighbors=min(max(self.n_neighbors, n_dimensions + 1), len(places)),
             smoothing=self.smoothing / counts,
         )
         return self
@@ -132,6 +135,12 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
 
 
 def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the directions in which places differ, as columns: a flat mesh has two."""
-    _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
-    return directions[sizes > 1e-10 * sizes.max()].T
+    """Return the directions in which places differ, as columns: a flat mesh has two.
+
+    Of a length at which distances along them are about 1.
+    """
+    largest = np.abs(centred).max()
+    if largest == 0:
+        return np.empty((centred.shape[1], 0))
+    _, sizes, directions = np.linalg.svd(centred / largest, full_matrices=False)
+    return directions[sizes > 1e-10 * sizes.max()].T / largest

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
 from skginr._penalised import Penalty
 from skginr._signals import check_signal
-from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.graphs import Graph, as_table, check_graph, locate_rows
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
@@ -141,7 +141,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
                 f"{_MOST_NODES}. Use GraphSmoother."
             )
         if self.kernel is not None:
-            _check_kernel(self.kernel, graph)
+            _check_kernel(self.kernel, self._source(graph), n_features=len(as_table(X).columns))
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         self._scaling = covariates.mean(axis=0), _spread(covariates)
@@ -196,11 +196,21 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         mean, spread = self._scaling
         return np.column_stack([nodes, (covariates - mean) / spread])
 
+    def _source(self, graph: Graph) -> tuple[Any, ...]:
+        """Return what makes a covariance of nodes what it is."""
+        return graph.digest, self.laplacian, self.order, self.kappa
+
     def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
         operator = laplacian_of(graph, self.laplacian)
         stiffness = operator.stiffness + self.kappa**2 * sp.diags_array(operator.mass)
         precision = Penalty(sp.csr_array(stiffness), operator.mass, self.order).matrix()
-        kernel = ConstantKernel(0.5, _BOUNDS) * NodeKernel(Covariance(precision.toarray()))
+        covariance = Covariance(precision.toarray(), self._source(graph))
+        if not covariance.tells_nodes_apart():
+            raise ValueError(
+                f"kappa={self.kappa} and order={self.order} let all nodes of this graph vary as "
+                f"one, to the precision of numbers. Raise kappa, or lower order."
+            )
+        kernel = ConstantKernel(0.5, _BOUNDS) * NodeKernel(covariance)
         if n_covariates:
             lengths = np.full(n_covariates, 3.0)
             kernel += ConstantKernel(0.5, _BOUNDS) * CovariateKernel(lengths, _BOUNDS)
@@ -215,9 +225,17 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 class Covariance:
     """The inverse of a precision matrix, scaled to unit mean variance; never copied."""
 
-    def __init__(self, precision: NDArray[np.float64]) -> None:
-        matrix = cho_solve(cho_factor(precision), np.eye(len(precision)))
+    def __init__(self, precision: NDArray[np.float64], source: tuple[Any, ...]) -> None:
+        self.source = source
+        try:
+            matrix = cho_solve(cho_factor(precision), np.eye(len(precision)))
+        except np.linalg.LinAlgError:
+            matrix = np.ones_like(precision)
         self.matrix = matrix / np.trace(matrix) * len(matrix)
+
+    def tells_nodes_apart(self) -> bool:
+        """Return whether covariances are finite, and not of one constant."""
+        return len(self.matrix) == 1 or bool(self.matrix.mean() < 0.99)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -260,18 +278,26 @@ class CovariateKernel(RBF):
         return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:], eval_gradient)
 
 
-def _check_kernel(kernel: object, graph: Graph) -> None:
-    if not isinstance(kernel, Kernel):
+def _check_kernel(kernel: object, source: tuple[Any, ...], n_features: int) -> None:
+    parts = kernel.get_params().values() if isinstance(kernel, Kernel) else []
+    covariances = [part for part in parts if isinstance(part, Covariance)]
+    if not covariances:
         raise TypeError(
             f"kernel must be process_.kernel_ of a fitted GraphGaussianProcessRegressor; got "
-            f"{type(kernel).__name__}."
+            f"{kernel!r}."
         )
-    for part in kernel.get_params().values():
-        if isinstance(part, Covariance) and len(part.matrix) != graph.n_nodes:
-            raise ValueError(
-                f"kernel must be of a process on the same graph; it has {len(part.matrix)} nodes, "
-                f"the graph {graph.n_nodes}."
-            )
+    if covariances[0].source != source:
+        raise ValueError(
+            "kernel must be of a process on the same graph, with the same laplacian, order and "
+            "kappa; this one is of another. Leave kernel out to choose again."
+        )
+    lengths = [part.length_scale for part in parts if isinstance(part, CovariateKernel)]
+    n_covariates = np.size(lengths[0]) if lengths else 0
+    if n_covariates != n_features - 1:
+        raise ValueError(
+            f"kernel must be of a process with X's {n_features - 1} covariates; this one has "
+            f"{n_covariates}. Leave kernel out to choose again."
+        )
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +17,7 @@ from skginr._checks import check_count, check_flag, check_option, check_real, un
 from skginr._generalised import SmoothProblem
 from skginr._penalised import Penalty
 from skginr._signals import check_signal
+from skginr._splits import Splits, check_splits
 from skginr.graphs import Graph, check_graph, locate_rows
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
@@ -149,7 +149,9 @@ default "combinatorial"
         check_real("kappa", self.kappa, minimum=0)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
-        problem = self._problem(graph, nodes, covariates, y)
+        # About 0 and of one size: sizes and places of covariates are to mean nothing.
+        self._centre, self._spread = covariates.mean(axis=0), _spread(covariates)
+        problem = self._problem(graph, nodes, self._scaled(covariates), y)
         if self.alpha == "cv":
             alpha, results = self._choose(problem, X, y)
         else:
@@ -160,9 +162,9 @@ default "combinatorial"
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
         self.cv_results_ = results
-        self.signal_ = fit.signal
-        self.coef_ = fit.coefficients
-        self.noise_variance_ = fit.loss / max(1, len(y) - problem.design.shape[1])
+        self.coef_ = fit.coefficients / self._spread
+        self.signal_ = fit.signal - self._centre @ self.coef_
+        self.noise_variance_ = fit.loss / max(1, len(y) - problem.n_free(fit))
         self._problem_, self._fit, self._relative_alpha = problem, fit, alpha
         return self
 
@@ -187,14 +189,21 @@ default "combinatorial"
         check_is_fitted(self)
         check_flag("return_std", return_std)
         nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
-        mean = self.signal_[nodes] + covariates @ self.coef_
+        covariates = self._scaled(covariates)
+        mean = self._fit.signal[nodes] + covariates @ self._fit.coefficients
         if not return_std:
             return mean
         distinct, of_row = np.unique(nodes, return_inverse=True)
         variance = self._problem_.node_variances(self._relative_alpha, distinct)[of_row]
         variance += self._problem_.effect_variances(self._fit, nodes, covariates)
         self._problem_.penalty.forget()
-        return mean, np.sqrt(self.noise_variance_ * variance)
+        # What nothing is known of, it is not even where there is no noise.
+        known = np.isfinite(variance)
+        variance[known] *= self.noise_variance_
+        return mean, np.sqrt(variance)
+
+    def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (covariates - self._centre) / self._spread
 
     def predict_out_of_fold(
         self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -214,9 +223,8 @@ default "combinatorial"
         """
         check_is_fitted(self)
         problem = self._problem_
+        splits = check_splits(splits, problem.y, problem.y, name="splits", partition=True)
         weights, held_out = _training_weights(splits, len(problem.y))
-        if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(problem.y))):
-            raise ValueError("splits must hold out every row of fit once; theirs do not.")
         fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
         problem.penalty.forget()
         predictions = np.empty(len(problem.y))
@@ -237,10 +245,8 @@ default "combinatorial"
             raise ValueError(
                 "alpha='cv' needs at least 2 rows; got n_samples = 1. Give alpha as a number."
             )
-        folds = KFold(min(10, len(y)), shuffle=True, random_state=0) if self.cv is None else self.cv
-        weights, held_out = _training_weights(
-            check_cv(folds).split(X, y), len(y), enough=_ENOUGH_HELD_OUT
-        )
+        splits = check_splits(10 if self.cv is None else self.cv, X, y)
+        weights, held_out = _training_weights(splits, len(y), enough=_ENOUGH_HELD_OUT)
         errors: dict[float, float] = {}
 
         def error_of(exponent: float) -> float:
@@ -297,7 +303,7 @@ default "combinatorial"
 
 
 def _training_weights(
-    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Splits,
     n_rows: int,
     enough: float = np.inf,
 ) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
@@ -329,3 +335,8 @@ def _descend(error_of: Callable[[float], float]) -> float:
             ):
                 best += direction
     return best
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = values.std(axis=0)
+    return np.where(spread > 0, spread, 1.0)

@@ -32,6 +32,7 @@ LAYERS = [
     "_penalised",
     "_generalised",
     "_signals",
+    "_splits",
     "smoothing",
     "processes",
     "interpolation",

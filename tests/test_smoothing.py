@@ -279,9 +279,9 @@ def test_out_of_fold_predictions_are_those_of_cross_validation(sphere):
     splits = list(KFold(7, shuffle=True, random_state=0).split(X))
     expected = cross_val_predict(smoother.settled(), X, y, cv=splits)
     np.testing.assert_allclose(smoother.predict_out_of_fold(splits), expected, atol=1e-5)
-    with pytest.raises(ValueError, match="hold out every row of fit once"):
+    with pytest.raises(ValueError, match="splits must hold out every row once"):
         smoother.predict_out_of_fold(splits[1:])
-    with pytest.raises(ValueError, match="hold out every row of fit once"):
+    with pytest.raises(ValueError, match="splits must hold out every row once"):
         smoother.predict_out_of_fold([*splits, splits[0]])
 
 

@@ -77,10 +77,8 @@ def locate_rows(
     if labels.dtype == object:
         # A mixed table has no type: what its labels are, they say themselves.
         labels = labels.infer_objects()
-    elif not named and frame.shape[1] > 1 and graph.labels.dtype.kind in "iu":
-        # In an array the covariates have made floats of whole numbers.
-        whole = labels.astype(graph.labels.dtype)
-        labels = whole if (whole == labels).all() else labels
+    if not named and frame.shape[1] > 1 and _hides_integers(labels, graph):
+        labels = labels.astype(graph.labels.dtype)
     nodes = graph.locate(labels, name=f"X[{frame.columns[0]!r}]" if named else "X")
     covariates = np.empty((len(frame), frame.shape[1] - 1))
     for i in range(1, frame.shape[1]):
@@ -98,6 +96,8 @@ def as_table(X: Any) -> pd.DataFrame:
         return X
     if sp.issparse(X):
         raise TypeError("X must be a table that names nodes; got a sparse matrix.")
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError("X must not be a masked array; fill it, or drop masked rows.")
     try:
         n_dimensions = np.ndim(X)
     except ValueError as error:
@@ -109,3 +109,10 @@ def as_table(X: Any) -> pd.DataFrame:
             f"ColumnTransformer a list, ['label']), or array.reshape(-1, 1)."
         )
     return pd.DataFrame(np.asarray(X))
+
+
+def _hides_integers(labels: pd.Series, graph: Graph) -> bool:
+    """Return whether covariates, in an array, have made floats of labels that are integers."""
+    if labels.dtype.kind != "f" or graph.labels.dtype.kind not in "iu":
+        return False
+    return bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
