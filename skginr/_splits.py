@@ -1,10 +1,11 @@
 """Folds at the door: as row numbers, or an error that names cv."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import KFold
 
 from skginr._checks import check_count
 
@@ -46,9 +47,10 @@ def check_splits(
     if isinstance(cv, int | np.integer):
         check_count(name, cv, minimum=2)
         cv = KFold(min(int(cv), n_rows), shuffle=True, random_state=random_state)
-    if isinstance(cv, type | str | bytes):
+    is_splitter = hasattr(cv, "split")
+    if isinstance(cv, type | str | bytes) or not (is_splitter or isinstance(cv, Iterable)):
         raise TypeError(f"{name} must be a number of folds, a splitter or splits; got {cv!r}.")
-    splits = [_rows(name, split, n_rows) for split in check_cv(cv).split(X, y)]
+    splits = [_rows(name, split, n_rows) for split in (cv.split(X, y) if is_splitter else cv)]
     if not splits:
         raise ValueError(f"{name} must have at least one fold; it has none (an iterator used up?).")
     held_out = np.sort(np.concatenate([test for _, test in splits]))

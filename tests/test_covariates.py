@@ -27,12 +27,14 @@ def test_means_are_weighted_and_the_lonely_are_their_own(towns):
 
 def test_own_columns_come_first_under_their_names(towns):
     table = pd.DataFrame({"town": ["c", "a"], "rain": [1.5, 2.5]}, index=[7, 9])
-    means = NeighborMeans(graph=towns).set_output(transform="pandas")
+    means = NeighborMeans(graph=towns)
     joined = means.fit_transform(table)
     names = ["town", "rain", "age", "old", "age_neighbors", "old_neighbors"]
     assert joined.columns.tolist() == names
     assert joined.loc[9].tolist() == ["a", 2.5, 20, 0, 30, 0]
-    assert NeighborMeans(graph=towns).fit_transform(table).tolist() == joined.to_numpy().tolist()
+    assert joined["age"].dtype == float
+    array = means.fit_transform(table.to_numpy())
+    assert array.tolist() == joined.to_numpy(dtype=object).tolist()
     unnamed = NeighborMeans(graph=towns, passthrough=False).fit(table.to_numpy())
     assert unnamed.get_feature_names_out().tolist() == names[2:]
 
@@ -71,3 +73,20 @@ def test_what_cannot_be_averaged_is_refused(towns):
             NeighborMeans(graph=towns.with_attributes(ages)).fit(X)
     with pytest.raises((ValueError, TypeError), match="passthrough must be"):
         NeighborMeans(graph=towns, passthrough="no").fit(X)
+
+
+def test_names_that_would_be_there_twice_are_refused(towns):
+    with pytest.raises(ValueError, match="'age' would be there twice"):
+        NeighborMeans(graph=towns).fit(pd.DataFrame({"age": ["a", "b"]}))
+    with pytest.raises(ValueError, match="input_features must name the 1 columns"):
+        NeighborMeans(graph=towns).fit([["a"]]).get_feature_names_out(["p", "q"])
+
+
+def test_labels_beyond_what_floats_hold(towns):
+    labels = 2**53 + np.arange(4)
+    graph = Graph.from_adjacency(towns.adjacency, labels=labels)
+    graph = graph.with_attributes(pd.DataFrame({"age": np.arange(4.0)}, index=labels))
+    for X in (labels[:, None], pd.DataFrame({"town": labels})):
+        model = make_pipeline(NeighborMeans(graph=graph), GraphSmoother(graph=graph, alpha=1e-6))
+        model.fit(X, [0.0, 1.0, 5.0, 2.0])
+        assert pd.DataFrame(model[0].transform(X)).iloc[:, 0].tolist() == labels.tolist()

@@ -49,8 +49,14 @@ def test_what_determines_no_spline_is_refused(cloud, grid, grid_table):
     X, y = rows(cloud), cloud.positions[:, 0]
     with pytest.raises(ValueError, match="must have positions"):
         PositionInterpolator(graph=grid).fit(grid_table[["node"]], grid_table["signal"])
-    with pytest.raises(ValueError, match="3 dimensions needs rows of at least 4 places; got 3"):
+    with pytest.raises(ValueError, match="span the 3 dimensions .* its 3 distinct places span 2"):
         PositionInterpolator(graph=cloud).fit(X[:3], y[:3])
+    line = Graph(np.zeros((6, 6)), positions=[[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [1, 1.0]])
+    with pytest.raises(ValueError, match="its 5 distinct places span 1"):
+        PositionInterpolator(graph=line).fit(rows(line)[:5], np.arange(5.0))
+    point = Graph([[0, 1], [1, 0]], positions=np.ones((2, 2)))
+    with pytest.raises(ValueError, match="its 1 distinct places span 0"):
+        PositionInterpolator(graph=point).fit(rows(point), [0.0, 1.0])
     with pytest.raises(ValueError, match="smoothing must be"):
         PositionInterpolator(graph=cloud, smoothing=-1).fit(X, y)
     two_planes = np.vstack(
@@ -60,3 +66,14 @@ def test_what_determines_no_spline_is_refused(cloud, grid, grid_table):
     model = PositionInterpolator(graph=graph, n_neighbors=10).fit(rows(graph), two_planes[:, 0])
     with pytest.raises(ValueError, match=r"n_neighbors=10 .* lie in one plane"):
         model.predict(rows(graph))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_the_unit_of_positions_does_not_matter(cloud, scale):
+    signal = np.sin(5 * cloud.positions[:, 0])
+    far = Graph(cloud.adjacency, positions=scale * cloud.positions)
+    near, scaled = (
+        PositionInterpolator(graph=graph).fit(rows(graph)[::2], signal[::2]).predict(rows(graph))
+        for graph in (cloud, far)
+    )
+    np.testing.assert_allclose(scaled, near, atol=1e-6)

@@ -93,6 +93,9 @@ def test_settled_takes_what_was_chosen(lattice, drawn):
         ({"n_tune": 1}, "n_tune must be"),
         ({"laplacian": "normalised"}, "laplacian must be"),
         ({"kernel": "rbf"}, "kernel must be process_.kernel_"),
+        ({"kernel": RBF()}, "kernel must be process_.kernel_"),
+        ({"kappa": 1e-4}, "kappa=0.0001 and order=2 let all nodes of this graph vary as one"),
+        ({"kappa": 1e-9}, "Raise kappa"),
         ({"graph": None}, "graph must be"),
     ],
 )
@@ -105,11 +108,14 @@ def test_unfit_parameters(lattice, drawn, parameters, message):
 def test_graphs_too_large_or_another(lattice, drawn, grid, grid_table, monkeypatch):
     X, y = drawn
     kernel = GraphGaussianProcessRegressor(graph=lattice, n_tune=50).fit(X, y).process_.kernel_
-    with pytest.raises(ValueError, match="has 400 nodes, the graph 108"):
+    with pytest.raises(ValueError, match="kernel must be of a process on the same graph"):
         GraphGaussianProcessRegressor(graph=grid, kernel=kernel).fit(
             grid_table[["node"]], grid_table["signal"]
         )
-    assert isinstance(kernel.k1.k2.k2, RBF)
+    with pytest.raises(ValueError, match="X's 0 covariates; this one has 2"):
+        GraphGaussianProcessRegressor(graph=lattice, kernel=kernel).fit(X[:, :1].astype(int), y)
+    with pytest.raises(ValueError, match="the same laplacian, order and kappa"):
+        GraphGaussianProcessRegressor(graph=lattice, kernel=kernel, kappa=0.5).fit(X, y)
     monkeypatch.setattr(processes, "_MOST_NODES", 399)
     with pytest.raises(ValueError, match="400 nodes; a Gaussian process is for at most 399"):
         GraphGaussianProcessRegressor(graph=lattice).fit(X, y)

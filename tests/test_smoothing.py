@@ -300,3 +300,82 @@ def test_strong_strengths_share_a_factor(sphere, monkeypatch):
     assert smoother._problem_.penalty.factored_at is None
     exact = GraphSmoother(graph=sphere, order=2, alpha=smoother.alpha_).fit(X, y)
     np.testing.assert_allclose(smoother.signal_, exact.signal_, atol=1e-9)
+
+
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric"])
+@pytest.mark.parametrize(("offset", "scale"), [(1e6, 1.0), (0.0, 1e-100), (-3e4, 1e3)])
+def test_place_and_unit_of_a_covariate_mean_nothing(sphere, laplacian, offset, scale):
+    rng = np.random.default_rng(0)
+    covariate, X = rng.random(600), np.arange(600)
+    y = sphere.positions[:, 0] + 2 * covariate
+    moved = scale * covariate + offset
+    fits = [
+        GraphSmoother(graph=sphere, laplacian=laplacian, alpha=0.1).fit(table[::2], y[::2])
+        for table in (np.column_stack([X, covariate]), np.column_stack([X, moved]))
+    ]
+    np.testing.assert_allclose(fits[1].coef_ * scale, fits[0].coef_, rtol=1e-6)
+    np.testing.assert_allclose(
+        fits[1].predict(np.column_stack([X, moved])),
+        fits[0].predict(np.column_stack([X, covariate])),
+        atol=1e-7,
+    )
+
+
+def test_covariates_where_nothing_was_observed(archipelago):
+    covariate = 2000 + np.arange(36) % 7
+    X, y = np.column_stack([np.arange(36), covariate]), 0.5 * covariate
+    fitted = GraphSmoother(graph=archipelago, alpha=1.0).fit(X[:30], y[:30])
+    np.testing.assert_allclose(fitted.predict(X[30:]), y[30:], atol=1e-6)
+
+
+def test_what_is_unknown_is_so_without_noise(archipelago):
+    fitted = GraphSmoother(graph=archipelago, alpha=1.0).fit([[0], [1]], [3.0, 3.0])
+    _, std = fitted.predict([[0], [32]], return_std=True)
+    assert std.tolist() == [0.0, np.inf]
+
+
+def test_noise_is_estimated_without_bias():
+    pairs = Graph.from_adjacency(np.kron(np.eye(100), [[0, 1.0], [1, 0]]))
+    ring = Graph.from_networkx(nx.cycle_graph(4))
+    for graph, laplacian in ((pairs, "combinatorial"), (pairs, "symmetric"), (ring, "symmetric")):
+        smoother = GraphSmoother(graph=graph, laplacian=laplacian, alpha=1e5)
+        X = np.arange(graph.n_nodes)[:, None]
+        draws = np.random.default_rng(0).standard_normal((200, graph.n_nodes))
+        noise = [smoother.fit(X, y).noise_variance_ for y in draws]
+        assert np.mean(noise) == pytest.approx(1, abs=0.12)
+
+
+def test_folds_may_be_masks_and_must_be_folds(sphere):
+    X = np.arange(600)[:, None]
+    y = sphere.positions[:, 0] + 0.1 * np.random.default_rng(0).standard_normal(600)
+    splits = list(KFold(4, shuffle=True, random_state=0).split(X))
+    masks = [(np.isin(X[:, 0], train), np.isin(X[:, 0], test)) for train, test in splits]
+    first, second = (GraphSmoother(graph=sphere, cv=cv).fit(X, y).alpha_ for cv in (splits, masks))
+    assert first == second
+    for cv, message in (
+        ([], "cv must have at least one fold"),
+        (KFold, "cv must be a number of folds, a splitter"),
+        (True, "cv must be"),
+        ([(np.array([], int), np.arange(600))], "a fold of cv trains on no rows"),
+        ([(np.arange(700), np.arange(5))], "cv must name rows 0 to 599"),
+        ([(np.arange(5.0), np.arange(5))], "cv must hold row numbers"),
+        ([1], "cv must hold pairs"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            GraphSmoother(graph=sphere, cv=cv).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([[0], [1]], np.ma.masked_array([1.0, 2], [0, 1]), "y must not be a masked array"),
+        (np.ma.masked_array([[0], [1]]), [1.0, 2], "X must not be a masked array"),
+        ([[0], [1]], ["1", "2"], "y must hold real numbers"),
+        ([[0], [1]], pd.date_range("2020", periods=2), "y must hold real numbers"),
+        ([[np.nan, 1.0], [1, 2.0]], [1.0, 2], "X"),
+        ([[0], [1]], None, "y must be the signal"),
+    ],
+)
+def test_what_is_no_number_is_not_read_as_one(sphere, X, y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        GraphSmoother(graph=sphere, alpha=1.0).fit(X, y)
