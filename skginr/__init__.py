@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skginr.processes import GraphGaussianProcessRegressor
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
+    from skginr.tangent import TangentKernelRegressor
 
 __all__ = [
     "Alignment",
@@ -35,6 +36,7 @@ __all__ = [
     "ResidualCorrector",
     "SIRENRegressor",
     "SpectralEmbedder",
+    "TangentKernelRegressor",
     "align",
     "inspect_spectrum",
 ]
@@ -52,6 +54,7 @@ _HOME = {
     "ResidualCorrector": "skginr.correction",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
+    "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
 }

@@ -13,7 +13,7 @@ from skginr._presets import NETWORK_SETTINGS, Settings
 from skginr._stopping import EVALUATION_ROWS
 from skginr._training import Net, WeightedMSELoss
 from skginr._validation import BlockSplit
-from skginr.nn import SIREN
+from skginr.nn import SIREN, TangentFeatures, tangent_features
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -110,6 +110,10 @@ class Model:
     def predict(self, X: NDArray) -> NDArray[np.floating]:
         """Return the signal at coordinates X."""
         return self.scale.unscale(self.net.predict(TensorTable(self._to_device("X", X))))
+
+    def tangent_features(self, X: NDArray) -> TangentFeatures:
+        """Return the gradients of the outputs by all weights at coordinates X, as factors."""
+        return tangent_features(self.net.module_, self._to_device("X", X))
 
     def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
         # A copy: torch knows neither read-only memory nor negative strides.

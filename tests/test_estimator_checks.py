@@ -25,6 +25,7 @@ from skginr import (
     ResidualCorrector,
     SIRENRegressor,
     SpectralEmbedder,
+    TangentKernelRegressor,
 )
 
 # Where a check compares two fits to 1e-7: in float64, with the gradient of all
@@ -44,6 +45,7 @@ COORDINATE_MODE = [
     SpectralEmbedder(method="isomap"),
     SpectralEmbedder(method="lle"),
     EXACT_SIREN,
+    TangentKernelRegressor(EXACT_SIREN),
     ResidualCorrector(LinearRegression()),
 ]
 

@@ -1,5 +1,6 @@
 """Networks, in torch only."""
 
 from skginr.nn._siren import SIREN
+from skginr.nn._tangent import TangentFeatures, tangent_features, tangent_kernel
 
-__all__ = ["SIREN"]
+__all__ = ["SIREN", "TangentFeatures", "tangent_features", "tangent_kernel"]
