@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
     from skginr.correction import CorrectedSmoother, ResidualCorrector
     from skginr.covariates import NeighborMeans
-    from skginr.embeddings import SpectralEmbedder
+    from skginr.embeddings import MultiGraphEmbedder, SpectralEmbedder
     from skginr.graphs import Graph
     from skginr.inspection import inspect_spectrum
     from skginr.interpolation import PositionInterpolator
@@ -31,6 +31,7 @@ __all__ = [
     "GraphBlockKFold",
     "GraphGaussianProcessRegressor",
     "GraphSmoother",
+    "MultiGraphEmbedder",
     "NeighborMeans",
     "PositionInterpolator",
     "ResidualCorrector",
@@ -49,6 +50,7 @@ _HOME = {
     "GraphBlockKFold": "skginr.model_selection",
     "GraphGaussianProcessRegressor": "skginr.processes",
     "GraphSmoother": "skginr.smoothing",
+    "MultiGraphEmbedder": "skginr.embeddings",
     "NeighborMeans": "skginr.covariates",
     "PositionInterpolator": "skginr.interpolation",
     "ResidualCorrector": "skginr.correction",
