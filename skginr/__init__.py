@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
+    from skginr.classification import SIRENClassifier
     from skginr.correction import CorrectedSmoother, ResidualCorrector
     from skginr.covariates import NeighborMeans
     from skginr.embeddings import SpectralEmbedder
@@ -33,6 +34,7 @@ __all__ = [
     "NeighborMeans",
     "PositionInterpolator",
     "ResidualCorrector",
+    "SIRENClassifier",
     "SIRENRegressor",
     "SpectralEmbedder",
     "align",
@@ -50,6 +52,7 @@ _HOME = {
     "NeighborMeans": "skginr.covariates",
     "PositionInterpolator": "skginr.interpolation",
     "ResidualCorrector": "skginr.correction",
+    "SIRENClassifier": "skginr.classification",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
     "align": "skginr.alignment",

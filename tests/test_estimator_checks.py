@@ -23,15 +23,21 @@ from skginr import (
     NeighborMeans,
     PositionInterpolator,
     ResidualCorrector,
+    SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
 )
 
 # Where a check compares two fits to 1e-7: in float64, with the gradient of all
 # rows at once, so that neither rounding nor the order of rows matters.
-EXACT_SIREN = SIRENRegressor(
-    dtype="float64", batch_size="all", hidden_units=32, max_epochs=60, random_state=0
-)
+EXACT = {
+    "dtype": "float64",
+    "batch_size": "all",
+    "hidden_units": 32,
+    "max_epochs": 60,
+    "random_state": 0,
+}
+EXACT_SIREN = SIRENRegressor(**EXACT)
 
 # (scikit-learn feeds pairwise estimators with kernels, which affinity="precomputed_distances"
 # rightly refuses.)
@@ -44,6 +50,7 @@ COORDINATE_MODE = [
     SpectralEmbedder(method="isomap"),
     SpectralEmbedder(method="lle"),
     EXACT_SIREN,
+    SIRENClassifier(**EXACT),
     ResidualCorrector(LinearRegression()),
 ]
 
