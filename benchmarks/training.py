@@ -164,7 +164,7 @@ def paper_curve(name, seed, most_seconds):
         def on_epoch_end(self, net, **kwargs):
             self.spent += time.process_time() - self.started
             if len(net.history) % 20 == 0:
-                curve.append((self.spent, 1 - evaluate(net, self.rows)))
+                curve.append((self.spent, 1 - evaluate(net, self.rows).misfit))
                 if self.spent > float(most_seconds):
                     raise KeyboardInterrupt
 

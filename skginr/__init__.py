@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
+    from skginr.classification import SIRENClassifier
     from skginr.correction import CorrectedSmoother, ResidualCorrector
     from skginr.covariates import NeighborMeans
     from skginr.embeddings import MultiGraphEmbedder, SpectralEmbedder
@@ -35,6 +36,7 @@ __all__ = [
     "NeighborMeans",
     "PositionInterpolator",
     "ResidualCorrector",
+    "SIRENClassifier",
     "SIRENRegressor",
     "SpectralEmbedder",
     "TangentKernelRegressor",
@@ -54,6 +56,7 @@ _HOME = {
     "NeighborMeans": "skginr.covariates",
     "PositionInterpolator": "skginr.interpolation",
     "ResidualCorrector": "skginr.correction",
+    "SIRENClassifier": "skginr.classification",
     "SIRENRegressor": "skginr.regression",
     "SpectralEmbedder": "skginr.embeddings",
     "TangentKernelRegressor": "skginr.tangent",

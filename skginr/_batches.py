@@ -16,7 +16,7 @@ class TensorTable(Dataset):
     Parameters
     ----------
     X : Tensor of shape (n_rows, n_inputs)
-    y : Tensor of shape (n_rows, n_outputs), optional
+    y : Tensor of shape (n_rows, n_outputs) or (n_rows,), optional
         Not needed to predict.
     weight : Tensor of shape (n_rows,), optional
         Of mean 1.

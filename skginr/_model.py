@@ -1,25 +1,55 @@
 """A network with what its numbers mean: what a fit makes, and a prediction needs."""
 
 import inspect
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skginr._batches import TensorBatches, TensorTable
 from skginr._checks import warn
+from skginr._losses import CrossEntropy, Loss, SquaredLoss
 from skginr._presets import NETWORK_SETTINGS, Settings
 from skginr._stopping import EVALUATION_ROWS
-from skginr._training import Net, WeightedMSELoss
+from skginr._training import Net
 from skginr._validation import BlockSplit
 from skginr.nn import SIREN, TangentFeatures, tangent_features
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class TargetScale:
+class Target(Protocol):
+    """What becomes of y on its way into the network and back."""
+
+    @property
+    def loss(self) -> type[Loss]:
+        """What is minimised."""
+        ...
+
+    @property
+    def n_columns(self) -> int:
+        """Number of outputs of the network."""
+        ...
+
+    def check(self, y: NDArray) -> None:
+        """Raise unless y is like the one that this was made of."""
+        ...
+
+    def encode(self, y: NDArray) -> NDArray:
+        """Return y as the network learns it, one row for each."""
+        ...
+
+    def decode(self, outputs: NDArray) -> NDArray[np.floating]:
+        """Return what outputs of the network mean."""
+        ...
+
+
+class SignalTarget:
     """Mean and spread of each output, and the shape and precision that y came in."""
+
+    loss = SquaredLoss
 
     def __init__(self, y: NDArray, weight: NDArray | None) -> None:
         self.dtype = y.dtype if y.dtype == np.float32 else np.dtype(np.float64)
@@ -45,13 +75,22 @@ class TargetScale:
         """Number of outputs, 1 for a vector."""
         return self.n_outputs or 1
 
-    def scale(self, y: NDArray) -> NDArray[np.float64]:
+    def check(self, y: NDArray) -> None:
+        """Raise unless y has as many outputs."""
+        if self.n_outputs != (y.shape[1] if y.ndim == 2 else None):
+            raise ValueError(
+                f"y must have as many outputs as the model that goes on, "
+                f"{self.n_outputs or 'one, as a vector'}; got shape {y.shape}. Fit a new "
+                f"model, with warm_start=False."
+            )
+
+    def encode(self, y: NDArray) -> NDArray[np.float64]:
         """Return y as a table of standardised outputs."""
         return (self._columns(y) - self.mean) / self.spread
 
-    def unscale(self, scaled: NDArray) -> NDArray[np.floating]:
+    def decode(self, outputs: NDArray) -> NDArray[np.floating]:
         """Return predictions in the units, shape and precision of y."""
-        y = scaled.astype(np.float64) * self.spread + self.mean
+        y = outputs.astype(np.float64) * self.spread + self.mean
         return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
 
     @staticmethod
@@ -59,22 +98,49 @@ class TargetScale:
         return y.reshape(len(y), -1).astype(np.float64)
 
 
+class ClassTarget:
+    """The classes, in order."""
+
+    loss = CrossEntropy
+
+    def __init__(self, labels: NDArray) -> None:
+        self.classes = np.unique(labels)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def check(self, y: NDArray) -> None:
+        """Raise unless every label is one of the classes."""
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold classes that the model knows, {self.classes.tolist()}; got "
+                f"{unknown.tolist()}. Name all at the first call, partial_fit(classes=...), or "
+                f"fit a new model, with warm_start=False."
+            )
+
+    def encode(self, y: NDArray) -> NDArray[np.intp]:
+        """Return the number of the class of every row."""
+        return np.searchsorted(self.classes, y)
+
+    def decode(self, outputs: NDArray) -> NDArray[np.float64]:
+        """Return the probability of each class, in float64 so that rows sum to 1."""
+        return softmax(outputs.astype(np.float64), axis=1)
+
+
 class Model:
-    """A network, the scale of its target, and the seed and precision it was made with."""
+    """A network, what its target means, and the seed and precision it was made with."""
 
     def __init__(
-        self, net: Net, scale: TargetScale, seed: int, dtype: str, net_params: dict[str, Any]
+        self, net: Net, target: Target, seed: int, dtype: str, net_params: dict[str, Any]
     ) -> None:
         self.net = net
         self.net_params = net_params
-        self.scale = scale
+        self.target = target
         self.seed = seed
         self.dtype = dtype
-
-    @property
-    def n_outputs(self) -> int | None:
-        """Number of columns of y, None for a vector."""
-        return self.scale.n_outputs
 
     def take_settings(self, settings: Settings) -> None:
         """Set what a training may change: rows drawn and held out, and the optimiser's settings."""
@@ -95,7 +161,7 @@ class Model:
         """Return the data as the network takes it, on its device."""
         weights = None if weight is None else self._to_device("sample_weight", weight)
         return TensorTable(
-            self._to_device("X", X), self._to_device("y", self.scale.scale(y)), weights
+            self._to_device("X", X), self._to_device("y", self.target.encode(y)), weights
         )
 
     def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
@@ -108,8 +174,8 @@ class Model:
         return len(self.net.get_iterator(rows, training=True))
 
     def predict(self, X: NDArray) -> NDArray[np.floating]:
-        """Return the signal at coordinates X."""
-        return self.scale.unscale(self.net.predict(TensorTable(self._to_device("X", X))))
+        """Return what the network says at coordinates X: a signal, or probabilities."""
+        return self.target.decode(self.net.predict(TensorTable(self._to_device("X", X))))
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
@@ -118,7 +184,8 @@ class Model:
     def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
         # A copy: torch knows neither read-only memory nor negative strides.
         with np.errstate(over="ignore"):
-            array = np.array(array, dtype=self.dtype, order="C")
+            dtype = self.dtype if array.dtype.kind == "f" else array.dtype
+            array = np.array(array, dtype=dtype, order="C")
         if not np.isfinite(array).all():
             raise ValueError(
                 f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
@@ -138,7 +205,7 @@ class Model:
 
 def build_net(
     n_inputs: int,
-    n_outputs: int,
+    target: Target,
     settings: Settings,
     *,
     seed: int,
@@ -152,11 +219,11 @@ def build_net(
     own = {
         "module": SIREN,
         "module__n_inputs": n_inputs,
-        "module__n_outputs": n_outputs,
+        "module__n_outputs": target.n_columns,
         "module__seed": seed,
         "module__dtype": DTYPES[dtype],
         **network,
-        "criterion": WeightedMSELoss,
+        "criterion": target.loss,
         "optimizer": torch.optim.AdamW,
         "lr": settings.learning_rate,
         "iterator_train": TensorBatches,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 
 from skginr._batches import TensorBatches
+from skginr._losses import Loss, SquaredLoss
 
 # Rows that go through the network at once where no gradient is needed.
 EVALUATION_ROWS = 1 << 16
@@ -29,6 +30,21 @@ _PROGRESS = 0.75
 _LEAST_STEPS = 400
 
 
+class Fit(NamedTuple):
+    """How some weights do on some rows.
+
+    Attributes
+    ----------
+    loss : float
+        The mean, inf where it is NaN.
+    misfit : float
+        What is missing from a score of 1; inf where it was not looked at.
+    """
+
+    loss: float
+    misfit: float = math.inf
+
+
 @dataclass(frozen=True)
 class StopRules:
     """When a training ends before its last epoch.
@@ -38,7 +54,7 @@ class StopRules:
     patience : int or None
         Epochs without a better loss.
     target_score : float or None
-        The R² to reach.
+        The score to reach: R² or accuracy, as the loss has it.
     max_time : float or None
         Seconds.
     until_converged : bool
@@ -51,9 +67,17 @@ class StopRules:
     until_converged: bool = False
 
     @property
-    def target_loss(self) -> float:
-        """The loss that ``target_score`` means, of a target of unit variance."""
+    def target_misfit(self) -> float:
+        """What may be missing from a score of 1."""
         return -math.inf if self.target_score is None else 1 - self.target_score
+
+    def is_reached(self, fit: Fit) -> bool:
+        """Say whether the score is the one asked for."""
+        return fit.misfit <= self.target_misfit
+
+    def rank(self, fit: Fit) -> tuple[bool, float]:
+        """Return what is less the better: the target reached, then the loss."""
+        return not self.is_reached(fit), fit.loss
 
 
 class StopTraining(KeyboardInterrupt):
@@ -89,8 +113,9 @@ class BestWeights(Callback):
     then.
     """
 
-    def __init__(self, rules: StopRules, *, average: bool) -> None:
+    def __init__(self, rules: StopRules, *, loss: type[Loss], average: bool) -> None:
         self.rules = rules
+        self.loss = loss
         self.average = average
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -99,7 +124,7 @@ class BestWeights(Callback):
         self.first_: dict[str, torch.Tensor] | None = None
         self.best_: dict[str, torch.Tensor] | None = None
         self.best_epoch_ = self.epoch_ = self.n_steps_ = 0
-        self.looks_: list[tuple[int, float]] = []
+        self.looks_: list[tuple[int, Fit]] = []
         self.tail_: TailAverage | None = None
 
     def on_epoch_begin(
@@ -110,7 +135,7 @@ class BestWeights(Callback):
             self.monitor_ = "train_loss" if dataset_valid is None else "valid_loss"
             self.rows_: Any = dataset_train if dataset_valid is None else dataset_valid
             self.first_ = self.best_ = weights_of(net)
-            self.loss_ = self.first_loss_ = evaluate(net, self.rows_)
+            self.fit_ = self.first_fit_ = self._fit(net)
             self.tail_ = TailAverage(net) if self.average else None
         self.epoch_ += 1
         lags = self.monitor_ == "train_loss" and not self.average
@@ -127,10 +152,10 @@ class BestWeights(Callback):
         """Compare, and stop if a rule says so."""
         look = self._look(net)
         if look is not None:
-            loss, weights = look
-            self.looks_.append((self.epoch_, loss))
-            if loss < self.loss_:
-                self.best_, self.loss_, self.best_epoch_ = weights, loss, self.epoch_
+            fit, weights = look
+            self.looks_.append((self.epoch_, fit))
+            if self.rules.rank(fit) < self.rules.rank(self.fit_):
+                self.best_, self.fit_, self.best_epoch_ = weights, fit, self.epoch_
         self.reason_ = self._reason(net, looked=look is not None)
         if self.reason_:
             raise StopTraining
@@ -147,48 +172,57 @@ class BestWeights(Callback):
             return
         last = weights_of(net) if self.tail_ is None else self.tail_.weights
         net.module_.load_state_dict(last)
-        loss_of_last = self._loss_of_last(net)
-        if not np.isfinite(loss_of_last):
+        fit_of_last = self._fit_of_last(net)
+        if not np.isfinite(fit_of_last.loss):
             raise diverged("the loss is not finite after the last epoch")
         net.module_.load_state_dict(self.best_)
         # Of averaged weights the loss is known; others' was recorded while they changed.
-        loss_of_best = self.loss_ if self.average else evaluate(net, self.rows_)
-        if loss_of_last <= loss_of_best:
+        fit_of_best = self.fit_ if self.average else self._fit(net)
+        rank = self.rules.rank
+        if rank(fit_of_last) <= rank(fit_of_best):
             net.module_.load_state_dict(last)
         # Single draws of rows can be lucky, and their weights no better than at the start.
-        if self.first_loss_ < min(loss_of_last, loss_of_best):
+        if rank(self.first_fit_) < min(rank(fit_of_last), rank(fit_of_best)):
             net.module_.load_state_dict(self.first_)
         self.best_ = self.first_ = self.before_ = self.rows_ = self.tail_ = None
 
-    def _loss_of_last(self, net: NeuralNet) -> float:
+    def _fit(self, net: NeuralNet) -> Fit:
+        return evaluate(net, self.rows_, self.loss)
+
+    def _fit_of_last(self, net: NeuralNet) -> Fit:
         if self.average and self.looks_ and self.looks_[-1][0] == self.epoch_:
             return self.looks_[-1][1]
-        return evaluate(net, self.rows_)
+        return self._fit(net)
 
-    def _look(self, net: NeuralNet) -> tuple[float, dict[str, torch.Tensor]] | None:
-        """Return a loss and the weights it is of, or None where it is not yet time."""
+    def _look(self, net: NeuralNet) -> tuple[Fit, dict[str, torch.Tensor]] | None:
+        """Return a fit and the weights it is of, or None where it is not yet time."""
         loss = net.history[-1, self.monitor_]
         if self.tail_ is not None:
             if not self._is_time(loss):
                 return None
             with _weights_in_place(net, self.tail_.weights):
-                loss = evaluate(net, self.rows_)
-                net.history.record("average_loss", loss)
-                return loss, weights_of(net)
-        if loss <= self.rules.target_loss:
+                fit = self._fit(net)
+                net.history.record("average_loss", fit.loss)
+                return fit, weights_of(net)
+        if self._may_have_reached(loss):
             # What was recorded may be a mean over steps, or of some rows.
-            return evaluate(net, self.rows_), weights_of(net)
+            return self._fit(net), weights_of(net)
         # A training loss is measured before the step; over several steps it lags
         # behind the weights at the end, which are then the better guess.
         if self.before_ is not None and net.history[-1, "train_batch_count"] == 1:
-            return loss, self.before_
-        return loss, weights_of(net)
+            return Fit(loss), self.before_
+        return Fit(loss), weights_of(net)
+
+    def _may_have_reached(self, loss: float, slack: float = 1.0) -> bool:
+        if self.rules.target_score is None:
+            return False
+        return loss <= slack * self.loss.loss_at(self.rules.target_misfit)
 
     def _is_time(self, loss: float) -> bool:
         if self.monitor_ == "valid_loss":
             # Of few rows.
             return True
-        near = loss <= _NEAR * self.rules.target_loss
+        near = self._may_have_reached(loss, slack=_NEAR)
         if not self.looks_:
             return near or self.n_steps_ >= _FIRST_LOOK
         return self.epoch_ >= self.looks_[-1][0] * (_NEAR_SPACING if near else _SPACING)
@@ -196,8 +230,9 @@ class BestWeights(Callback):
     def _reason(self, net: NeuralNet, *, looked: bool) -> str | None:
         """Return why the training ends, or None if it goes on."""
         rules = self.rules
-        if self.loss_ <= rules.target_loss:
-            return f"reached target_score={_score(rules.target_loss)} (R² {_score(self.loss_)})"
+        if rules.is_reached(self.fit_):
+            asked, got = _score(rules.target_misfit), _score(self.fit_.misfit)
+            return f"reached target_score={asked} ({self.loss.score} {got})"
         if rules.until_converged and self._has_converged():
             return f"converged: {self.monitor_} fell by less than a quarter in the second half"
         waited = self.epoch_ - self.best_epoch_
@@ -210,18 +245,21 @@ class BestWeights(Callback):
     def _has_converged(self) -> bool:
         if not self.looks_ or self.n_steps_ < _LEAST_STEPS:
             return False
-        epoch, loss = self.looks_[-1]
+        epoch, fit = self.looks_[-1]
         # Looks are at epochs of 1.4 times each other, so that two of them are about twice.
         earlier = [past for when, past in self.looks_ if when <= 0.55 * epoch]
-        return bool(earlier) and loss >= _PROGRESS * earlier[-1]
+        return bool(earlier) and fit.loss >= _PROGRESS * earlier[-1].loss
 
 
-def evaluate(net: NeuralNet, rows: Any) -> float:
-    """Return the mean loss over ``rows``, a table or subset of one; inf where it is NaN."""
-    total = 0.0
+def evaluate(net: NeuralNet, rows: Any, loss: type[Loss] = SquaredLoss) -> Fit:
+    """Return how a network does on ``rows``, a table or subset of one."""
+    totals = np.zeros(2)
     for X, target in TensorBatches(rows, EVALUATION_ROWS):
-        total += net.validation_step((X, target))["loss"].item() * len(X)
-    return total / len(rows) if np.isfinite(total) else np.inf
+        step = net.validation_step((X, target))
+        misfit = loss.misfit(step["loss"], step["y_pred"], target)
+        # One transfer from the device.
+        totals += len(X) * np.array(torch.stack([step["loss"], misfit]).tolist())
+    return Fit(*(totals / len(rows)).tolist()) if np.isfinite(totals).all() else Fit(math.inf)
 
 
 def weights_of(net: NeuralNet) -> dict[str, torch.Tensor]:
@@ -237,9 +275,9 @@ def diverged(what: str) -> FloatingPointError:
     )
 
 
-def _score(loss: float) -> str:
-    """Write R² so that it tells what is missing."""
-    return f"{1 - loss:.6g}" if loss >= 1e-5 else f"1 - {loss:.1e}"
+def _score(misfit: float) -> str:
+    """Write a score so that it tells what is missing."""
+    return f"1 - {misfit:.1e}" if 0 < misfit < 1e-5 else f"{1 - misfit:.6g}"
 
 
 @contextmanager

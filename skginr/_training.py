@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch import NeuralNet, NeuralNetRegressor
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
@@ -28,21 +28,8 @@ _MAX_REPAIRS = 3
 _LOWER = 0.25
 
 
-class WeightedMSELoss(torch.nn.Module):
-    """Mean squared error; the target may be a pair of values and row weights of mean 1."""
-
-    def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor | list[torch.Tensor]
-    ) -> torch.Tensor:
-        """Return the loss, a scalar."""
-        if isinstance(target, torch.Tensor):
-            return torch.nn.functional.mse_loss(prediction, target)
-        values, weight = target
-        return (weight[:, None] * (prediction - values) ** 2).mean()
-
-
-class Net(NeuralNetRegressor):
-    """skorch's regressor, with a deadline, and one transfer of the loss from the device an epoch.
+class Net(NeuralNet):
+    """skorch's net, with a deadline, and one transfer of the loss from the device an epoch.
 
     It also tells a callback's wish to stop from the user's: skorch ends training quietly at any
     KeyboardInterrupt. That is how callbacks stop it, but Ctrl-C is meant for the program: a
@@ -104,8 +91,8 @@ class RepairDivergence(Callback):
 
     def on_epoch_end(self, net: NeuralNet, dataset_train: Dataset, **kwargs: Any) -> None:
         """Check the loss just recorded, and if it is large that of all rows."""
-        loss, most = net.history[-1, "train_loss"], _LOST * max(self.best.first_loss_, 1.0)
-        if loss <= most or (np.isfinite(loss) and evaluate(net, dataset_train) <= most):
+        loss, most = net.history[-1, "train_loss"], _LOST * max(self.best.first_fit_.loss, 1.0)
+        if loss <= most or (np.isfinite(loss) and evaluate(net, dataset_train).loss <= most):
             return
         what = f"the loss is {loss:.3g} in epoch {len(net.history)}"
         self.n_repairs_ += 1

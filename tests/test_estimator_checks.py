@@ -23,6 +23,7 @@ from skginr import (
     NeighborMeans,
     PositionInterpolator,
     ResidualCorrector,
+    SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
@@ -30,9 +31,14 @@ from skginr import (
 
 # Where a check compares two fits to 1e-7: in float64, with the gradient of all
 # rows at once, so that neither rounding nor the order of rows matters.
-EXACT_SIREN = SIRENRegressor(
-    dtype="float64", batch_size="all", hidden_units=32, max_epochs=60, random_state=0
-)
+EXACT = {
+    "dtype": "float64",
+    "batch_size": "all",
+    "hidden_units": 32,
+    "max_epochs": 60,
+    "random_state": 0,
+}
+EXACT_SIREN = SIRENRegressor(**EXACT)
 
 # (scikit-learn feeds pairwise estimators with kernels, which affinity="precomputed_distances"
 # rightly refuses.)
@@ -45,6 +51,7 @@ COORDINATE_MODE = [
     SpectralEmbedder(method="isomap"),
     SpectralEmbedder(method="lle"),
     EXACT_SIREN,
+    SIRENClassifier(**EXACT),
     TangentKernelRegressor(EXACT_SIREN),
     ResidualCorrector(LinearRegression()),
 ]

@@ -1,0 +1,167 @@
+"""What the docstrings of estimators that train the same network have in common."""
+
+import inspect
+from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+_TABLE = """\
+=============== ============ ============ ============
+hyper-parameter "predict"    "represent"  "paper"
+=============== ============ ============ ============
+hidden_units    128          256          512
+n_layers        4            4            6
+activation      "sine"       "sine"       "sine"
+omega_0         1            1            30
+first_gain      1.2          6            "siren"
+hidden_gain     1            2            1
+zero_output     True         True         False
+skip            False        False        True
+learning_rate   2e-3         4e-3         1e-4
+weight_decay    0.01         0            0.01
+betas           (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
+schedule        "cosine"     "anytime"    "plateau"
+batch_size      256          2048         5000
+sampling        "shuffle"    "shuffle"    "draw"
+max_epochs      "auto"       "auto"       "auto"
+patience        "off"        "off"        5000
+target_score    "off"        0.9999       "off"
+max_time        "off"        "off"        "off"
+validation      "off"        "off"        "off"
+=============== ============ ============ ============
+
+Training ends by whichever comes first of ``max_epochs``, ``patience``, ``target_score`` and
+``max_time``; ``stop_reason_`` says which. However it ends, the best weights seen are kept.
+Where the loss is lost, training goes on from the best weights at a quarter of the rate, with
+a ConvergenceWarning, three times at most."""
+
+_NETWORK = """\
+preset : {"predict", "represent", "paper"}, default "predict"
+    What the model is for: to predict nodes that were not observed, to memorise
+    every node, or to repeat [1]_ exactly.
+hidden_units : int, optional
+    Width of the hidden layers.
+n_layers : int, optional
+    Number of linear layers, first and last included; at least 2.
+activation : {"sine", "relu"}, optional
+    Sine is sin(omega_0 (W x + b)), ReLU is max(0, W x + b).
+omega_0 : float, optional
+    Factor inside the sine. It multiplies the effective learning rate too.
+first_gain : float or "siren", optional
+    Standard deviation of the first layer's pre-activations at the start, for
+    inputs of unit variance: larger fits finer detail, and more noise. "siren"
+    takes the initialisation of [2]_ in all layers.
+hidden_gain : float, optional
+    The same for the other layers; 1 keeps the distribution from layer to layer.
+zero_output : bool, optional
+    Whether the last layer starts at zero, so that training starts from <start>.
+skip : bool, optional
+    Whether the input also enters the middle layer.
+learning_rate : float, optional
+    Of AdamW; its largest value under a schedule.
+weight_decay : float, optional
+    Of AdamW, or another optimiser that has it.
+betas : pair of float, optional
+    Of AdamW: how slowly the means of gradients and their squares forget.
+schedule : {"anytime", "cosine", "plateau", "constant"}, optional
+    Of the learning rate. "anytime": rise over 25 steps, then fall as
+    (1 + step / 100)^-2, whenever training is to end, and average the weights over the last
+    steps; "cosine": rise over 5% of the steps, then fall along a cosine; "plateau": halve
+    after 1000 epochs without a better loss; "constant": stay.
+batch_size : int or "all", optional
+    Rows per step at most, split evenly. "all" makes one step per epoch.
+sampling : {"shuffle", "draw"}, optional
+    An epoch is every row once in random order, or one random draw of
+    ``batch_size`` rows.
+max_epochs : int or "auto", optional
+    Epochs of training. "auto" means with ``schedule="anytime"`` until it has converged: the
+    loss fell by less than a quarter while the training became twice as long. Otherwise it
+    means at least 10 epochs and 200 steps ("predict"), 50 epochs and 900 steps
+    ("represent"), or until ``patience`` ends ("paper").
+patience : int or "off", optional
+    Epochs without a better loss after which training stops."""
+
+_RUN = """\
+max_time : float or "off", optional
+    Seconds after which training stops, also within an epoch. Best with
+    ``schedule="anytime"``, which does not count on a last step.
+validation : float or "off", optional
+    Share of the rows, between 0 and 1, held out in blocks of neighbouring rows to see how
+    the network does between those it trains on: their loss picks the weights and stops the
+    training.
+dtype : {"float32", "float64"}, default "float32"
+    Precision of the network.
+device : str, default "auto"
+    Where to train and predict: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where
+    there is one. A model fitted on CUDA loads on a machine without.
+random_state : int, RandomState instance or None, default None
+    Of the initial weights and the order of the rows. An int makes runs on one
+    device equal. torch's global random state is not touched.
+verbose : {0, 1, 2}, default 0
+    Nothing, a progress bar, or skorch's table of epochs.
+warm_start : bool, default False
+    Whether ``fit`` goes on from the last fit: with its weights, optimiser, <kept> and
+    device. The hyper-parameters of the network, ``dtype`` and ``net_params`` must
+    stay; those of the training may change.
+callbacks : list of skorch callbacks, optional
+    Added to those that run the training, as they are: one that keeps notes keeps
+    them. One that raises KeyboardInterrupt ends the training. The history has losses of
+    epochs, not of batches, which would wait for the device.
+net_params : dict, optional
+    Any argument of :class:`skorch.NeuralNet` that has no parameter here,
+    such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. A
+    ``train_split`` takes the place of ``validation``."""
+
+_ATTRIBUTES = """\
+net_ : skorch.NeuralNet
+    The trained network; its module is ``net_.module_``.
+settings_ : dict
+    Every hyper-parameter of the last training, the preset's included; ``max_epochs`` worked
+    out where it was to be a number.
+history_ : pandas.DataFrame
+    One row per epoch: ``train_loss`` (<loss>), ``dur`` in
+    seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), and whatever
+    callbacks recorded.
+n_epochs_ : int
+    Epochs trained in all.
+stop_reason_ : str
+    Why the last training ended.
+n_features_in_ : int
+    Number of columns of X.
+feature_names_in_ : ndarray of str
+    Their names, where X is a DataFrame."""
+
+_FAILURE = """\
+FloatingPointError
+    If training diverges beyond repair. The last fitted model, if any, is kept."""
+
+_REFERENCES = """\
+.. [1] D. Grattarola and P. Vandergheynst, "Generalised Implicit Neural
+   Representations", NeurIPS 2022.
+.. [2] V. Sitzmann et al., "Implicit Neural Representations with Periodic
+   Activation Functions", NeurIPS 2020."""
+
+
+_SHARED = {
+    "table": _TABLE,
+    "network parameters": _NETWORK,
+    "run parameters": _RUN,
+    "attributes": _ATTRIBUTES,
+    "failure": _FAILURE,
+    "references": _REFERENCES,
+}
+
+
+def documented(**words: str) -> Callable[[type[_T]], type[_T]]:
+    """Decorate a class: each ``<name>`` in its docstring becomes the text it stands for."""
+
+    def fill(cls: type[_T]) -> type[_T]:
+        # There is none under python -OO.
+        docstring = inspect.cleandoc(cls.__doc__ or "")
+        for name, text in (_SHARED | words).items():
+            docstring = docstring.replace(f"<{name}>", text)
+        cls.__doc__ = docstring
+        return cls
+
+    return fill

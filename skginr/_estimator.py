@@ -1,0 +1,402 @@
+"""What estimators that train the same network share: hyper-parameters, fitting, going on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from skorch.callbacks import Callback
+
+from skginr._batches import TensorTable
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_option,
+    check_real,
+    unchanged_on_error,
+)
+from skginr._losses import Loss
+from skginr._model import DTYPES, Model, Target, build_net, resolve_device
+from skginr._presets import NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
+from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
+from skginr._stopping import BestWeights, StopRules
+from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
+
+# skorch's names of what has a hyper-parameter of its own.
+_OWN_PARAMS = {
+    "lr": "learning_rate",
+    "optimizer__lr": "learning_rate",
+    "max_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "callbacks": "callbacks",
+    "device": "device",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+}
+
+
+# And of what is made here.
+_OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
+
+
+class SIRENEstimator(BaseEstimator):
+    """A sine network on coordinates; what becomes of y is a subclass's to say."""
+
+    _loss: ClassVar[type[Loss]]
+
+    def __init__(
+        self,
+        preset: str = "predict",
+        *,
+        hidden_units: int | None = None,
+        n_layers: int | None = None,
+        activation: str | None = None,
+        omega_0: float | None = None,
+        first_gain: float | str | None = None,
+        hidden_gain: float | None = None,
+        zero_output: bool | None = None,
+        skip: bool | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        betas: tuple[float, float] | None = None,
+        schedule: str | None = None,
+        batch_size: int | str | None = None,
+        sampling: str | None = None,
+        max_epochs: int | str | None = None,
+        patience: int | str | None = None,
+        target_score: float | str | None = None,
+        max_time: float | str | None = None,
+        validation: float | str | None = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        net_params: dict[str, Any] | None = None,
+    ) -> None:
+        self.preset = preset
+        self.hidden_units = hidden_units
+        self.n_layers = n_layers
+        self.activation = activation
+        self.omega_0 = omega_0
+        self.first_gain = first_gain
+        self.hidden_gain = hidden_gain
+        self.zero_output = zero_output
+        self.skip = skip
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.betas = betas
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.sampling = sampling
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.target_score = target_score
+        self.max_time = max_time
+        self.validation = validation
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.net_params = net_params
+
+    @unchanged_on_error
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Coordinates.
+        y : array-like of shape (n_rows,), or of a signal (n_rows, n_outputs)
+            What is to be learned, known in every row: a row where it is not is left out of the
+            table.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row in the loss and in the scale of the target, non-negative;
+            2 counts as the row twice, 0 as not at all: exactly with ``batch_size="all"``,
+            on average otherwise, since batches are made by row.
+
+        Returns
+        -------
+        self
+        """
+        goes_on = self.warm_start and hasattr(self, "net_")
+        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        model.take_settings(settings)
+        steps = model.set_batches(table, settings.batch_size)
+        n_epochs = settings.n_epochs(steps)
+        average = settings.schedule == "anytime"
+        best = BestWeights(_rules(settings), loss=self._loss, average=average)
+        schedule = Schedule(factor_of(settings.schedule, n_epochs * steps))
+        train(
+            model.net,
+            table,
+            n_epochs=n_epochs,
+            learning_rate=settings.learning_rate,
+            max_time=best.rules.max_time,
+            callbacks=[
+                *_named(
+                    schedule=schedule,
+                    divergence=RepairDivergence(best, schedule),
+                    progress=EpochBar(n_epochs) if self.verbose == 1 else None,
+                ),
+                *(self.callbacks or []),
+                # Last, since it may stop the training: the others have seen the epoch.
+                ("best", best),
+            ],
+        )
+        self._keep(model, settings, max_epochs=n_epochs if n_epochs < NO_LIMIT else "auto")
+        stopped = "stopped by a callback" if model.net.stop_requested_ else None
+        self.stop_reason_ = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **target: Any) -> Self:
+        """Train for one epoch; ``target`` is for the first call to make its target of."""
+        goes_on = hasattr(self, "net_")
+        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on, **target)
+        # Nothing is chosen after one epoch, so that no row need be held out.
+        settings = dataclasses.replace(settings, validation="off")
+        model.take_settings(settings)
+        model.set_batches(table, settings.batch_size)
+        train(
+            model.net,
+            table,
+            n_epochs=1,
+            learning_rate=settings.learning_rate,
+            callbacks=[
+                *_named(schedule=Schedule(Constant()), divergence=StopOnDivergence()),
+                *(self.callbacks or []),
+            ],
+        )
+        self._keep(model, settings, max_epochs=1, schedule="constant")
+        self.stop_reason_ = "partial_fit trains one epoch"
+        return self
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row per epoch of training."""
+        check_is_fitted(self)
+        history = pd.DataFrame.from_records(self.net_.history, exclude=["batches"])
+        # Marks that skorch keeps for its own table.
+        return history.loc[:, ~history.columns.str.endswith(("_best", "_batch_count"))]
+
+    @property
+    def n_epochs_(self) -> int:
+        """Epochs trained in all."""
+        check_is_fitted(self)
+        return len(self.net_.history)
+
+    def _resolve_settings(self) -> Settings:
+        """Return the preset with the given hyper-parameters in place, checked."""
+        check_option("preset", self.preset, PRESETS)
+        given = {
+            field.name: value
+            for field in dataclasses.fields(Settings)
+            if (value := getattr(self, field.name, None)) is not None
+        }
+        settings = dataclasses.replace(PRESETS[self.preset], **given)
+        check_count("hidden_units", settings.hidden_units, minimum=1)
+        check_count("n_layers", settings.n_layers, minimum=2)
+        check_option("activation", settings.activation, ("sine", "relu"))
+        check_real("omega_0", settings.omega_0, minimum=0, strict=True)
+        check_real("first_gain", settings.first_gain, minimum=0, strict=True, word="siren")
+        check_real("hidden_gain", settings.hidden_gain, minimum=0, strict=True)
+        check_flag("zero_output", settings.zero_output)
+        check_flag("skip", settings.skip)
+        check_real("learning_rate", settings.learning_rate, minimum=0, strict=True)
+        check_real("weight_decay", settings.weight_decay, minimum=0)
+        _check_betas(settings.betas)
+        check_option("schedule", settings.schedule, SCHEDULES)
+        check_option("sampling", settings.sampling, ("shuffle", "draw"))
+        for name, word in (("batch_size", "all"), ("max_epochs", "auto"), ("patience", "off")):
+            check_count(name, getattr(settings, name), minimum=1, word=word)
+        _check_below_one("target_score", settings.target_score, minimum=-np.inf)
+        _check_below_one("validation", settings.validation, minimum=0)
+        check_real("max_time", settings.max_time, minimum=0, strict=True, word="off")
+        check_option("dtype", self.dtype, DTYPES)
+        check_flag("warm_start", self.warm_start)
+        _check_net_params(self.net_params, type(self).__name__)
+        if "criterion" in (self.net_params or {}):
+            if self.target_score not in (None, "off"):
+                raise ValueError(
+                    f"target_score={self.target_score} needs {self._loss.name}, but net_params "
+                    f"names another criterion. Give one of the two."
+                )
+            settings = dataclasses.replace(settings, target_score="off")
+        if settings.validation != "off" and "train_split" in (self.net_params or {}):
+            raise ValueError(
+                f"validation={settings.validation} and net_params={{'train_split': ...}} both hold "
+                f"rows out. Give one of the two."
+            )
+        if self.verbose not in (0, 1, 2):
+            raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
+        _check_callbacks(self.callbacks)
+        return settings
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool, **target: Any
+    ) -> tuple[Settings, Model, TensorTable]:
+        """Check everything, and return what a training needs; the estimator stays as it is."""
+        settings = self._resolve_settings()
+        X, y = self._check_data(X, y, reset=not goes_on)
+        X, y, weight = self._weighted(X, y, self._row_weights(X, y, sample_weight))
+        if goes_on:
+            self._model.target.check(y)
+            model = self._fitted_model(settings)
+        else:
+            model = self._new_model(X, self._target(y, weight, **target), settings)
+        return settings, model, model.table(X, y, weight)
+
+    def _target(self, y: NDArray, weight: NDArray | None) -> Target:
+        """Return what becomes of y."""
+        raise NotImplementedError
+
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+        """Return X and y, or raise where they cannot be learned from."""
+        raise NotImplementedError
+
+    def _row_weights(self, X: NDArray, y: NDArray, sample_weight: Any) -> NDArray | None:
+        """Return how much each row counts, in any unit."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+    def _validate(self, X: Any, *, reset: bool, **target: Any) -> Any:
+        try:
+            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], **target)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"X and y must hold numbers: {error}. Node labels become numbers in a pipeline: "
+                f"make_pipeline(SpectralEmbedder(graph=...), {type(self).__name__}())."
+            ) from error
+
+    def _weighted(
+        self, X: NDArray, y: NDArray, weight: NDArray | None
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
+        if weight is None:
+            return X, y, None
+        if "criterion" in (self.net_params or {}):
+            raise ValueError(
+                f"weights of rows need {self._loss.name}, but net_params names another criterion. "
+                f"Give one of the two."
+            )
+        if not weight.any():
+            raise ValueError("sample_weight must be positive for some row; all are zero.")
+        used = weight > 0
+        # Divided by the largest first: their sum may be beyond all numbers.
+        weight = weight[used] / weight.max()
+        return X[used], y[used], weight / weight.mean()
+
+    def _new_model(self, X: NDArray, target: Target, settings: Settings) -> Model:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        net = build_net(
+            X.shape[1],
+            target,
+            settings,
+            seed=seed,
+            dtype=self.dtype,
+            device=resolve_device(self.device),
+            verbose=int(self.verbose > 1),
+            net_params=self.net_params or {},
+        )
+        return Model(net, target, seed, self.dtype, self.net_params or {})
+
+    def _fitted_model(self, settings: Settings) -> Model:
+        """Return the model to go on with, if the network asked for is still the same."""
+        model = self._model
+        fixed = {
+            name: (getattr(model.net, f"module__{name}"), getattr(settings, name))
+            for name in NETWORK_SETTINGS
+        }
+        fixed["dtype"] = model.dtype, self.dtype
+        fixed["net_params"] = model.net_params, self.net_params or {}
+        for name, (was, now) in fixed.items():
+            if was != now:
+                raise ValueError(
+                    f"training goes on with the same network, but {name} was {was!r} and is now "
+                    f"{now!r}. Fit a new model, with warm_start=False."
+                )
+        return model
+
+    def _keep(self, model: Model, settings: Settings, **worked_out: Any) -> None:
+        """Make a trained model this estimator's, at the very end: a failed fit keeps the last."""
+        self._model = model
+        self.net_ = model.net
+        self.settings_ = dataclasses.asdict(settings) | worked_out
+        del self.settings_["auto_epochs"]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+
+def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:
+    return [(name, callback) for name, callback in callbacks.items() if callback is not None]
+
+
+def _rules(settings: Settings) -> StopRules:
+    """Return when the training is to stop; what is off is None."""
+    given = {
+        name: None if (value := getattr(settings, name)) == "off" else value
+        for name in ("patience", "target_score", "max_time")
+    }
+    return StopRules(**given, until_converged=settings.goes_on_until_converged)
+
+
+def _check_below_one(name: str, value: Any, *, minimum: float) -> None:
+    check_real(name, value, minimum=minimum, strict=True, word="off")
+    if value != "off" and value >= 1:
+        raise ValueError(f"{name} must be below 1; got {value}.")
+
+
+def _check_betas(betas: Any) -> None:
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, such as (0.9, 0.999); got {betas!r}.")
+    for beta in betas:
+        check_real("betas", beta, minimum=0)
+        if beta >= 1:
+            raise ValueError(f"betas must be below 1; got {betas}.")
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, list | None):
+        raise TypeError(f"callbacks must be a list or None; got {type(callbacks).__name__}.")
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not isinstance(callback, Callback | type):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks, or pairs of a name and one; got {item!r}."
+            )
+
+
+def _check_net_params(net_params: Any, owner: str) -> None:
+    if not isinstance(net_params, dict | None):
+        raise TypeError(f"net_params must be a dict or None; got {type(net_params).__name__}.")
+    for key in net_params or {}:
+        if not isinstance(key, str):
+            raise TypeError(f"net_params must have names for keys; got {key!r}.")
+        if key in _OWN_PARAMS:
+            raise ValueError(
+                f"net_params must not set {key!r}; give {owner}({_OWN_PARAMS[key]}=...)."
+            )
+        if key.partition("__")[0] in _OWN_PARTS:
+            raise ValueError(
+                f"net_params must not set {key!r}: the network and its batches, and what runs "
+                f"the training, are {owner}'s own. skorch's NeuralNet has others."
+            )

@@ -1,0 +1,80 @@
+"""What a training minimises, and the score that it is for."""
+
+import math
+from typing import ClassVar
+
+import torch
+
+# What a batch holds beside its inputs: values, or values and row weights of mean 1.
+Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+
+
+class Loss(torch.nn.Module):
+    """A mean over rows, and the score that ``target_score`` is of.
+
+    The target is a tensor, or a pair of one and row weights of mean 1.
+    """
+
+    name: ClassVar[str]
+    score: ClassVar[str]
+
+    @staticmethod
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return what is missing from a score of 1, of rows with this loss."""
+        raise NotImplementedError
+
+    @staticmethod
+    def loss_at(misfit: float) -> float:
+        """Return the largest loss at which a misfit so small may be found."""
+        raise NotImplementedError
+
+
+class SquaredLoss(Loss):
+    """Mean squared error; of a target of unit variance it is what is missing from R²."""
+
+    name = "the squared loss"
+    score = "R²"
+
+    def forward(self, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the loss, a scalar."""
+        if isinstance(target, torch.Tensor):
+            return torch.nn.functional.mse_loss(prediction, target)
+        values, weight = target
+        return (weight[:, None] * (prediction - values) ** 2).mean()
+
+    @staticmethod
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the loss."""
+        return loss
+
+    @staticmethod
+    def loss_at(misfit: float) -> float:
+        """Return the misfit."""
+        return misfit
+
+
+class CrossEntropy(Loss):
+    """Mean negative logarithm of the probability given to the class, by number."""
+
+    name = "the cross-entropy"
+    score = "accuracy"
+
+    def forward(self, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the loss, a scalar."""
+        if isinstance(target, torch.Tensor):
+            return torch.nn.functional.cross_entropy(prediction, target)
+        classes, weight = target
+        losses = torch.nn.functional.cross_entropy(prediction, classes, reduction="none")
+        return (weight * losses).mean()
+
+    @staticmethod
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the share of rows, by weight, whose most probable class is another."""
+        classes, weight = (target, 1.0) if isinstance(target, torch.Tensor) else target
+        wrong = prediction.argmax(dim=1) != classes
+        return (weight * wrong.to(loss.dtype)).mean()
+
+    @staticmethod
+    def loss_at(misfit: float) -> float:
+        """Return infinity: few rows may be wrong, and those by far."""
+        return math.inf
