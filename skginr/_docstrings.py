@@ -90,6 +90,10 @@ validation : float or "off", optional
     Share of the rows, between 0 and 1, held out in blocks of neighbouring rows to see how
     the network does between those it trains on: their loss picks the weights and stops the
     training.
+latent_dim : int, optional
+    Length of the code of a signal, for one network of many signals. X's last column is then the
+    number of the signal that a row is of, any number, and the network sees the code in its
+    place, which is trained with it. Of many signals y has one mean and one spread.
 dtype : {"float32", "float64"}, default "float32"
     Precision of the network.
 device : str, default "auto"
@@ -123,6 +127,8 @@ history_ : pandas.DataFrame
     One row per epoch: ``train_loss`` (<loss>), ``dur`` in
     seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), and whatever
     callbacks recorded.
+codes_ : pandas.DataFrame of shape (n_signals, latent_dim)
+    With ``latent_dim``: the code of each signal, by its number.
 n_epochs_ : int
     Epochs trained in all.
 stop_reason_ : str

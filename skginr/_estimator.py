@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any, ClassVar, Self
 
@@ -73,6 +74,7 @@ class SIRENEstimator(BaseEstimator):
         target_score: float | str | None = None,
         max_time: float | str | None = None,
         validation: float | str | None = None,
+        latent_dim: int | None = None,
         dtype: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -101,6 +103,7 @@ class SIRENEstimator(BaseEstimator):
         self.target_score = target_score
         self.max_time = max_time
         self.validation = validation
+        self.latent_dim = latent_dim
         self.dtype = dtype
         self.device = device
         self.random_state = random_state
@@ -136,6 +139,64 @@ class SIRENEstimator(BaseEstimator):
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+        n_epochs, reason = self._train(model, settings, table)
+        self._keep(model, settings, max_epochs=n_epochs if n_epochs < NO_LIMIT else "auto")
+        self.stop_reason_ = reason
+        return self
+
+    def add_signals(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Return a copy that knows more signals: their codes are trained, the layers are kept.
+
+        For ``latent_dim`` only. Codes start from the mean of those that are known.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`fit`, of signals that were not in it.
+
+        Returns
+        -------
+        SIRENRegressor or SIRENClassifier
+            As this is. Its ``stop_reason_`` is that of the codes.
+        """
+        check_is_fitted(self)
+        known = self._model
+        if known.signals is None:
+            raise ValueError(
+                "add_signals needs a model that was fitted with latent_dim; this one has no codes."
+            )
+        settings = self._resolve_settings()
+        X, y = self._check_data(X, y, reset=False)
+        X, y, weight = self._weighted(X, y, self._row_weights(X, y, sample_weight))
+        known.target.check(y)
+        signals = np.unique(X[:, -1])
+        repeated = np.intersect1d(signals, known.signals)
+        if len(repeated):
+            raise ValueError(
+                f"X's last column must name new signals only; {repeated[0]:g} is known. Give it "
+                f"another number."
+            )
+        start = np.tile(known.codes.mean(axis=0), (len(signals), 1))
+        new = known.of_signals(signals, start)
+        new.net.module_.layers.requires_grad_(False)
+        _, reason = self._train(new, settings, new.table(X, y, weight))
+        signals = np.concatenate([known.signals, new.signals])
+        order = np.argsort(signals)
+        extended = copy.deepcopy(self)
+        extended._model = known.of_signals(
+            signals[order], np.concatenate([known.codes, new.codes])[order]
+        )
+        extended.net_ = extended._model.net
+        extended.stop_reason_ = reason
+        return extended
+
+    def _train(self, model: Model, settings: Settings, table: TensorTable) -> tuple[int, str]:
+        """Train, and return the most epochs that it was to take and why it ended."""
         model.take_settings(settings)
         steps = model.set_batches(table, settings.batch_size)
         n_epochs = settings.n_epochs(steps)
@@ -159,10 +220,8 @@ class SIRENEstimator(BaseEstimator):
                 ("best", best),
             ],
         )
-        self._keep(model, settings, max_epochs=n_epochs if n_epochs < NO_LIMIT else "auto")
         stopped = "stopped by a callback" if model.net.stop_requested_ else None
-        self.stop_reason_ = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
-        return self
+        return n_epochs, best.reason_ or stopped or f"reached max_epochs={n_epochs}"
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **target: Any) -> Self:
         """Train for one epoch; ``target`` is for the first call to make its target of."""
@@ -193,6 +252,14 @@ class SIRENEstimator(BaseEstimator):
         history = pd.DataFrame.from_records(self.net_.history, exclude=["batches"])
         # Marks that skorch keeps for its own table.
         return history.loc[:, ~history.columns.str.endswith(("_best", "_batch_count"))]
+
+    @property
+    def codes_(self) -> pd.DataFrame:
+        """The code of each signal, by its number in X's last column."""
+        check_is_fitted(self)
+        if self._model.signals is None:
+            raise AttributeError("a model has codes_ if it was fitted with latent_dim.")
+        return pd.DataFrame(self._model.codes, index=pd.Index(self._model.signals, name="signal"))
 
     @property
     def n_epochs_(self) -> int:
@@ -227,6 +294,8 @@ class SIRENEstimator(BaseEstimator):
         _check_below_one("target_score", settings.target_score, minimum=-np.inf)
         _check_below_one("validation", settings.validation, minimum=0)
         check_real("max_time", settings.max_time, minimum=0, strict=True, word="off")
+        if self.latent_dim is not None:
+            check_count("latent_dim", self.latent_dim, minimum=1)
         check_option("dtype", self.dtype, DTYPES)
         check_flag("warm_start", self.warm_start)
         _check_net_params(self.net_params, type(self).__name__)
@@ -306,17 +375,30 @@ class SIRENEstimator(BaseEstimator):
 
     def _new_model(self, X: NDArray, target: Target, settings: Settings) -> Model:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        signals = self._signals(X)
         net = build_net(
             X.shape[1],
             target,
             settings,
+            latent=(len(signals), self.latent_dim) if signals is not None else None,
             seed=seed,
             dtype=self.dtype,
             device=resolve_device(self.device),
             verbose=int(self.verbose > 1),
             net_params=self.net_params or {},
         )
-        return Model(net, target, seed, self.dtype, self.net_params or {})
+        return Model(net, target, seed, self.dtype, self.net_params or {}, signals)
+
+    def _signals(self, X: NDArray) -> NDArray | None:
+        """Return the numbers of the signals, in order, or None where X does not name any."""
+        if self.latent_dim is None:
+            return None
+        if X.shape[1] < 2:
+            raise ValueError(
+                f"X must have coordinates and, last, the number of the signal with "
+                f"latent_dim={self.latent_dim}; got {X.shape[1]} column."
+            )
+        return np.unique(X[:, -1])
 
     def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""
@@ -325,6 +407,7 @@ class SIRENEstimator(BaseEstimator):
             name: (getattr(model.net, f"module__{name}"), getattr(settings, name))
             for name in NETWORK_SETTINGS
         }
+        fixed["latent_dim"] = getattr(model.net, "module__latent_dim", None), self.latent_dim
         fixed["dtype"] = model.dtype, self.dtype
         fixed["net_params"] = model.net_params, self.net_params or {}
         for name, (was, now) in fixed.items():

@@ -1,5 +1,8 @@
 """A network with what its numbers mean: what a fit makes, and a prediction needs."""
 
+from __future__ import annotations
+
+import copy
 import inspect
 from typing import Any, Protocol
 
@@ -15,7 +18,7 @@ from skginr._presets import NETWORK_SETTINGS, Settings
 from skginr._stopping import EVALUATION_ROWS
 from skginr._training import Net
 from skginr._validation import BlockSplit
-from skginr.nn import SIREN, TangentFeatures, tangent_features
+from skginr.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -131,12 +134,22 @@ class ClassTarget:
 
 
 class Model:
-    """A network, what its target means, and the seed and precision it was made with."""
+    """A network, what its target means, and the seed and precision it was made with.
+
+    Of many signals, ``signals`` are what names them in the last column of X, in order.
+    """
 
     def __init__(
-        self, net: Net, target: Target, seed: int, dtype: str, net_params: dict[str, Any]
+        self,
+        net: Net,
+        target: Target,
+        seed: int,
+        dtype: str,
+        net_params: dict[str, Any],
+        signals: NDArray | None = None,
     ) -> None:
         self.net = net
+        self.signals = signals
         self.net_params = net_params
         self.target = target
         self.seed = seed
@@ -160,9 +173,7 @@ class Model:
     def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
         weights = None if weight is None else self._to_device("sample_weight", weight)
-        return TensorTable(
-            self._to_device("X", X), self._to_device("y", self.target.encode(y)), weights
-        )
+        return TensorTable(self._inputs(X), self._to_device("y", self.target.encode(y)), weights)
 
     def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
         """Set how ``table`` is sliced, and return the number of steps of an epoch."""
@@ -175,11 +186,29 @@ class Model:
 
     def predict(self, X: NDArray) -> NDArray[np.floating]:
         """Return what the network says at coordinates X: a signal, or probabilities."""
-        return self.target.decode(self.net.predict(TensorTable(self._to_device("X", X))))
+        return self.target.decode(self.net.predict(TensorTable(self._inputs(X))))
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
-        return tangent_features(self.net.module_, self._to_device("X", X))
+        return tangent_features(self.net.module_, self._inputs(X))
+
+    @property
+    def codes(self) -> NDArray[np.floating]:
+        """The code of each signal, shape (n_signals, latent_dim)."""
+        return self.net.module_.codes.detach().cpu().numpy().copy()
+
+    def of_signals(self, signals: NDArray, codes: NDArray) -> Model:
+        """Return a model with the same layers, as they are, and these codes to be trained."""
+        net = copy.deepcopy(self.net)
+        net.module_.codes = torch.nn.Parameter(torch.from_numpy(codes).to(net.device))
+        net.module__n_signals = len(signals)
+        net.initialize_optimizer()
+        return Model(net, self.target, self.seed, self.dtype, self.net_params, signals)
+
+    def _inputs(self, X: NDArray) -> torch.Tensor:
+        if self.signals is not None:
+            X = np.column_stack([X[:, :-1], positions_of(X[:, -1], self.signals)])
+        return self._to_device("X", X)
 
     def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
         # A copy: torch knows neither read-only memory nor negative strides.
@@ -203,21 +232,37 @@ class Model:
             return tensor
 
 
+def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
+    """Return where in ``signals``, in order, each name is."""
+    positions = np.searchsorted(signals, names).clip(max=len(signals) - 1)
+    unknown = np.unique(names[signals[positions] != names])
+    if len(unknown):
+        raise ValueError(
+            f"X's last column must name signals that the model knows, {len(signals)} from "
+            f"{signals[0]:g} to {signals[-1]:g}; got {', '.join(f'{u:g}' for u in unknown[:5])}. "
+            f"add_signals fits codes of new ones."
+        )
+    return positions
+
+
 def build_net(
     n_inputs: int,
     target: Target,
     settings: Settings,
     *,
+    latent: tuple[int, Any] | None = None,
     seed: int,
     dtype: str,
     device: str,
     verbose: int,
     net_params: dict[str, Any],
 ) -> Net:
-    """Return an untrained network for skorch to train."""
+    """Return an untrained network for skorch to train, ``latent`` the shape of its codes."""
     network = {f"module__{name}": getattr(settings, name) for name in NETWORK_SETTINGS}
+    if latent is not None:
+        network |= {"module__n_signals": latent[0], "module__latent_dim": latent[1]}
     own = {
-        "module": SIREN,
+        "module": SIREN if latent is None else LatentSIREN,
         "module__n_inputs": n_inputs,
         "module__n_outputs": target.n_columns,
         "module__seed": seed,

@@ -1,6 +1,7 @@
 """Networks, in torch only."""
 
+from skginr.nn._latent import LatentSIREN
 from skginr.nn._siren import SIREN
 from skginr.nn._tangent import TangentFeatures, tangent_features, tangent_kernel
 
-__all__ = ["SIREN", "TangentFeatures", "tangent_features", "tangent_kernel"]
+__all__ = ["SIREN", "LatentSIREN", "TangentFeatures", "tangent_features", "tangent_kernel"]
