@@ -58,8 +58,13 @@ def test_wrong_tables_are_refused():
         (MultiGraphEmbedder(RINGS, embedder=3), table, TypeError, "embedder must be"),
         (MultiGraphEmbedder(RINGS), table[["node"]], ValueError, "two columns"),
         (MultiGraphEmbedder(RINGS), table.iloc[:0], ValueError, "at least one row"),
-        (MultiGraphEmbedder(RINGS), table.assign(ring=41), ValueError, "must name a graph; got 41"),
-        (MultiGraphEmbedder(RINGS), table.assign(node=-1), ValueError, "-1"),
+        (
+            MultiGraphEmbedder(RINGS, SpectralEmbedder(4)),
+            table.assign(ring=41),
+            ValueError,
+            "must name a graph; got 41",
+        ),
+        (MultiGraphEmbedder(RINGS, SpectralEmbedder(4)), table.assign(node=-1), ValueError, "-1"),
         (MultiGraphEmbedder(small), table, ValueError, "as many coordinates"),
     ]
     for embedder, X, kind, message in cases:
