@@ -9,12 +9,15 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 11
+    assert len(blocks) == 14
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
     assert names["search"].best_score_ > 0.9
     assert names["model"].scores_.max() > 0.9
+    assert names["classifier"].score(names["table"][["station"]], names["high"]) > 0.9
+    assert names["other"].score(names["coordinates"], names["table"]["signal"] ** 2) > 0.99
+    assert names["many"].score(names["visits"], names["sides"]) > 0.9
 
 
 def test_the_code_runs_as_it_stands():
