@@ -3,9 +3,12 @@
 from skginr.datasets._bunny import fetch_bunny
 from skginr.datasets._reaction_diffusion import make_reaction_diffusion
 from skginr.datasets._us_counties import fetch_us_election, load_us_unemployment
+from skginr.datasets._weather import fetch_era5_uk, fetch_navy_winds
 
 __all__ = [
     "fetch_bunny",
+    "fetch_era5_uk",
+    "fetch_navy_winds",
     "fetch_us_election",
     "load_us_unemployment",
     "make_reaction_diffusion",
