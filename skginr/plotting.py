@@ -237,7 +237,7 @@ def plot_mesh(
         Where to draw. Default: a new figure.
     right, up : three floats, defaults (1, 0, 0) and (0, 1, 0)
         Directions of space that point right and up in the picture.
-    **scale
+    **scale : keyword arguments
         ``cmap``, ``clim`` and whatever else :class:`matplotlib.collections.PolyCollection` takes.
 
     Returns

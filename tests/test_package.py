@@ -188,7 +188,7 @@ def test_public_objects_are_documented(name, thing):
     assert "Raises\n------" in text or name == "Graph"
     parameters = set(inspect.signature(thing).parameters)
     documented = {
-        word.strip(" ,")
+        word.strip(" ,*")
         for line in text.splitlines()
         if " : " in line and not line.startswith(" ")
         for word in line.partition(" : ")[0].split(",")
