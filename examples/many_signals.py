@@ -5,9 +5,9 @@
 
 The network takes the coordinates of a vertex on its surface and a code of the surface, which is
 learned with the weights (``latent_dim``). A surface that comes later gets a code with the network
-left as it is (``add_signals``): quick, and as good as two surfaces have coordinates in common,
-which is little. Beside both stands a linear model on the coordinates of each surface alone.
-Needs SKGINR_DATA.
+left as it is (``add_signals``). That is quick, and no good: eigenvectors of different surfaces
+have little in common, so that what the network knows of others says nothing of a new one. Beside
+both stands a linear model on the coordinates of each surface alone. Needs SKGINR_DATA.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main(full=False, output=Path("build")):
     trained = time.perf_counter() - start
 
     start = time.perf_counter()
-    new = network.set_params(max_epochs=30).add_signals(X[~known], y[~known])
+    new = network.set_params(max_epochs=5).add_signals(X[~known], y[~known])
     added = time.perf_counter() - start
     held = new.predict(X)
     scores = pd.DataFrame(
