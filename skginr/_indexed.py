@@ -32,7 +32,7 @@ class TableRow:
         self.dtype = dtype
 
     @property
-    def values(self) -> NDArray:
+    def numbers(self) -> NDArray:
         """The row of the table, an array of shape (n_columns,)."""
         return self.dtype.table[self.code]
 
@@ -112,6 +112,9 @@ class IndexedArray(ExtensionArray):
         With the table.
     """
 
+    # pandas sets it on the views that it hands out; before version 3 it does not know it.
+    _readonly = False
+
     def __init__(self, codes: NDArray[np.int32], dtype: IndexedDtype) -> None:
         self.codes = codes
         self._dtype = dtype
@@ -144,7 +147,7 @@ class IndexedArray(ExtensionArray):
         return self._dtype.na_value if codes == _MISSING else TableRow(int(codes), self._dtype)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if getattr(self, "_readonly", False):
+        if self._readonly:
             raise ValueError("Cannot modify read-only array")
         key = check_array_indexer(self, key)
         if pd.api.types.is_list_like(value):
