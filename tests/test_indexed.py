@@ -82,4 +82,4 @@ def test_the_table_is_shared_and_read_only():
         assert np.shares_memory(other.table, DTYPE.table)
     with pytest.raises(ValueError, match="read-only"):
         one.table[0] = 0
-    np.testing.assert_array_equal(one[0].values, DTYPE.table[1])
+    np.testing.assert_array_equal(one[0].numbers, DTYPE.table[1])
