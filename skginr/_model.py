@@ -187,7 +187,15 @@ class Model:
 
     def predict(self, X: NDArray | Columns) -> NDArray[np.floating]:
         """Return what the network says at coordinates X: a signal, or probabilities."""
-        return self.target.decode(self.net.predict(TensorTable(self._inputs(X))))
+        table = TensorTable(self._inputs(X))
+        outputs = np.empty((len(table), self.target.n_columns), dtype=self.dtype)
+        start = 0
+        # Written to one array: outputs kept one by one would lie between the memory of batches,
+        # which could then not be used again.
+        for part in self.net.forward_iter(table):
+            outputs[start : start + len(part)] = part.numpy()
+            start += len(part)
+        return self.target.decode(outputs)
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
