@@ -59,7 +59,7 @@ class Net(NeuralNet):
         # Left on the device, which would have to be waited for, and in one place: small tensors
         # kept one by one would lie between the memory of batches, which could not be used again.
         losses = next(self.module_.parameters()).new_empty(len(iterator))
-        sizes = []
+        sizes: list[int] = []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
