@@ -2,6 +2,7 @@ import importlib.util
 from pathlib import Path
 
 import matplotlib.image
+import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -56,3 +57,31 @@ def test_many_signals(tmp_path, data_root):
     # Of a surface that was not among them the network knows nothing.
     assert new["ours"] < 0.5 < together["baseline"]
     assert (tmp_path / "many_signals.png").exists()
+
+
+def test_reaction_diffusion(tmp_path, data_root):
+    (row,) = load("reaction_diffusion").main(output=tmp_path)
+    assert row["ours"] > 0.99
+    # Steps are close: the mean of two is hard to beat.
+    assert row["ours"] < row["baseline"] < 1
+    assert (tmp_path / "reaction_diffusion.png").exists()
+
+
+def test_table_of_all_experiments(tmp_path):
+    reproduce = load("reproduce")
+    page = tmp_path / "reproduction.md"
+    page.write_text(f"before\n{reproduce.MARKS[0]}\nold\n{reproduce.MARKS[1]}\nafter\n")
+    (tmp_path / "reproduction").mkdir()
+    row = {"experiment": "a", "data": "b", "what": "c", "ours": 0.98765, "spread": 0.001}
+    row |= {"paper": None, "baseline": 3e-11, "baseline_name": "line"}
+    for name in ("held_out", "weather"):
+        pd.DataFrame([row]).to_csv(tmp_path / "reproduction" / f"{name}.csv", index=False)
+    reproduce.main([], docs=tmp_path)
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.count("| a | b | c | 0.9877 ± 0.0010 |  | 3.0e-11 (line) |") == 2
+
+
+def test_every_experiment_is_an_example():
+    for name in load("reproduce").EXPERIMENTS:
+        assert callable(load(name).main)
