@@ -2,6 +2,7 @@ import importlib.util
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -37,3 +38,22 @@ def test_county_signals(signal, tmp_path, capsys, request):
     assert all(values[3] < values[0] for values in scores.values())
     height, width, _ = matplotlib.image.imread(output).shape
     assert width > height > 900
+
+
+def test_weather(tmp_path, data_root):
+    output = tmp_path / "new folder" / "map.png"
+    table = load("weather").main("temperature", output, n_times=36, hold_outs=[(2, 1), (2, 2)])
+    # Better than lines and splines through the same points, at all others.
+    assert (table["ours"] > table[["linear", "cubic"]].max(axis=1)).all()
+    assert (table["ours"] < 1).all()
+    assert output.is_file()
+
+
+def test_winds_come_back_from_vectors_in_space(data_root):
+    weather = load("weather")
+    grid = weather.Grid("winds", 2)
+    with np.load(data_root / "weather_navy_winds" / "navy_winds_monthly.npz") as stored:
+        u, v = (stored[name][:2] * 0.01 for name in "uv")
+    # From -85 to 85 degrees; rows run from south to north in the file too.
+    assert np.allclose(grid.truth[..., 0], u[:, 2:-2])
+    assert np.allclose(grid.on_grid(grid.smooth)[..., 1], v[:, 2:-2])
