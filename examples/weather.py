@@ -31,8 +31,8 @@ from sklearn.metrics import r2_score
 
 from skginr.datasets import fetch_era5_uk, fetch_navy_winds
 
-# Rows and signals by which a process chooses its length scales.
-N_ROWS, N_SIGNALS = 400, 60
+# Signals and meridians by which a process chooses its length scales.
+N_SIGNALS, N_MERIDIANS = 60, 12
 SPACE = ConstantKernel() * Matern(0.1, (1e-3, 10), nu=1.5) + WhiteKernel(1e-2, (1e-6, 1))
 
 
@@ -136,7 +136,9 @@ def ours(grid, every, step):
     if step > 1:
         # Every time and component is a signal over the nodes.
         signals = smooth[:, nodes].transpose(1, 0, 2).reshape(len(nodes), -1)
-        found = krige(grid.positions[nodes], signals, grid.positions, SPACE)
+        # Neighbours at all latitudes: tropics and middle latitudes differ.
+        near = np.flatnonzero(nodes % len(grid.longitude) < step * N_MERIDIANS)
+        found = krige(grid.positions[nodes], signals, grid.positions, SPACE, near)
         smooth = found.reshape(n_nodes, n_times, n_columns).transpose(1, 0, 2)
     if every > 1:
         # Every node and component is a signal over the times.
@@ -148,18 +150,16 @@ def ours(grid, every, step):
     return grid.on_grid(smooth)
 
 
-def krige(places, signals, asked, kernel):
-    """Return signals, known as (n_places, n_signals), at the places asked for."""
+def krige(places, signals, asked, kernel, near=slice(None)):
+    """Return signals, known as (n_places, n_signals), where asked; ``near`` chooses the scales."""
     some = np.random.default_rng(0).permutation(signals.shape[1])[:N_SIGNALS]
-    # Near each other, or short distances would be few.
-    near = np.linalg.norm(places - places[len(places) // 2], axis=1).argsort()[:N_ROWS]
     centre, spread = signals.mean(), signals.std()
     scaled = (signals - centre) / spread
     with warnings.catch_warnings():
         # A term that is of no use goes to its bound.
         warnings.simplefilter("ignore", ConvergenceWarning)
         tuned = GaussianProcessRegressor(kernel, alpha=1e-6)
-        tuned.fit(places[near], scaled[np.ix_(near, some)])
+        tuned.fit(places[near], scaled[near][:, some])
     print(f"    {tuned.kernel_}", flush=True)
     process = GaussianProcessRegressor(tuned.kernel_, alpha=1e-6, optimizer=None)
     return centre + spread * process.fit(places, scaled).predict(asked)
