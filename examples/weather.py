@@ -188,3 +188,97 @@ def interpolate(grid, every, step, degree):
     for axis, (known, n_asked) in enumerate(zip(given, (n_times, n_lat, n_lon), strict=True)):
         found = make_interp_spline(known, found, degree, axis=axis)(np.arange(n_asked))
     return found
+
+
+def main(full=False, output=Path("build")):
+    """Return the rows of the table, and draw a field of each data set at points not observed."""
+    rows = []
+    for data in DATA if full else ["temperature"]:
+        grid = Grid(data, None if full else 48)
+        print(f"{data}: {grid.graph}, {len(grid.dates)} times", flush=True)
+        for every, step in grid.hold_outs if full else [(2, 2)]:
+            rows += compare(grid, every, step, 20 if full else 2, output / f"weather_{data}.png")
+    return rows
+
+
+def compare(grid, every, step, max_epochs, picture):
+    """Return a row for each column of the field, and draw it."""
+    held_out = grid.split(every, step)[2]
+    fields = {
+        "ours": grid.on_grid(smooth(grid, grid.signals, every, step)),
+        "linear": interpolate(grid, every, step, 1),
+        "cubic": interpolate(grid, every, step, 3),
+        "network": grid.on_grid(train(grid, every, step, max_epochs)),
+    }
+    draw(grid, fields, every, picture)
+    times = "" if every == 1 else f"every {every}. time"
+    places = "" if step == 1 else f"every {step}. latitude and longitude"
+    rows = []
+    for c, column in enumerate(grid.columns):
+        of = {
+            name: r2_score(grid.truth[held_out][:, c], field[held_out][:, c])
+            for name, field in fields.items()
+        }
+        known = ", ".join(filter(None, [times, places]))
+        print(f"  {column}, known {known}:", ", ".join(f"{n} {s:.4f}" for n, s in of.items()))
+        better = "cubic" if of["cubic"] > of["linear"] else "linear"
+        rows.append(
+            {
+                "experiment": "weather",
+                "data": column,
+                "what": f"R², not known; known {known}",
+                "ours": of["ours"],
+                "paper": None,
+                "baseline": of[better],
+                "baseline_name": f"{better} spline",
+            }
+        )
+    return rows
+
+
+def draw(grid, fields, every, picture):
+    """Save the field at a time not observed: the truth, ours, linear, and their errors."""
+    mpl.use("Agg")
+    time = every * (len(grid.dates) // (2 * every)) + every // 2
+    truth, ours, linear = (
+        field[time, :, :, 0] for field in (grid.truth, fields["ours"], fields["linear"])
+    )
+    stamp = grid.dates[time].strftime("%Y-%m" if grid.periodic else "%Y-%m-%d %H:00")
+    figure, axes = pyplot.subplots(
+        2,
+        3,
+        figsize=(16, 6.5) if grid.periodic else (12, 8),
+        layout="constrained",
+        sharex=True,
+        sharey=True,
+    )
+    look = {
+        "origin": "lower",
+        "extent": [*grid.longitude[[0, -1]], *grid.latitude[[0, -1]]],
+        "aspect": 1 if grid.periodic else 1 / np.cos(np.radians(grid.latitude.mean())),
+    }
+    low, high = np.quantile(truth, [0.005, 0.995])
+    widest = np.quantile(np.abs(linear - truth), 0.99)
+    for axis, title, field in (
+        (axes[0, 0], f"truth, {stamp}", truth),
+        (axes[0, 1], "ours", ours),
+        (axes[0, 2], "linear", linear),
+    ):
+        shown = axis.imshow(field, **look, cmap="viridis", vmin=low, vmax=high)
+        axis.set_title(title)
+    figure.colorbar(shown, ax=axes[0], label=f"{grid.columns[0]}, {grid.unit}")
+    axes[1, 0].axis("off")
+    for axis, name, field in ((axes[1, 1], "ours", ours), (axes[1, 2], "linear", linear)):
+        error = field - truth
+        shown = axis.imshow(error, **look, cmap="RdBu_r", vmin=-widest, vmax=widest)
+        axis.set_title(f"error, {name}: {np.sqrt(np.mean(error**2)):.2f} root mean square")
+    figure.colorbar(shown, ax=axes[1], label=f"error, {grid.unit}")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=80)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--full", action="store_true", help="all times, both fields")
+    main(parser.parse_args().full)
