@@ -36,7 +36,7 @@ def main(full=False, output=Path("build")):
     known = make_reaction_diffusion(bunny, n_steps=range(0, last + 1, EVERY))
     between = make_reaction_diffusion(bunny, n_steps=range(EVERY // 2, last, EVERY))
     columns = make_column_transformer(
-        (SpectralEmbedder(200, graph=bunny, laplacian="symmetric", output="indexed"), ["node"]),
+        (SpectralEmbedder(200, graph=bunny, output="indexed"), ["node"]),
         (MinMaxScaler((-5, 5)), ["step"]),
     ).set_output(transform="pandas")
     network = SIRENRegressor(

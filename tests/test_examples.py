@@ -2,6 +2,7 @@ import importlib.util
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -38,6 +39,25 @@ def test_county_signals(signal, tmp_path, capsys, request):
     assert all(values[3] < values[0] for values in scores.values())
     height, width, _ = matplotlib.image.imread(output).shape
     assert width > height > 900
+
+
+def test_weather(tmp_path, data_root):
+    smoothers, network = load("weather").main(output=tmp_path / "new folder")
+    # Better than lines and splines through the same points, at all others.
+    assert smoothers["baseline"] < smoothers["ours"] < 1
+    # A short training.
+    assert network["ours"] < smoothers["ours"]
+    assert (tmp_path / "new folder" / "weather_temperature.png").exists()
+
+
+def test_winds_come_back_from_vectors_in_space(data_root):
+    weather = load("weather")
+    grid = weather.Grid("winds", 2)
+    with np.load(data_root / "weather_navy_winds" / "navy_winds_monthly.npz") as stored:
+        u, v = (stored[name][:2] * 0.01 for name in "uv")
+    # From -85 to 85 degrees; rows run from south to north in the file too.
+    assert np.allclose(grid.truth[..., 0], u[:, 2:-2])
+    assert np.allclose(grid.on_grid(grid.signals)[..., 1], v[:, 2:-2])
 
 
 def test_new_signal(tmp_path, data_root):
@@ -78,7 +98,9 @@ def test_table_of_all_experiments(tmp_path):
         pd.DataFrame([row]).to_csv(tmp_path / "reproduction" / f"{name}.csv", index=False)
     reproduce.main([], docs=tmp_path)
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
     assert text.count("| a | b | c | 0.9877 ± 0.0010 |  | 3.0e-11 (line) |") == 2
 
 

@@ -19,10 +19,11 @@ def fetch_navy_winds() -> Bunch:
     Returns
     -------
     Bunch
-        ``frame`` : DataFrame of 490,848 rows, 10,226 nodes in each of 48 months: ``node``,
+        ``frame`` : DataFrame of 490,752 rows, 10,224 nodes in each of 48 months: ``node``,
         ``time`` (the first of the month), ``u`` and ``v`` (m/s, towards east and north).
-        ``graph`` : Graph, the triangulated sphere, with ``latitude`` and ``longitude`` as
-        attributes. Each pole is one node, at longitude 0: its u and v are as seen from there.
+        ``graph`` : Graph of 10,226 nodes, the triangulated sphere, with ``latitude`` and
+        ``longitude`` as attributes. Each pole is one node, and has no rows in ``frame``: the
+        values stored there are not those of one vector seen from different longitudes.
 
     Raises
     ------
@@ -38,10 +39,9 @@ def fetch_navy_winds() -> Bunch:
     distinct = (np.abs(latitude) < 90) | (longitude == 0)
     latitude, longitude = latitude[distinct], longitude[distinct]
     graph = _with_places(Graph.from_sphere(latitude, longitude), latitude, longitude)
-    return Bunch(
-        frame=_long(times, {name: values[:, distinct] for name, values in winds.items()}),
-        graph=graph,
-    )
+    frame = _long(times, {name: values[:, distinct] for name, values in winds.items()})
+    poles = graph.labels[np.abs(latitude) == 90]
+    return Bunch(frame=frame[~frame["node"].isin(poles)].reset_index(drop=True), graph=graph)
 
 
 def fetch_era5_uk() -> Bunch:

@@ -14,7 +14,7 @@ def test_without_the_folder_the_error_says_what_to_set(fetch, monkeypatch):
 
 def test_winds_are_those_of_the_file(data_root):
     data = fetch_navy_winds()
-    assert data.frame.shape == (48 * (71 * 144 + 2), 4)
+    assert data.frame.shape == (48 * 71 * 144, 4)
     assert (data.graph.n_nodes, data.graph.n_components) == (10_226, 1)
     with np.load(data_root / "weather_navy_winds" / "navy_winds_monthly.npz") as stored:
         u = stored["u"][17, 30, 100] * 0.01
