@@ -37,3 +37,17 @@ def test_county_signals(signal, tmp_path, capsys, request):
     assert all(values[3] < values[0] for values in scores.values())
     height, width, _ = matplotlib.image.imread(output).shape
     assert width > height > 900
+
+
+def test_represent(tmp_path, data_root):
+    rows = load("represent").main(output=tmp_path / "new folder")
+    score = {row["data"]: row for row in rows if row["what"].startswith("R²")}
+    error = {row["data"]: row for row in rows if row["what"].startswith("MSE")}
+    assert list(score) == list(error) == ["bunny", "proteins", "election"]
+    # Small, each stops at .999; the election goes on to .9999, beyond the paper's.
+    assert all(0.999 <= row["ours"] < 1 for row in score.values())
+    assert error["election"]["ours"] < error["election"]["paper"]
+    # A line on the same coordinates is far from it.
+    assert all(row["baseline"] < 0.95 for row in score.values())
+    height, width, _ = matplotlib.image.imread(tmp_path / "new folder" / "represent.png").shape
+    assert width > height > 300
