@@ -37,11 +37,12 @@ PAPER = {
 }
 BASELINE = "graph smoother"
 EMBEDDING = {
-    # The texture diffused along edges of equal weight, whatever their length; a potential in space.
-    "bunny": {"n_components": 300, "laplacian": "combinatorial"},
+    # The texture is grown with the symmetric Laplacian, and carries the root of the degree as its
+    # eigenvectors do; a potential knows nothing of how the surface is triangulated.
+    "bunny": {"n_components": 300, "laplacian": "symmetric"},
     "proteins": {"n_components": 500, "laplacian": "cotangent"},
 }
-EPOCHS = {"bunny": 20, "proteins": 40}
+EPOCHS = {"bunny": 10, "proteins": 40}
 # Of the range of frequencies: three coordinates have to be told apart more finely than hundreds.
 GAIN_OF_POSITIONS, GAIN_OF_EMBEDDING = 6, 0.6
 
