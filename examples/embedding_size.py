@@ -31,7 +31,7 @@ N_SPLITS = 2
 def main(full=False, output=Path("build")):
     """Return a row for each number of coordinates and way to hold out; draw curves and bunnies."""
     bunny = fetch_bunny(1 if full else 2)
-    texture = make_reaction_diffusion(bunny, n_steps=30_000 if full else 1_000)["v"].to_numpy()
+    texture = make_reaction_diffusion(bunny, n_steps=30_000 if full else 3_000)["v"].to_numpy()
     sizes = (2, 3, 4, 8, 16, 32, 64, 100, 200, 300) if full else (2, 4, 32)
     drawn = (2, 3, 4, 100) if full else sizes
     embedder = SpectralEmbedder(graph=bunny, max_components=max(sizes))

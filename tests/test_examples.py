@@ -63,7 +63,9 @@ def test_held_out(tmp_path, data_root):
     for activation in ("ReLU", "sine"):
         assert ours[f"GINR, {activation}"] > 0.921
         assert ours[f"GINR, {activation}"] > ours[f"INR, {activation}"]
-    assert ours["corrected smoothers"] > score["proteins", "corrected smoothers"]["baseline"] - 0.005
+    assert (
+        ours["corrected smoothers"] > score["proteins", "corrected smoothers"]["baseline"] - 0.005
+    )
     assert score["proteins", "GINR, sine"]["paper"] == 0.916
     height, width, _ = matplotlib.image.imread(tmp_path / "new folder" / "held_out.png").shape
     assert width > height > 300
