@@ -1,6 +1,6 @@
 """Table 2 of the paper: nodes that were not observed, by networks with and without the graph.
 
-    python examples/held_out.py           # a coarser bunny and one protein, half as many coordinates
+    python examples/held_out.py           # a coarser bunny, one protein, half the coordinates
     python examples/held_out.py --full    # the bunny and all fifteen proteins, in about an hour
 
 A tenth of the nodes, drawn at random, is held out, five times; R² is of those. A typical INR takes
