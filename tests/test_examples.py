@@ -60,6 +60,54 @@ def test_winds_come_back_from_vectors_in_space(data_root):
     assert np.allclose(grid.on_grid(grid.signals)[..., 1], v[:, 2:-2])
 
 
+def test_represent(tmp_path, data_root):
+    rows = load("represent").main(output=tmp_path / "new folder")
+    score = {row["data"]: row for row in rows if row["what"].startswith("R²")}
+    error = {row["data"]: row for row in rows if row["what"].startswith("MSE")}
+    assert list(score) == list(error) == ["bunny", "proteins", "election"]
+    # Small, each stops at .999, for the election beyond the paper's.
+    assert all(0.999 <= row["ours"] < 1 for row in score.values())
+    assert error["election"]["ours"] < error["election"]["paper"]
+    # A line on the same coordinates is far from it.
+    assert all(row["baseline"] < 0.95 for row in score.values())
+    height, width, _ = matplotlib.image.imread(tmp_path / "new folder" / "represent.png").shape
+    assert width > height > 300
+
+
+def test_held_out(tmp_path, data_root):
+    rows = load("held_out").main(output=tmp_path / "new folder")
+    score = {(row["data"], row["what"].partition(", ")[2]): row for row in rows}
+    assert len(score) == len(rows) == 10
+    assert all(-0.5 < row["ours"] < 1 for row in rows)
+    ours = {name: row["ours"] for (data, name), row in score.items() if data == "proteins"}
+    # With the graph, either network is above the paper's, and above any without it.
+    for activation in ("ReLU", "sine"):
+        assert ours[f"GINR, {activation}"] > 0.921
+        assert ours[f"GINR, {activation}"] > ours[f"INR, {activation}"]
+    assert (
+        ours["corrected smoothers"] > score["proteins", "corrected smoothers"]["baseline"] - 0.005
+    )
+    assert score["proteins", "GINR, sine"]["paper"] == 0.916
+    height, width, _ = matplotlib.image.imread(tmp_path / "new folder" / "held_out.png").shape
+    assert width > height > 300
+
+
+def test_embedding_size(tmp_path, data_root):
+    rows = load("embedding_size").main(output=tmp_path / "new folder")
+    value = {row["what"]: row["ours"] for row in rows}
+    near, random, blocks = (
+        [value[f"{what}, k = {k}"] for k in (2, 4, 32)]
+        for what in ("nodes near a stranger", "R², held out: random", "R², held out: blocks")
+    )
+    # More coordinates tell more places apart, and what lies between nodes is predicted the better.
+    assert near[0] > 0.5 > near[1] > near[2]
+    assert random[0] < random[1] < random[2]
+    assert all(inside > region for inside, region in zip(random, blocks, strict=True))
+    for name in ("embedding_size.png", "embedding_size_bunny.png"):
+        height, width, _ = matplotlib.image.imread(tmp_path / "new folder" / name).shape
+        assert width > height > 250
+
+
 def test_new_signal(tmp_path, data_root):
     rows = load("new_signal").main(output=tmp_path)
     everywhere, _, _, held_out = rows
