@@ -175,8 +175,10 @@ def public_objects():
     for name in skginr.__all__:
         yield name, getattr(skginr, name)
     for module in (skginr.datasets,):
-        yield from ((name, getattr(module, name)) for name in module.__all__)
-    yield "plot_prediction", skginr.plotting.plot_prediction
+        things = ((name, getattr(module, name)) for name in module.__all__)
+        yield from ((name, thing) for name, thing in things if callable(thing))
+    for name in ("plot_mesh", "plot_prediction", "plot_spectrum"):
+        yield name, getattr(skginr.plotting, name)
 
 
 @pytest.mark.parametrize(("name", "thing"), list(public_objects()))
@@ -186,7 +188,7 @@ def test_public_objects_are_documented(name, thing):
     assert "Raises\n------" in text or name == "Graph"
     parameters = set(inspect.signature(thing).parameters)
     documented = {
-        word.strip(" ,")
+        word.strip(" ,*")
         for line in text.splitlines()
         if " : " in line and not line.startswith(" ")
         for word in line.partition(" : ")[0].split(",")

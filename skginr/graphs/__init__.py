@@ -5,6 +5,7 @@ from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import as_table, locate_nodes, locate_rows
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
+from skginr.graphs._sphere import sphere_points
 
 __all__ = [
     "DistanceKernel",
@@ -19,5 +20,6 @@ __all__ = [
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
+    "sphere_points",
     "to_csr",
 ]

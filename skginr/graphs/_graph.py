@@ -31,6 +31,7 @@ from skginr.graphs._points import (
     neighbor_adjacency,
 )
 from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
+from skginr.graphs._sphere import sphere_faces, sphere_points
 
 if TYPE_CHECKING:
     import geopandas
@@ -422,6 +423,43 @@ class Graph:
         triangles = check_faces(faces, len(positions))
         adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
         source = f"a mesh of {len(triangles):,} faces"
+        return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
+
+    @classmethod
+    def from_sphere(
+        cls,
+        latitude: ArrayLike,
+        longitude: ArrayLike,
+        labels: ArrayLike | pd.Index | None = None,
+    ) -> Self:
+        """Return the triangulated sphere: points all around it, joined by Delaunay triangles.
+
+        ``positions`` are on the unit sphere, so the cotangent Laplacian has eigenvalues near
+        l (l + 1). Its mass knows how dense a grid of equal angles is near the poles.
+
+        Parameters
+        ----------
+        latitude, longitude : array-like of shape (n_nodes,)
+            In degrees. Each pole is one point, whatever its longitude.
+        labels : array-like of length n_nodes, optional
+            Default: 0, 1, 2, ...
+
+        Raises
+        ------
+        ValueError
+            If an angle is not finite, a latitude is beyond 90 degrees, two points coincide, or
+            half of the sphere or more is without a point.
+
+        Examples
+        --------
+        >>> latitude = [90, 0, 0, 0, 0, -90]
+        >>> Graph.from_sphere(latitude, [0, 0, 90, 180, 270, 0])
+        <Graph: 6 nodes, 12 edges, 1 component, from a sphere of 8 faces>
+        """
+        positions = sphere_points(latitude, longitude)
+        triangles = sphere_faces(positions)
+        adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
+        source = f"a sphere of {len(triangles):,} faces"
         return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
 
     def with_attributes(self, frame: pd.DataFrame) -> Self:
