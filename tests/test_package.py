@@ -27,6 +27,7 @@ LAYERS = [
     "extension",
     "embeddings",
     "alignment",
+    "transfer",
     "inspection",
     "model_selection",
     "_penalised",
