@@ -2,12 +2,56 @@
 
 import math
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
+from torch.nn.functional import embedding
 from torch.utils.data import Dataset, Subset
 
 Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]
+
+
+class TensorColumns:
+    """Blocks of columns side by side; the rows asked for become one tensor.
+
+    Parameters
+    ----------
+    blocks : list of Tensor
+        Each of shape (n_rows, n_columns), or of codes of shape (n_rows,).
+    tables : list of Tensor of shape (n_codes, n_columns), or None
+        Of each block, the rows that its codes name; None where it has numbers.
+    """
+
+    def __init__(self, blocks: list[torch.Tensor], tables: list[torch.Tensor | None]) -> None:
+        self.blocks = blocks
+        self.tables = tables
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of it is."""
+        return self.blocks[0].device
+
+    def __len__(self) -> int:
+        return len(self.blocks[0])
+
+    def __getitem__(self, rows: Any) -> torch.Tensor:
+        blocks = zip(self.blocks, self.tables, strict=True)
+        return torch.cat(
+            [
+                block[rows] if table is None else embedding(block[rows], table)
+                for block, table in blocks
+            ],
+            dim=-1,
+        )
+
+    def select(self, rows: torch.Tensor) -> "TensorColumns":
+        """Return some rows, over the same tables."""
+        return TensorColumns([block[rows] for block in self.blocks], self.tables)
+
+    def to(self, device: torch.device | str) -> "TensorColumns":
+        """Return it on ``device``."""
+        tables = [None if table is None else table.to(device) for table in self.tables]
+        return TensorColumns([block.to(device) for block in self.blocks], tables)
 
 
 class TensorTable(Dataset):
@@ -15,7 +59,7 @@ class TensorTable(Dataset):
 
     Parameters
     ----------
-    X : Tensor of shape (n_rows, n_inputs)
+    X : Tensor of shape (n_rows, n_inputs), or TensorColumns
     y : Tensor of shape (n_rows, n_outputs) or (n_rows,), optional
         Not needed to predict.
     weight : Tensor of shape (n_rows,), optional
@@ -23,10 +67,13 @@ class TensorTable(Dataset):
     """
 
     def __init__(
-        self, X: torch.Tensor, y: torch.Tensor | None = None, weight: torch.Tensor | None = None
+        self,
+        X: torch.Tensor | TensorColumns,
+        y: torch.Tensor | None = None,
+        weight: torch.Tensor | None = None,
     ) -> None:
         self.X = X
-        self.y = X[:, :0] if y is None else y
+        self.y = torch.empty(len(X), 0, device=X.device) if y is None else y
         self.weight = weight
 
     def __len__(self) -> int:
@@ -99,4 +146,5 @@ def _rows_of_subset(subset: Subset) -> TensorTable:
     weight = None if table.weight is None else table.weight[rows]
     if weight is not None:
         weight = weight / weight.mean()
-    return TensorTable(table.X[rows], table.y[rows], weight)
+    X = table.X.select(rows) if isinstance(table.X, TensorColumns) else table.X[rows]
+    return TensorTable(X, table.y[rows], weight)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import Callback
 
 from skginr._batches import TensorTable
@@ -22,6 +22,7 @@ from skginr._checks import (
     check_real,
     unchanged_on_error,
 )
+from skginr._inputs import Columns, last_of, validate_inputs
 from skginr._losses import Loss
 from skginr._model import DTYPES, Model, Target, build_net, resolve_device
 from skginr._presets import NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
@@ -174,7 +175,7 @@ class SIRENEstimator(BaseEstimator):
         X, y = self._check_data(X, y, reset=False)
         X, y, weight = self._weighted(X, y, self._row_weights(X, y, sample_weight))
         known.target.check(y)
-        signals = np.unique(X[:, -1])
+        signals = np.unique(last_of(X))
         repeated = np.intersect1d(signals, known.signals)
         if len(repeated):
             raise ValueError(
@@ -334,11 +335,11 @@ class SIRENEstimator(BaseEstimator):
         """Return what becomes of y."""
         raise NotImplementedError
 
-    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
         """Return X and y, or raise where they cannot be learned from."""
         raise NotImplementedError
 
-    def _row_weights(self, X: NDArray, y: NDArray, sample_weight: Any) -> NDArray | None:
+    def _row_weights(self, X: NDArray | Columns, y: NDArray, sample_weight: Any) -> NDArray | None:
         """Return how much each row counts, in any unit."""
         if sample_weight is None:
             return None
@@ -346,7 +347,7 @@ class SIRENEstimator(BaseEstimator):
 
     def _validate(self, X: Any, *, reset: bool, **target: Any) -> Any:
         try:
-            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], **target)
+            return validate_inputs(self, X, reset=reset, dtype=[np.float64, np.float32], **target)
         except ValueError as error:
             if "could not convert string" not in str(error):
                 raise
@@ -356,8 +357,8 @@ class SIRENEstimator(BaseEstimator):
             ) from error
 
     def _weighted(
-        self, X: NDArray, y: NDArray, weight: NDArray | None
-    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        self, X: NDArray | Columns, y: NDArray, weight: NDArray | None
+    ) -> tuple[NDArray | Columns, NDArray, NDArray | None]:
         """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
         if weight is None:
             return X, y, None
@@ -373,7 +374,7 @@ class SIRENEstimator(BaseEstimator):
         weight = weight[used] / weight.max()
         return X[used], y[used], weight / weight.mean()
 
-    def _new_model(self, X: NDArray, target: Target, settings: Settings) -> Model:
+    def _new_model(self, X: NDArray | Columns, target: Target, settings: Settings) -> Model:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         signals = self._signals(X)
         net = build_net(
@@ -389,7 +390,7 @@ class SIRENEstimator(BaseEstimator):
         )
         return Model(net, target, seed, self.dtype, self.net_params or {}, signals)
 
-    def _signals(self, X: NDArray) -> NDArray | None:
+    def _signals(self, X: NDArray | Columns) -> NDArray | None:
         """Return the numbers of the signals, in order, or None where X does not name any."""
         if self.latent_dim is None:
             return None
@@ -398,7 +399,7 @@ class SIRENEstimator(BaseEstimator):
                 f"X must have coordinates and, last, the number of the signal with "
                 f"latent_dim={self.latent_dim}; got {X.shape[1]} column."
             )
-        return np.unique(X[:, -1])
+        return np.unique(last_of(X))
 
     def _fitted_model(self, settings: Settings) -> Model:
         """Return the model to go on with, if the network asked for is still the same."""

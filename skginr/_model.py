@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skginr._batches import TensorBatches, TensorTable
+from skginr._batches import TensorBatches, TensorColumns, TensorTable
 from skginr._checks import warn
+from skginr._inputs import Columns, last_of, with_last
 from skginr._losses import CrossEntropy, Loss, SquaredLoss
 from skginr._presets import NETWORK_SETTINGS, Settings
 from skginr._stopping import EVALUATION_ROWS
@@ -170,10 +171,10 @@ class Model:
                     if name in group:
                         group[name] = value
 
-    def table(self, X: NDArray, y: NDArray, weight: NDArray | None) -> TensorTable:
+    def table(self, X: NDArray | Columns, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
-        weights = None if weight is None else self._to_device("sample_weight", weight)
-        return TensorTable(self._inputs(X), self._to_device("y", self.target.encode(y)), weights)
+        weights = None if weight is None else self._numbers("sample_weight", weight)
+        return TensorTable(self._inputs(X), self._numbers("y", self.target.encode(y)), weights)
 
     def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
         """Set how ``table`` is sliced, and return the number of steps of an epoch."""
@@ -184,9 +185,17 @@ class Model:
         self.net.iterator_train__seed = (self.seed + len(self.net.history)) % 2**31
         return len(self.net.get_iterator(rows, training=True))
 
-    def predict(self, X: NDArray) -> NDArray[np.floating]:
+    def predict(self, X: NDArray | Columns) -> NDArray[np.floating]:
         """Return what the network says at coordinates X: a signal, or probabilities."""
-        return self.target.decode(self.net.predict(TensorTable(self._inputs(X))))
+        table = TensorTable(self._inputs(X))
+        outputs = np.empty((len(table), self.target.n_columns), dtype=self.dtype)
+        start = 0
+        # Written to one array: outputs kept one by one would lie between the memory of batches,
+        # which could then not be used again.
+        for part in self.net.forward_iter(table):
+            outputs[start : start + len(part)] = part.numpy()
+            start += len(part)
+        return self.target.decode(outputs)
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
@@ -205,12 +214,27 @@ class Model:
         net.initialize_optimizer()
         return Model(net, self.target, self.seed, self.dtype, self.net_params, signals)
 
-    def _inputs(self, X: NDArray) -> torch.Tensor:
+    def _inputs(self, X: NDArray | Columns) -> Any:
+        n_inputs = self.net.module__n_inputs
+        # scikit-learn counts an indexed column as one, whatever its table.
+        if X.shape[1] != n_inputs:
+            raise ValueError(
+                f"X must have the {n_inputs} columns that the model was fitted with, those of "
+                f"the tables of indexed columns counted; got {X.shape[1]}. Was the embedding "
+                f"fitted again, with another n_components or output?"
+            )
         if self.signals is not None:
-            X = np.column_stack([X[:, :-1], positions_of(X[:, -1], self.signals)])
-        return self._to_device("X", X)
+            X = with_last(X, positions_of(last_of(X), self.signals))
+        if not isinstance(X, Columns):
+            return self._numbers("X", X)
+        blocks = [self._tensor("X", block) for block in X.blocks]
+        tables = [None if table is None else self._tensor("X", table) for table in X.tables]
+        return self._to_device("X", TensorColumns(blocks, tables))
 
-    def _to_device(self, name: str, array: NDArray) -> torch.Tensor:
+    def _numbers(self, name: str, array: NDArray) -> Any:
+        return self._to_device(name, self._tensor(name, array))
+
+    def _tensor(self, name: str, array: NDArray) -> torch.Tensor:
         # A copy: torch knows neither read-only memory nor negative strides.
         with np.errstate(over="ignore"):
             dtype = self.dtype if array.dtype.kind == "f" else array.dtype
@@ -220,16 +244,18 @@ class Model:
                 f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
                 f"dtype='float64'."
             )
-        tensor = torch.from_numpy(array)
+        return torch.from_numpy(array)
+
+    def _to_device(self, name: str, data: torch.Tensor | TensorColumns) -> Any:
         try:
-            return tensor.to(self.net.device)
+            return data.to(self.net.device)
         except torch.OutOfMemoryError:
             # skorch moves every batch to the device that is not there yet.
             warn(
                 f"{name} does not fit on {self.net.device} and stays in the memory of the machine: "
                 f"batches are copied step by step."
             )
-            return tensor
+            return data
 
 
 def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:

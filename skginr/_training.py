@@ -56,17 +56,19 @@ class Net(NeuralNet):
         """Go through the batches once, or until the deadline, and record their mean loss."""
         if iterator is None:
             return
-        losses, sizes = [], []
+        # Left on the device, which would have to be waited for, and in one place: small tensors
+        # kept one by one would lie between the memory of batches, which could not be used again.
+        losses = next(self.module_.parameters()).new_empty(len(iterator))
+        sizes: list[int] = []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            # Left on the device, which would have to be waited for.
-            losses.append(step["loss"].detach())
+            losses[len(sizes)] = step["loss"].detach()
             sizes.append(len(batch[0]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training and self.is_out_of_time():
                 break
-        loss = np.average(torch.stack(losses).cpu().numpy(), weights=sizes)
+        loss = np.average(losses[: len(sizes)].cpu().numpy(), weights=sizes)
         self.history.record(f"{prefix}_loss", float(loss))
         self.history.record(f"{prefix}_batch_count", len(sizes))
 

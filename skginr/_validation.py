@@ -3,12 +3,15 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from torch.utils.data import Subset
 
-from skginr._batches import TensorTable
+from skginr._batches import TensorColumns, TensorTable
 
+# Rows that clusters are found among, and that are assigned to them at once.
+_CHUNK = 1 << 16
 # Blocks held out at least, where there are rows enough.
 _N_BLOCKS = 10
 # How many times the share wanted may be held out, for a block to be whole.
@@ -36,19 +39,18 @@ class BlockSplit:
         self, dataset: TensorTable, y: object = None, **kwargs: Any
     ) -> tuple[Subset, Subset]:
         """Return the rows to train on and those to look at."""
-        held = self.rows_held_out(dataset.X.cpu().numpy())
-        rows, held_out = (np.flatnonzero(mask).tolist() for mask in (~held, held))
-        return Subset(dataset, rows), Subset(dataset, held_out)
+        held = self.rows_held_out(dataset.X)
+        # Lists would take ten times the memory.
+        rows, held_out = (np.flatnonzero(mask) for mask in (~held, held))
+        return Subset(dataset, rows), Subset(dataset, held_out)  # type: ignore[arg-type]
 
-    def rows_held_out(self, X: NDArray) -> NDArray[np.bool_]:
+    def rows_held_out(self, X: NDArray | torch.Tensor | TensorColumns) -> NDArray[np.bool_]:
         """Return a mask over the rows: clusters of k-means, drawn until they are enough."""
         n_rows = len(X)
         if n_rows < 2:
             raise ValueError(f"validation={self.share} needs at least 2 rows; got {n_rows}.")
         n_clusters = round(min(_N_BLOCKS / self.share, max(2, n_rows // 4)))
-        blocks = MiniBatchKMeans(
-            n_clusters, random_state=self.seed, n_init=1, batch_size=4096
-        ).fit_predict(X)
+        blocks = self._clusters(X, n_clusters)
         wanted = min(max(round(self.share * n_rows), 1), n_rows - 1)
         sizes = np.bincount(blocks, minlength=n_clusters)
         held = np.zeros(n_rows, dtype=bool)
@@ -59,3 +61,19 @@ class BlockSplit:
         if not held.any():
             held[np.flatnonzero(blocks == sizes.argmax())[:wanted]] = True
         return held
+
+    def _clusters(
+        self, X: NDArray | torch.Tensor | TensorColumns, n_clusters: int
+    ) -> NDArray[np.integer]:
+        """Return the cluster of every row; never all rows of indexed columns are made at once."""
+        sample: Any = slice(None)
+        if len(X) > _CHUNK:
+            sample = np.random.default_rng(self.seed).choice(len(X), _CHUNK, replace=False)
+        k_means = MiniBatchKMeans(n_clusters, random_state=self.seed, n_init=1, batch_size=4096)
+        k_means.fit(_array(X[sample]))
+        chunks = (X[start : start + _CHUNK] for start in range(0, len(X), _CHUNK))
+        return np.concatenate([k_means.predict(_array(chunk)) for chunk in chunks])
+
+
+def _array(X: NDArray | torch.Tensor) -> NDArray:
+    return torch.as_tensor(X).cpu().numpy()

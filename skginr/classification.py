@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import unchanged_on_error
 from skginr._docstrings import documented
 from skginr._estimator import SIRENEstimator
+from skginr._inputs import Columns
 from skginr._losses import CrossEntropy
 from skginr._model import ClassTarget
 
@@ -141,7 +142,7 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         check_is_fitted(self)
         return cast(ClassTarget, self._model.target).classes
 
-    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
         n_missing = 0 if y is None else int(np.sum(pd.isna(np.asarray(y))))
         if n_missing:
             raise ValueError(

@@ -260,7 +260,7 @@ def plot_mesh(
     >>> corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     >>> tetrahedron = Graph.from_mesh(corners, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
     >>> drawn = plot_mesh(tetrahedron, [0.0, 3.0, 6.0, 9.0])
-    >>> sorted(drawn.get_array())
+    >>> drawn.get_array().tolist()
     [3.0, 4.0, 5.0, 6.0]
     """
     collections = require("matplotlib.collections", extra="plot", purpose="plot_mesh")

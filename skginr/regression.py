@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import check_numeric, unchanged_on_error
 from skginr._docstrings import documented
 from skginr._estimator import SIRENEstimator
+from skginr._inputs import Columns
 from skginr._losses import SquaredLoss
 from skginr._model import SignalTarget
 
@@ -103,7 +104,7 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         check_is_fitted(self)
         return self._model.predict(self._validate(X, reset=False))
 
-    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
         # No y, and a complex one, are scikit-learn's to report.
         given = np.asarray(y)
         unchecked = y is None or given.dtype.kind == "c"

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.utils.data import Subset
 
-from skginr._batches import TensorBatches, TensorTable
+from skginr._batches import TensorBatches, TensorColumns, TensorTable
 
 
 @pytest.fixture
@@ -50,3 +50,14 @@ def test_a_subset_is_its_rows(table):
     table.weight = torch.ones(10)
     subset = Subset(table, [7, 2, 5])
     assert rows(TensorBatches(subset, 2)) == [[7, 2], [5]]
+
+
+def test_indexed_columns_are_gathered_in_their_place():
+    numbers, codes = torch.arange(12.0).reshape(6, 2), torch.tensor([0, 2, 1, 1, 0, 2])
+    embedding = torch.tensor([[10.0], [20.0], [30.0]])
+    X = TensorColumns([numbers[:, :1], codes.int(), numbers[:, 1:]], [None, embedding, None])
+    dense = torch.cat([numbers[:, :1], embedding[codes], numbers[:, 1:]], dim=1)
+    for rows in (slice(1, 4), torch.tensor([5, 0, 5]), slice(None)):
+        assert torch.equal(X[rows], dense[rows])
+    (given,) = TensorBatches(Subset(TensorTable(X), [4, 1]), 2)
+    assert torch.equal(given[0], dense[[4, 1]])

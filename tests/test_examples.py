@@ -37,3 +37,22 @@ def test_county_signals(signal, tmp_path, capsys, request):
     assert all(values[3] < values[0] for values in scores.values())
     height, width, _ = matplotlib.image.imread(output).shape
     assert width > height > 900
+
+
+def test_new_signal(tmp_path, data_root):
+    rows = load("new_signal").main(output=tmp_path)
+    everywhere, _, _, held_out = rows
+    # A short training, and still the closed form from what it learned is better than another one.
+    assert everywhere["baseline"] < everywhere["ours"] < 1
+    assert everywhere["ours"] > 0.999
+    assert held_out["ours"] > held_out["baseline"] + 0.1
+    assert (tmp_path / "new_signal.png").exists()
+
+
+def test_many_signals(tmp_path, data_root):
+    together, new, _ = load("many_signals").main(output=tmp_path)
+    # A linear model on the same coordinates, one for each surface, is the baseline.
+    assert together["ours"] > max(0.97, together["baseline"])
+    # Of a surface that was not among them the network knows nothing.
+    assert new["ours"] < 0.5 < together["baseline"]
+    assert (tmp_path / "many_signals.png").exists()

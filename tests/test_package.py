@@ -17,6 +17,7 @@ PACKAGE = Path(skginr.__file__).parent
 # Each module may import only those above it; see docs/architecture.md.
 LAYERS = [
     "_checks",
+    "_indexed",
     "_linalg",
     "graphs",
     "_cotangent",
@@ -38,6 +39,7 @@ LAYERS = [
     "processes",
     "interpolation",
     "nn",
+    "_inputs",
     "_batches",
     "_losses",
     "_validation",

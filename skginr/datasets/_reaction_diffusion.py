@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -17,7 +20,7 @@ def make_reaction_diffusion(
     graph: Graph,
     *,
     laplacian: str = "symmetric",
-    n_steps: int = 30_000,
+    n_steps: int | Sequence[int] = 30_000,
     feed: float = 0.060,
     kill: float = 0.062,
     diffusion: tuple[float, float] = (0.64, 0.32),
@@ -40,8 +43,9 @@ def make_reaction_diffusion(
     laplacian : {"symmetric", "random_walk"}, default "symmetric"
         L: I - D^-1/2 A D^-1/2, called normalised in [1]_, whose patterns carry the square root
         of the degree of a node; or I - D^-1 A, whose patterns are smooth.
-    n_steps : int, default 30,000
-        Steps of unit time; about 25 seconds for the 35,000 vertices of the bunny.
+    n_steps : int or sequence of int, default 30,000
+        Steps of unit time; about 25 seconds for the 35,000 vertices of the bunny. Of several,
+        ascending, the pattern after each.
     feed, kill : float, defaults 0.060 and 0.062
         Rates at which u is supplied and v removed.
     diffusion : pair of float, default (0.64, 0.32)
@@ -55,6 +59,8 @@ def make_reaction_diffusion(
     -------
     DataFrame of shape (n_nodes, 2)
         Columns ``u`` and ``v``, concentrations without unit; the index holds the graph's labels.
+        Of several steps a long table of shape (number of steps x n_nodes, 4), with columns
+        ``node`` and ``step`` before them, step by step.
 
     Raises
     ------
@@ -85,7 +91,8 @@ def make_reaction_diffusion(
             f"graph must be a Graph, built by Graph.from_*; got {type(graph).__name__}."
         )
     check_option("laplacian", laplacian, ("symmetric", "random_walk"))
-    check_count("n_steps", n_steps, minimum=0)
+    steps = np.atleast_1d(n_steps).tolist()
+    _check_steps(steps)
     check_real("feed", feed, minimum=0)
     check_real("kill", kill, minimum=0)
     rates = _check_diffusion(diffusion)
@@ -95,20 +102,34 @@ def make_reaction_diffusion(
     signal = np.column_stack(
         [1 + 0.2 * uniform(size=graph.n_nodes), 0.2 * uniform(size=graph.n_nodes)]
     )
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in trange(n_steps, desc="reaction-diffusion", unit="step", disable=not verbose):
-            u, v = signal.T
-            change = rates * (walk @ signal - signal)
-            reaction = u * v**2
-            change[:, 0] += feed * (1 - u) - reaction
-            change[:, 1] += reaction - (feed + kill) * v
-            signal += change
+    recorded = []
+    bar = trange(steps[-1], desc="reaction-diffusion", unit="step", disable=not verbose)
+    with bar, np.errstate(over="ignore", invalid="ignore"):
+        for n_more in np.diff(steps, prepend=0):
+            for _ in range(n_more):
+                u, v = signal.T
+                change = rates * (walk @ signal - signal)
+                reaction = u * v**2
+                change[:, 0] += feed * (1 - u) - reaction
+                change[:, 1] += reaction - (feed + kill) * v
+                signal += change
+                bar.update()
+            recorded.append(signal.copy())
     if not np.isfinite(signal).all():
         raise FloatingPointError(
             f"the pattern grows without bound with feed={feed}, kill={kill} and "
             f"diffusion={diffusion}. Lower them."
         )
-    return pd.DataFrame(signal, index=graph.labels, columns=["u", "v"])
+    if np.ndim(n_steps) == 0:
+        return pd.DataFrame(signal, index=graph.labels, columns=["u", "v"])
+    return pd.DataFrame(
+        {
+            "node": np.tile(graph.labels, len(steps)),
+            "step": np.repeat(steps, graph.n_nodes),
+            "u": np.concatenate([pattern[:, 0] for pattern in recorded]),
+            "v": np.concatenate([pattern[:, 1] for pattern in recorded]),
+        }
+    )
 
 
 def _walk(adjacency: sp.csr_array, laplacian: str) -> sp.csr_array:
@@ -119,6 +140,13 @@ def _walk(adjacency: sp.csr_array, laplacian: str) -> sp.csr_array:
         return sp.csr_array(sp.diags_array(1 / positive(degrees)) @ adjacency + alone)
     scale = sp.diags_array(positive(degrees) ** -0.5)
     return sp.csr_array(scale @ adjacency @ scale + alone)
+
+
+def _check_steps(steps: list[Any]) -> None:
+    for step in steps:
+        check_count("n_steps", step, minimum=0)
+    if not steps or min(np.diff(steps), default=1) < 1:
+        raise ValueError(f"n_steps must be a number, or some in ascending order; got {steps}.")
 
 
 def _check_diffusion(diffusion: tuple[float, float]) -> np.ndarray:

@@ -45,8 +45,8 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
     TypeError
         If ``graphs`` is not a dict of Graphs, or ``embedder`` not a SpectralEmbedder.
     ValueError
-        If X has not two columns, names a graph or node that is not there, or the graphs have
-        unequal numbers of coordinates.
+        If ``embedder`` has another ``output`` than "array", X has not two columns or names a graph
+        or node that is not there, or the graphs have unequal numbers of coordinates.
 
     Examples
     --------
@@ -85,6 +85,11 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
             embedder = self.embedder
         if not isinstance(embedder, SpectralEmbedder):
             raise TypeError(f"embedder must be a SpectralEmbedder; got {type(embedder).__name__}.")
+        if embedder.output != "array":
+            raise ValueError(
+                f"embedder must have output='array', since the graphs share no table of "
+                f"coordinates; got output={embedder.output!r}."
+            )
         self._check(X, reset=True)
         self.embedders_ = {
             name: clone(embedder).set_params(graph=graph).fit(_column(graph.labels[:1]))

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from skginr._checks import (
@@ -23,6 +24,7 @@ from skginr._checks import (
     unchanged_on_error,
     warn,
 )
+from skginr._indexed import IndexedArray, IndexedDtype
 from skginr._structural import STRUCTURAL_NAMES, structural_columns
 from skginr.eigen import Basis, check_solver, shared_basis
 from skginr.embeddings._embedding import Method, NewNodes
@@ -132,6 +134,11 @@ default "nearest_neighbors"
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
         read: fit once before a search with ``n_jobs`` and no worker solves.
+    output : {"array", "indexed"}, default "array"
+        What ``transform`` returns: coordinates row by row, or one pandas column that names for
+        every row the row of one shared table of coordinates. For tables of many rows per node,
+        before a :class:`~skginr.SIRENRegressor`: a row takes 4 bytes, whatever k. "indexed" needs
+        a graph, and ``set_output(transform="pandas")`` here or on what this is a step of.
 
     Attributes
     ----------
@@ -213,6 +220,7 @@ default "nearest_neighbors"
         structural_features: bool = False,
         max_components: int | None = None,
         memory: str | os.PathLike | joblib.Memory | None = None,
+        output: str = "array",
     ) -> None:
         self.n_components = n_components
         self.graph = graph
@@ -229,6 +237,7 @@ default "nearest_neighbors"
         self.structural_features = structural_features
         self.max_components = max_components
         self.memory = memory
+        self.output = output
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Self:
         """Compute the coordinates of every node.
@@ -247,7 +256,9 @@ default "nearest_neighbors"
         self._fit(X)
         return self
 
-    def fit_transform(self, X: ArrayLike | pd.DataFrame, y: object = None) -> NDArray[np.floating]:
+    def fit_transform(
+        self, X: ArrayLike | pd.DataFrame, y: object = None
+    ) -> NDArray[np.floating] | pd.DataFrame:
         """Compute the coordinates of every node and return those of the rows of X.
 
         Parameters
@@ -258,11 +269,16 @@ default "nearest_neighbors"
         Returns
         -------
         ndarray of shape (n_rows, n_components_ + number of component columns)
+            Or with ``output="indexed"`` a DataFrame of one column.
         """
+        if self.output == "indexed":
+            _check_pandas(self)
         nodes, dtype = self._fit(X)
+        if self._output == "indexed":
+            return self._column(nodes, X)
         return self._rows(nodes).astype(dtype, copy=False)
 
-    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.floating]:
+    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.floating] | pd.DataFrame:
         """Return the coordinates of the nodes that X names, or of new rows.
 
         Parameters
@@ -275,8 +291,12 @@ default "nearest_neighbors"
         Returns
         -------
         ndarray of shape (n_rows, n_components_ + number of component columns)
+            Or with ``output="indexed"`` a DataFrame of one column.
         """
         check_is_fitted(self)
+        if self._output == "indexed":
+            _check_pandas(self)
+            return self._column(locate_nodes(self, X, self.graph_, reset=False), X)
         if self._training is None:
             return self._rows(locate_nodes(self, X, self.graph_, reset=False))
         X, dtype = self._validate(X, self._mode, reset=False)
@@ -357,6 +377,8 @@ default "nearest_neighbors"
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the output columns: ``laplacian1``, ..., ``component1``, ...
 
+        With ``output="indexed"`` the one column is ``embedding``.
+
         Parameters
         ----------
         input_features : ignored
@@ -372,6 +394,7 @@ default "nearest_neighbors"
         check_option("method", self.method, _METHODS)
         check_option("laplacian", self.laplacian, _LAPLACIANS)
         check_option("affinity", self.affinity, _AFFINITIES)
+        check_option("output", self.output, ("array", "indexed"))
         check_real("alpha", self.alpha, minimum=0)
         check_real("diffusion_time", self.diffusion_time, minimum=0)
         check_count("n_landmarks", self.n_landmarks, minimum=2, word="auto")
@@ -394,6 +417,11 @@ default "nearest_neighbors"
             raise ValueError(
                 f"affinity={self.affinity!r} means that X is a matrix, but graph is "
                 f"given, which X should name nodes of. Drop one of the two."
+            )
+        if self.graph is None and self.output == "indexed":
+            raise ValueError(
+                "output='indexed' names nodes of a graph, and graph=None: a new row would be none "
+                "of them. Give graph=Graph.from_points(...), and label the rows by its nodes."
             )
         if self.graph is None and self.structural_features:
             raise ValueError(
@@ -456,6 +484,9 @@ default "nearest_neighbors"
             self._structural = structural_columns(graph.adjacency)
             names = [*names, *STRUCTURAL_NAMES]
         self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
+        self._output = self.output
+        if self.output == "indexed":
+            self._names_out = ["embedding"]
         return nodes, dtype
 
     def _training_rows(self, X: Any) -> Rows:
@@ -546,6 +577,13 @@ default "nearest_neighbors"
         parts = np.split(columns, np.cumsum(widths), axis=1)
         return self._on(graph, *map(np.ascontiguousarray, parts))
 
+    def _column(self, nodes: NDArray[np.intp], X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
+        """Return nodes as a column of rows of the table of all coordinates."""
+        table = self._rows(np.arange(self.graph_.n_nodes))
+        column = IndexedArray(nodes.astype(np.int32), IndexedDtype(table))
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame({self._names_out[0]: column}, index=index)
+
     def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
         """Return the output for nodes that were not in the graph."""
         _warn_alone(names[~reached(new.affinity, new.among_affinity)], what)
@@ -571,6 +609,16 @@ default "nearest_neighbors"
         tags.input_tags.string = self.graph is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"] if self.graph is None else []
         return tags
+
+
+def _check_pandas(embedder: SpectralEmbedder) -> None:
+    container = _get_output_config("transform", embedder)["dense"]
+    if container != "pandas":
+        raise ValueError(
+            f"output='indexed' makes a column of pandas, but the output asked for is "
+            f"{container!r}. Call set_output(transform='pandas') on this embedder, or on the "
+            f"ColumnTransformer or Pipeline that it is a step of."
+        )
 
 
 def _new_nodes(graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> NewNodes:

@@ -61,11 +61,22 @@ def test_the_bunnys_texture_has_the_papers_variance(data_root):
     assert v.var() == pytest.approx(0.0147, abs=5e-4)
 
 
+def test_several_steps_are_those_of_runs_that_end_there(lattice):
+    table = make_reaction_diffusion(lattice, n_steps=[0, 7, 20])
+    assert list(table.columns) == ["node", "step", "u", "v"]
+    for step, part in table.groupby("step"):
+        alone = make_reaction_diffusion(lattice, n_steps=int(step))
+        assert part.set_index("node")[["u", "v"]].rename_axis(None).equals(alone)
+    assert table["step"].unique().tolist() == [0, 7, 20]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"laplacian": "combinatorial"}, "laplacian must be"),
         ({"n_steps": -1}, "n_steps"),
+        ({"n_steps": []}, "n_steps must be a number, or some"),
+        ({"n_steps": [3, 3]}, "ascending"),
         ({"feed": -0.1}, "feed"),
         ({"kill": np.nan}, "kill"),
         ({"diffusion": 0.5}, "diffusion must be two numbers"),
