@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
     from skginr.tangent import TangentKernelRegressor
+    from skginr.transfer import transfer
 
 __all__ = [
     "Alignment",
@@ -42,6 +43,7 @@ __all__ = [
     "TangentKernelRegressor",
     "align",
     "inspect_spectrum",
+    "transfer",
 ]
 
 # Imported when first asked for: who only embeds a graph need not wait for torch.
@@ -62,6 +64,7 @@ _HOME = {
     "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
+    "transfer": "skginr.transfer",
 }
 
 

@@ -1,16 +1,20 @@
-"""Values of eigenvectors at nodes that were not in the graph, from their edges to it."""
+"""Coordinates at nodes that were not in the graph, from their edges to it."""
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._linalg import factor_positive_definite
-from skginr.laplacians import degrees_of, positive
+from skginr._linalg import factor_positive_definite, positive_definite_solver
+from skginr.graphs import Graph
+from skginr.laplacians import degrees_of, laplacian, positive
 
 # Steps of inverse iteration towards the ground state of a group of new nodes. From
 # constants they converge fast, and the value only says where a singularity is near.
 _GROUND_STATE_STEPS = 20
+# Residual of the smoothest continuation, as a share of its right side, beyond which the system
+# was singular to rounding.
+_SINGULAR = 1e-6
 
 
 def extend_eigenvectors(
@@ -112,6 +116,62 @@ def extend_membership(
     return extend_eigenvectors(
         links, zeros, membership, kind="combinatorial", degrees=np.empty(0), among=among
     )
+
+
+def continue_smoothly(
+    graph: Graph, nodes: NDArray[np.intp], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the smoothest signals on a graph that have given values at some nodes.
+
+    Biharmonic ones: of all that agree there, they have the least sum of squares of L u, where L is
+    the combinatorial Laplacian and the sum is over all nodes. Constants go on as constants, and
+    slopes as slopes, but no further than to the least and largest of the given values.
+
+    Parameters
+    ----------
+    graph : Graph
+    nodes : ndarray of int of shape (n_known,)
+        Distinct positions in the graph.
+    values : ndarray of shape (n_known, n_signals)
+
+    Returns
+    -------
+    ndarray of shape (n_nodes, n_signals)
+        Zeros at nodes that no path joins to those known.
+
+    Raises
+    ------
+    ValueError
+        If weights are so different that rounding decides.
+
+    Examples
+    --------
+    >>> from skginr import Graph
+    >>> path = Graph.from_edges({"a": [0, 1, 2, 3], "b": [1, 2, 3, 4]}, "a", "b")
+    >>> continue_smoothly(path, np.array([0, 1, 3, 4]), np.array([[0.0], [1], [3], [4]])).ravel()
+    array([0., 1., 2., 3., 4.])
+    """
+    result = np.zeros((graph.n_nodes, values.shape[1]))
+    result[nodes] = values
+    joined = np.isin(graph.components, graph.components[nodes])
+    new = np.setdiff1d(np.flatnonzero(joined), nodes)
+    if len(new) == 0:
+        return result
+    stiffness = laplacian(graph.adjacency).stiffness
+    rows = stiffness[new]
+    right = -(rows @ (stiffness[:, nodes] @ values))
+    matrix = sp.csr_array(rows @ rows.T)
+    try:
+        solved = positive_definite_solver(matrix)(right)
+    except (RuntimeError, ValueError):  # SuperLU's and CHOLMOD's word for a singular matrix
+        solved = np.full_like(right, np.nan)
+    if not np.abs(matrix @ solved - right).max() <= _SINGULAR * np.abs(right).max():
+        raise ValueError(
+            "weights of the graph differ so much around its new nodes that rounding decides what "
+            "follows from them. Leave out edges that are negligible, or weigh all by 1."
+        )
+    result[new] = np.clip(solved, values.min(axis=0), values.max(axis=0))
+    return result
 
 
 def reached(links: sp.csr_array, among: sp.csr_array | None) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ LAYERS = [
     "extension",
     "embeddings",
     "alignment",
+    "transfer",
     "inspection",
     "model_selection",
     "_penalised",

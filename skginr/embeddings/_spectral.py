@@ -36,7 +36,7 @@ from skginr.embeddings._methods import (
     LocallyLinearEmbedding,
 )
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
-from skginr.extension import extend_membership, reached
+from skginr.extension import continue_smoothly, extend_membership, reached
 from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
 from skginr.laplacians import LAPLACIANS
 
@@ -359,7 +359,6 @@ default "nearest_neighbors"
         base = graph.locate(fitted.labels, name=name)
         before = graph.locate(self.graph_.labels, name=name)
         others = np.setdiff1d(np.arange(graph.n_nodes), base)
-        extended = copy.copy(self)
         coordinates = np.empty((graph.n_nodes, self.embedding_.shape[1]))
         membership = np.empty((graph.n_nodes, self._membership.shape[1]))
         if len(others):
@@ -373,10 +372,7 @@ default "nearest_neighbors"
         if self.structural_features:
             structural = structural_columns(graph.adjacency, like=fitted.adjacency)
         structural[before] = self._structural
-        extended._structural = structural
-        extended.graph = extended.graph_ = graph
-        extended.embedding_, extended._membership = coordinates, membership
-        return extended
+        return self._on(graph, coordinates, membership, structural)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the output columns: ``laplacian1``, ..., ``component1``, ...
@@ -562,6 +558,24 @@ default "nearest_neighbors"
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         parts = self.embedding_, self._membership, self._structural
         return np.hstack([part[nodes] for part in parts])
+
+    def _on(self, graph: Graph, *parts: NDArray[np.float64]) -> Self:
+        """Return an embedder like this one, of a graph whose nodes have these columns."""
+        other = copy.copy(self)
+        other.graph = other.graph_ = graph
+        other.embedding_, other._membership, other._structural = parts
+        return other
+
+    def _continued(self, graph: Graph) -> Self:
+        """Return an embedder of a finer graph, on which all columns go on smoothly."""
+        labels = self.graph_.labels
+        nodes = graph.locate(labels, name="graph must hold every node that is embedded: its labels")
+        columns = continue_smoothly(graph, nodes, self._rows(np.arange(len(labels))))
+        alone = ~np.isin(graph.components, graph.components[nodes])
+        _warn_alone(graph.labels[alone], "new nodes")
+        widths = self.embedding_.shape[1], self._membership.shape[1]
+        parts = np.split(columns, np.cumsum(widths), axis=1)
+        return self._on(graph, *map(np.ascontiguousarray, parts))
 
     def _column(self, nodes: NDArray[np.intp], X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
         """Return nodes as a column of rows of the table of all coordinates."""

@@ -22,8 +22,8 @@ from skginr.graphs._adjacency import (
     components_by_size,
     positions_from_networkx,
 )
-from skginr.graphs._labels import check_labels, locate
-from skginr.graphs._mesh import check_faces, face_pairs, vertex_areas
+from skginr.graphs._labels import check_labels, grow_labels, locate
+from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
@@ -555,6 +555,59 @@ class Graph:
             attributes=None if self._attributes is None else self._attributes.iloc[kept],
             source=f"part of {self._source.removeprefix('part of ')}",
         )
+
+    def refine(self, n_times: int = 1) -> tuple[Self, sp.csr_array]:
+        """Return the mesh with every face cut in four, and where its vertices are in this one.
+
+        New vertices are the middles of sides, on the flat faces: the surface stays as it is. For
+        another place of theirs, as on a sphere or a finer scan, build
+        ``Graph.from_mesh(positions, fine.faces, labels=fine.labels)``. Nodes of this graph come
+        first, with their labels; new ones get numbers after the largest, or words
+        ``"new0"``, ``"new1"``, ... Edges are the sides of faces and weigh 1, whatever the edges of
+        this graph; attributes are left behind.
+
+        Parameters
+        ----------
+        n_times : int, default 1
+            How often to cut: each time there are about four times as many nodes.
+
+        Returns
+        -------
+        fine : Graph
+        weights : sparse array of shape (fine.n_nodes, n_nodes)
+            Non-negative, with rows that sum to 1: ``weights @ signal`` is a signal of this graph
+            interpolated linearly over its faces (by barycentric coordinates), and the columns
+            stored in a row are the corners that a node lies between.
+
+        Raises
+        ------
+        ValueError
+            If the graph has no faces, or labels are neither numbers nor words.
+
+        Examples
+        --------
+        >>> square = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+        >>> graph = Graph.from_mesh(square, [[0, 1, 2], [0, 2, 3]], labels=list("abcd"))
+        >>> fine, weights = graph.refine()
+        >>> fine
+        <Graph: 9 nodes, 16 edges, 1 component, from a mesh of 8 faces>
+        >>> fine.labels.tolist()
+        ['a', 'b', 'c', 'd', 'new0', 'new1', 'new2', 'new3', 'new4']
+        >>> weights @ [0.0, 0.0, 1.0, 0.0]
+        array([0. , 0. , 1. , 0. , 0. , 0.5, 0. , 0.5, 0.5])
+        """
+        check_count("n_times", n_times, minimum=1)
+        if self._faces is None or self._positions is None:
+            raise ValueError(
+                "refine cuts the faces of a mesh; the graph has none. Build it with "
+                "Graph.from_mesh(...)."
+            )
+        faces, weights = subdivide(self._faces, self.n_nodes)
+        for _ in range(n_times - 1):
+            faces, finer = subdivide(faces, weights.shape[0])
+            weights = sp.csr_array(finer @ weights)
+        labels = grow_labels(self._labels, weights.shape[0] - self.n_nodes)
+        return type(self).from_mesh(weights @ self._positions, faces, labels), weights
 
     @property
     def labels(self) -> pd.Index:

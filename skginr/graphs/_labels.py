@@ -36,6 +36,40 @@ def check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
     return index
 
 
+def grow_labels(labels: pd.Index, n_new: int) -> pd.Index:
+    """Return ``labels`` and ``n_new`` more of the same type, which no node has.
+
+    Numbers go on after the largest; words are ``"new0"``, ``"new1"``, ..., with more in front
+    where a label begins so.
+
+    Raises
+    ------
+    ValueError
+        If the labels are neither numbers nor words, or their type has no room for more.
+    """
+    kind = pd.api.types.infer_dtype(labels, skipna=False)
+    if kind == "string":
+        stem = "new"
+        while labels.str.startswith(stem).any():
+            stem = f"_{stem}"
+        words = [f"{stem}{i}" for i in range(n_new)]
+        return labels.append(pd.Index(words, dtype=labels.dtype, name=labels.name))
+    if kind not in ("integer", "floating"):
+        raise ValueError(
+            f"labels must be numbers or words for new nodes to get some of their kind; got {kind} "
+            f"(such as {labels.tolist()[0]!r}). Build the graph with labels of those types."
+        )
+    largest = labels.max()
+    more = pd.Index(largest + np.arange(1, n_new + 1), name=labels.name).astype(labels.dtype)
+    # Beyond the range of the type they wrap around, or are rounded to each other.
+    if not (more[0] > largest and more.is_monotonic_increasing and more.is_unique):
+        raise ValueError(
+            f"labels of dtype {labels.dtype.name} have no room for {n_new} more after {largest}. "
+            f"Build the graph with labels of a larger type."
+        )
+    return labels.append(more)
+
+
 def locate(
     labels: ArrayLike | pd.Index | pd.Series, known: pd.Index, *, name: str
 ) -> NDArray[np.intp]:

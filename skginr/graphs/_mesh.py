@@ -1,6 +1,7 @@
 """From a triangle mesh to neighbour pairs and vertex areas."""
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -34,6 +35,34 @@ def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
 def face_pairs(faces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the sides of all faces, shape (3 * n_faces, 2), shared sides repeated."""
     return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+
+def subdivide(faces: NDArray[np.int64], n_vertices: int) -> tuple[NDArray[np.int64], sp.csr_array]:
+    """Cut every face in four, at the middles of its sides.
+
+    Parameters
+    ----------
+    faces : ndarray of int of shape (n_faces, 3)
+    n_vertices : int
+
+    Returns
+    -------
+    faces : ndarray of int of shape (4 * n_faces, 3)
+        Turned as those they are cut from. New vertices are numbered from ``n_vertices``.
+    weights : sparse array of shape (n_vertices + n_sides, n_vertices)
+        Every vertex as a mean of old ones: itself, or the two ends of its side.
+    """
+    ends = np.sort(face_pairs(faces), axis=1)
+    sides, middles = np.unique(ends, axis=0, return_inverse=True)
+    a, b, c = faces.T
+    ab, bc, ca = n_vertices + middles.reshape(3, -1)
+    corners = [a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]
+    rows = np.repeat(np.arange(len(sides)), 2)
+    halves = sp.csr_array(
+        (np.full(sides.size, 0.5), (rows, sides.ravel())), shape=(len(sides), n_vertices)
+    )
+    weights = sp.vstack([sp.eye_array(n_vertices), halves], format="csr")
+    return np.concatenate([np.column_stack(corner) for corner in corners]), weights
 
 
 def vertex_areas(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
