@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from skginr.interpolation import PositionInterpolator
     from skginr.model_selection import GraphBlockKFold
     from skginr.processes import GraphGaussianProcessRegressor
+    from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
     from skginr.tangent import TangentKernelRegressor
-    from skginr.transfer import transfer
 
 __all__ = [
     "Alignment",
@@ -64,7 +64,7 @@ _HOME = {
     "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
-    "transfer": "skginr.transfer",
+    "transfer": "skginr.refinement",
 }
 
 

@@ -147,7 +147,7 @@ def continue_smoothly(
     Examples
     --------
     >>> from skginr import Graph
-    >>> path = Graph.from_edges({"a": [0, 1, 2, 3], "b": [1, 2, 3, 4]}, "a", "b")
+    >>> path = Graph.from_adjacency(np.eye(5, k=1) + np.eye(5, k=-1))
     >>> continue_smoothly(path, np.array([0, 1, 3, 4]), np.array([[0.0], [1], [3], [4]])).ravel()
     array([0., 1., 2., 3., 4.])
     """

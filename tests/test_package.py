@@ -28,7 +28,7 @@ LAYERS = [
     "extension",
     "embeddings",
     "alignment",
-    "transfer",
+    "refinement",
     "inspection",
     "model_selection",
     "_penalised",

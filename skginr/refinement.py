@@ -1,4 +1,4 @@
-"""Transfer: a fitted model on a finer graph."""
+"""Refinement: a fitted model on a finer graph."""
 
 import copy
 from collections.abc import Iterator
