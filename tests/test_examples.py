@@ -155,3 +155,10 @@ def test_table_of_all_experiments(tmp_path):
 def test_every_experiment_is_an_example():
     for name in load("reproduce").EXPERIMENTS:
         assert callable(load(name).main)
+
+
+def test_super_resolution(tmp_path, data_root):
+    space, time = load("super_resolution").main(output=tmp_path)
+    assert 1 > space["ours"] > 0.995 > space["baseline"]
+    assert 1 > time["ours"] > time["baseline"]
+    assert (tmp_path / "super_resolution.png").exists()

@@ -85,11 +85,11 @@ def test_known_nodes_stay_and_new_ones_lie_between(coarse, fine, settings):
     with pytest.raises(ValueError, match="must name nodes of the graph"):
         model.predict(new)
     truth = wave(fine)[coarse.n_nodes :]
-    assert r2_score(truth, finer.predict(new)) > 0.995
+    assert r2_score(truth, finer.predict(new)) > 0.99
     # Twice is as good as once, and of where it stands a node knows nothing.
     finest = fine.refine()[0]
     twice = transfer(finer, finest)
-    assert r2_score(wave(finest), twice.predict(nodes(finest))) > 0.995
+    assert r2_score(wave(finest), twice.predict(nodes(finest))) > 0.99
     assert len(pickle.loads(pickle.dumps(twice)).predict(nodes(finest))) == finest.n_nodes
 
 
