@@ -162,3 +162,11 @@ def test_super_resolution(tmp_path, data_root):
     assert 1 > space["ours"] > 0.995 > space["baseline"]
     assert 1 > time["ours"] > time["baseline"]
     assert (tmp_path / "super_resolution.png").exists()
+
+
+def test_block_model(tmp_path):
+    mean, farthest = load("block_model").main(output=tmp_path)
+    assert mean["ours"] > 0.97
+    # Of the same two-step walks; disassortative graphs among them.
+    assert farthest["ours"] > farthest["baseline"] - 0.02
+    assert (tmp_path / "block_model.png").exists()
