@@ -113,7 +113,7 @@ def draw(scores, n_nodes, output):
         for side in (-1, 1):
             intra, inter = half_sum + side * half_difference, half_sum - side * half_difference
             axis.plot(intra, inter, "w--", linewidth=1)
-        axis.set(xlabel="intra", xlim=table.columns[[0, -1]], ylim=table.index[[0, -1]])
+        axis.set(xlabel="intra", xlim=(0, 1), ylim=(0, 1))
     axes[0].plot(*TRAINED_AT, "r*", markersize=12, label="trained here")
     axes[0].legend(loc="lower right")
     axes[0].set(title="trained on one graph", ylabel="inter")

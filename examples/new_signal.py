@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot
 from sklearn.frozen import FrozenEstimator
@@ -133,10 +134,18 @@ def draw(tables, output):
         for way, values in table.iterrows():
             axis.loglog(values["seconds"], 1 - values["R²"], "o", label=way)
         axis.set(title=name, xlabel="seconds to fit", ylabel="1 - R², all nodes")
+        # Whole decades, and labels at those alone.
+        axis.set(xlim=decades(axis.get_xlim()), ylim=decades(axis.get_ylim()))
+        axis.tick_params(which="minor", labelbottom=False, labelleft=False)
         axis.legend()
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "new_signal.png", dpi=80)
     pyplot.close(figure)
+
+
+def decades(limits):
+    """Return the powers of ten around limits."""
+    return 10 ** np.floor(np.log10(limits[0])), 10 ** np.ceil(np.log10(limits[1]))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ PAPER = {"bunny": 9.1e-8, "proteins": 1.2e-10, "election": 1.5e-3}
 PAPER_R2 = {"bunny": 1.0, "proteins": 1.0, "election": 0.999}
 # 1e-10 is beyond float32, and a potential changes faster than the texture.
 PROTEIN = {"target_score": 1 - PAPER["proteins"], "first_gain": 12, "dtype": "float64"}
+# Where the training has converged short of the target, it goes on in smaller steps.
+SMALLER_STEPS = (1e-3, 5e-4)
 
 
 def main(full=False, output=Path("build")):
@@ -56,6 +58,8 @@ def main(full=False, output=Path("build")):
         print(f"{name}: MSE {error[0]:.1e} in {time.perf_counter() - start:.0f} s", flush=True)
         errors.append(error)
     rows += report("proteins", f"standardised, worst of {len(errors)}", errors)
+    met = sum(network <= PAPER["proteins"] for network, _ in errors)
+    print(f"{met} of {len(errors)} proteins at or under the paper's MSE", flush=True)
 
     data = fetch_us_election(2012)
     settings = {} if full else {"target_score": 0.999}
@@ -66,11 +70,14 @@ def main(full=False, output=Path("build")):
 def represent(graph, labels, signal, **settings):
     """Return the signal as the network holds it, and the standardised MSE of it and a line."""
     X, y = pd.DataFrame({"node": labels}), np.asarray(signal, dtype=float)
-    models = SIRENRegressor("represent", random_state=0, **settings), LinearRegression()
-    held = [
-        make_pipeline(SpectralEmbedder(K, graph=graph), model).fit(X, y).predict(X)
-        for model in models
-    ]
+    network = SIRENRegressor("represent", random_state=0, warm_start=True, **settings)
+    model = make_pipeline(SpectralEmbedder(K, graph=graph), network).fit(X, y)
+    for learning_rate in SMALLER_STEPS:
+        if not network.stop_reason_.startswith("converged"):
+            break
+        model.set_params(sirenregressor__learning_rate=learning_rate).fit(X, y)
+    line = make_pipeline(SpectralEmbedder(K, graph=graph), LinearRegression()).fit(X, y)
+    held = model.predict(X), line.predict(X)
     return held[0], *(float(np.mean((y - values) ** 2) / y.var()) for values in held)
 
 
