@@ -71,7 +71,7 @@ def figure(value):
     """Return a number as one reads it, nothing for none."""
     if pd.isna(value):
         return ""
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
 
 
 if __name__ == "__main__":

@@ -170,3 +170,11 @@ def test_block_model(tmp_path):
     # Of the same two-step walks; disassortative graphs among them.
     assert farthest["ours"] > farthest["baseline"] - 0.02
     assert (tmp_path / "block_model.png").exists()
+
+
+def test_standard_inr(tmp_path):
+    rows = load("standard_inr").main(output=tmp_path)
+    assert [row["data"] for row in rows] == ["image", "voxels", "video", "sound"]
+    # Each above interpolation of the same numbers.
+    assert all(row["ours"] > row["baseline"] > 0.8 for row in rows)
+    assert (tmp_path / "standard_inr.png").exists()
