@@ -1,14 +1,16 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout bench-memory reproduce test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
 	@echo "make bench-heldout  what predicts best where nothing was observed; about 80 minutes"
-	@echo "make test    the test suite, in about two minutes"
+	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
+	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
+	@echo "make test    the test suite, in about six minutes"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
 
@@ -23,6 +25,12 @@ bench-training:
 
 bench-heldout:
 	$(PYTHON) benchmarks/heldout.py
+
+bench-memory:
+	$(PYTHON) benchmarks/memory.py
+
+reproduce:
+	$(PYTHON) examples/reproduce.py
 
 test:
 	$(PYTHON) -m pytest -n 2

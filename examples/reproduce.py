@@ -1,6 +1,6 @@
 """Every experiment in full: ours beside the paper's beside a baseline, in one table.
 
-    python examples/reproduce.py                     # all, in about four hours
+    python examples/reproduce.py                     # all, in about six hours
     python examples/reproduce.py held_out weather    # these, into the same table
 
 Rows and pictures go to docs/reproduction, one file of rows for each experiment, and the table of

@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 14
+    assert len(blocks) == 16
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
@@ -18,6 +18,10 @@ def test_the_guide_runs_from_top_to_bottom():
     assert names["classifier"].score(names["table"][["station"]], names["high"]) > 0.9
     assert names["other"].score(names["coordinates"], names["table"]["signal"] ** 2) > 0.99
     assert names["many"].score(names["visits"], names["sides"]) > 0.9
+    assert names["in_time"].score(names["long"], names["y"]) > 0.9
+    finer = names["transfer"](names["on_sheet"], names["fine"])
+    vertices = names["pd"].DataFrame({"vertex": names["fine"].labels})
+    assert finer.score(vertices, np.sin(4 * names["fine"].positions[:, 0])) > 0.99
 
 
 def test_the_code_runs_as_it_stands():
