@@ -119,9 +119,10 @@ def test_new_signal(tmp_path, data_root):
 
 
 def test_many_signals(tmp_path, data_root):
-    together, new, _ = load("many_signals").main(output=tmp_path)
+    every, together, new, _ = load("many_signals").main(output=tmp_path)
     # A linear model on the same coordinates, one for each surface, is the baseline.
     assert together["ours"] > max(0.97, together["baseline"])
+    assert every["ours"] > max(0.97, every["baseline"])
     # Of a surface that was not among them the network knows nothing.
     assert new["ours"] < 0.5 < together["baseline"]
     assert (tmp_path / "many_signals.png").exists()
