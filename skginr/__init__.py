@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
     from skginr.smoothing import GraphSmoother
+    from skginr.surface import surface_gradient
     from skginr.tangent import TangentKernelRegressor
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "TangentKernelRegressor",
     "align",
     "inspect_spectrum",
+    "surface_gradient",
     "transfer",
 ]
 
@@ -64,6 +66,7 @@ _HOME = {
     "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
+    "surface_gradient": "skginr.surface",
     "transfer": "skginr.refinement",
 }
 

@@ -21,6 +21,8 @@ from skginr._training import Net
 from skginr._validation import BlockSplit
 from skginr.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
 
+# Of a gradient at once: what every layer made of them is kept until then.
+_GRADIENT_ROWS = 1 << 13
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -96,6 +98,11 @@ class SignalTarget:
         """Return predictions in the units, shape and precision of y."""
         y = outputs.astype(np.float64) * self.spread + self.mean
         return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
+
+    def decode_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return derivatives of outputs in the units and shape of y."""
+        gradient = gradient * self.spread[:, None]
+        return gradient if self.n_outputs else gradient[:, 0]
 
     @staticmethod
     def _columns(y: NDArray) -> NDArray[np.float64]:
@@ -196,6 +203,21 @@ class Model:
             outputs[start : start + len(part)] = part.numpy()
             start += len(part)
         return self.target.decode(outputs)
+
+    def gradient(self, X: NDArray | Columns) -> NDArray[np.float64]:
+        """Return derivatives of the outputs by the columns of X: (n_rows, n_outputs, n_inputs)."""
+        inputs, module = self._inputs(X), self.net.module_.eval()
+        n_outputs = self.target.n_columns
+        gradient = np.empty((len(inputs), n_outputs, self.net.module__n_inputs))
+        for start in range(0, len(inputs), _GRADIENT_ROWS):
+            rows = slice(start, start + _GRADIENT_ROWS)
+            batch = inputs[rows].detach().to(self.net.device).requires_grad_()
+            outputs = module(batch)
+            for i in range(n_outputs):
+                # Rows do not depend on each other: of a sum over rows, each has its own.
+                (found,) = torch.autograd.grad(outputs[:, i].sum(), batch, retain_graph=True)
+                gradient[rows, i] = found.cpu().numpy()
+        return gradient
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""

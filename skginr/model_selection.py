@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from skginr._checks import check_count
-from skginr.graphs import Graph, as_table, balanced_folds, check_graph
+from skginr.graphs import Graph, as_table, balanced_folds, check_graph, column_of
 
 
 class GraphBlockKFold(BaseCrossValidator):
@@ -103,7 +102,7 @@ class GraphBlockKFold(BaseCrossValidator):
         ------
         train, test : ndarray of int
         """
-        labels = self._labels_of(X)
+        labels = column_of(as_table(X), self.node)
         nodes = self.graph.locate(labels, name=f"the column node={self.node!r} of X")
         rows_of_node = np.bincount(nodes, minlength=self.graph.n_nodes)
         n_named = np.count_nonzero(rows_of_node)
@@ -122,17 +121,6 @@ class GraphBlockKFold(BaseCrossValidator):
                     f"buffer={self.buffer} leaves no rows to train on in fold {fold}; lower it."
                 )
             yield np.flatnonzero(~near[nodes]), np.flatnonzero(test[nodes])
-
-    def _labels_of(self, X: ArrayLike | pd.DataFrame) -> pd.Series | NDArray:
-        X = as_table(X)
-        if self.node in X.columns:
-            return X[self.node]
-        if isinstance(self.node, Integral) and -X.shape[1] <= self.node < X.shape[1]:
-            return X.iloc[:, self.node]
-        raise ValueError(
-            f"node={self.node!r} is not a column of X, which names the nodes; X has "
-            f"{list(X.columns)}."
-        )
 
 
 def _within(adjacency: sp.csr_array, nodes: NDArray[np.bool_], n_hops: int) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,27 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         """
         check_is_fitted(self)
         return self._model.predict(self._validate(X, reset=False))
+
+    def gradient(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+        """Return the derivatives of the signal by the columns of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features), or (n_rows, n_outputs, n_features)
+            In units of y per unit of X. The coordinates of an indexed column count one by one; by
+            the number of a signal (``latent_dim``) the derivative is 0.
+
+        See Also
+        --------
+        skginr.surface_gradient : Along the surface of a mesh, of any pipeline.
+        """
+        check_is_fitted(self)
+        gradient = self._model.gradient(self._validate(X, reset=False))
+        return cast(SignalTarget, self._model.target).decode_gradient(gradient)
 
     def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
         # No y, and a complex one, are scikit-learn's to report.

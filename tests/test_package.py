@@ -30,6 +30,7 @@ LAYERS = [
     "alignment",
     "refinement",
     "inspection",
+    "surface",
     "model_selection",
     "_penalised",
     "_generalised",

@@ -2,7 +2,7 @@
 
 from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
 from skginr.graphs._graph import Graph, check_graph
-from skginr.graphs._nodes import as_table, locate_nodes, locate_rows
+from skginr.graphs._nodes import as_table, column_of, locate_nodes, locate_rows
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
 from skginr.graphs._sphere import sphere_points
@@ -16,6 +16,7 @@ __all__ = [
     "balanced_folds",
     "check_graph",
     "clean_adjacency",
+    "column_of",
     "components_by_size",
     "locate_nodes",
     "locate_rows",

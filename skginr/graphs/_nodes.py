@@ -1,5 +1,7 @@
 """From a table with one column of labels to nodes of a graph, for estimators."""
 
+from collections.abc import Hashable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,17 @@ def as_table(X: Any) -> pd.DataFrame:
             f"ColumnTransformer a list, ['label']), or array.reshape(-1, 1)."
         )
     return pd.DataFrame(np.asarray(X))
+
+
+def column_of(X: pd.DataFrame, node: Hashable) -> pd.Series:
+    """Return the column that names nodes, by its name or else its position."""
+    if node in X.columns:
+        return X[node]
+    if isinstance(node, Integral) and -X.shape[1] <= node < X.shape[1]:
+        return X.iloc[:, int(node)]
+    raise ValueError(
+        f"node={node!r} is not a column of X, which names the nodes; X has {list(X.columns)}."
+    )
 
 
 def _hides_integers(labels: pd.Series, graph: Graph) -> bool:
