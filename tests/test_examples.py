@@ -136,6 +136,22 @@ def test_reaction_diffusion(tmp_path, data_root):
     assert (tmp_path / "reaction_diffusion.png").exists()
 
 
+def test_intervals(tmp_path):
+    rows = load("intervals").main(output=tmp_path)
+    covered = {row["what"].removeprefix("covered, "): row["ours"] for row in rows}
+    assert len(covered) == 8
+    for model in ("network", "smoother"):
+        # Nine in ten, give or take what 322 counties leave open.
+        assert abs(covered[f"{model}, random held out, random folds"] - 0.9) < 0.05
+        # Folds of regions are the harder ones: their intervals cover more of either.
+        for way in ("random", "regions"):
+            random, regions = (
+                covered[f"{model}, {way} held out, {kind} folds"] for kind in ("random", "regions")
+            )
+            assert regions > random
+    assert (tmp_path / "intervals.png").exists()
+
+
 def test_table_of_all_experiments(tmp_path):
     reproduce = load("reproduce")
     page = tmp_path / "reproduction.md"
