@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 16
+    assert len(blocks) == 18
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
@@ -21,6 +21,9 @@ def test_the_guide_runs_from_top_to_bottom():
     assert names["in_time"].score(names["long"], names["y"]) > 0.9
     finer = names["transfer"](names["on_sheet"], names["fine"])
     vertices = names["pd"].DataFrame({"vertex": names["fine"].labels})
+    assert names["slope"].shape == (names["sheet"].n_nodes, 3)
+    low, high = names["limits"][:, :, 0].T
+    assert names["table"]["signal"].between(low, high).mean() > 0.85
     assert finer.score(vertices, np.sin(4 * names["fine"].positions[:, 0])) > 0.99
 
 
