@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skginr.inspection import inspect_spectrum
     from skginr.interpolation import PositionInterpolator
     from skginr.model_selection import GraphBlockKFold
+    from skginr.persistence import load, save
     from skginr.processes import GraphGaussianProcessRegressor
     from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
@@ -44,6 +45,8 @@ __all__ = [
     "TangentKernelRegressor",
     "align",
     "inspect_spectrum",
+    "load",
+    "save",
     "surface_gradient",
     "transfer",
 ]
@@ -66,6 +69,8 @@ _HOME = {
     "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
+    "load": "skginr.persistence",
+    "save": "skginr.persistence",
     "surface_gradient": "skginr.surface",
     "transfer": "skginr.refinement",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from skginr._batches import TensorBatches, TensorColumns, TensorTable
 from skginr._checks import warn
 from skginr._inputs import Columns, last_of, with_last
 from skginr._losses import CrossEntropy, Loss, SquaredLoss
-from skginr._presets import NETWORK_SETTINGS, Settings
+from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._stopping import EVALUATION_ROWS
 from skginr._training import Net
 from skginr._validation import BlockSplit
@@ -223,6 +224,54 @@ class Model:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
         return tangent_features(self.net.module_, self._inputs(X))
 
+    def to_state(self) -> dict[str, Any]:
+        """Return what a file keeps of it: numbers and words."""
+        net, kept = self.net, NETWORK_SETTINGS
+        latent = None if self.signals is None else net.module__latent_dim
+        return {
+            "n_inputs": net.module__n_inputs,
+            "network": {name: getattr(net, f"module__{name}") for name in kept},
+            "latent_dim": latent,
+            "learning_rate": net.lr,
+            "weights": {name: _array(value) for name, value in net.module_.state_dict().items()},
+            "optimizer": _arrays(net.optimizer_.state_dict()),
+            "history": [dict(row) for row in net.history],
+            "device": net.device,
+            "target": self.target,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "net_params": self.net_params,
+            "signals": self.signals,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Model:
+        """Return the model of a state, on its device if that is there, else on the CPU."""
+        settings = dataclasses.replace(
+            PRESETS["predict"], learning_rate=state["learning_rate"], **state["network"]
+        )
+        signals = state["signals"]
+        there = state["device"] == "cpu" or torch.cuda.is_available()
+        net = build_net(
+            state["n_inputs"],
+            state["target"],
+            settings,
+            latent=None if signals is None else (len(signals), state["latent_dim"]),
+            seed=state["seed"],
+            dtype=state["dtype"],
+            device=state["device"] if there else "cpu",
+            verbose=0,
+            net_params=state["net_params"],
+        )
+        net.module_.load_state_dict(_tensors(state["weights"]))
+        net.optimizer_.load_state_dict(_tensors(state["optimizer"]))
+        for row in state["history"]:
+            net.history.new_epoch()
+            for name, value in row.items():
+                net.history.record(name, value)
+        names = ("target", "seed", "dtype", "net_params", "signals")
+        return cls(net, **{name: state[name] for name in names})
+
     @property
     def codes(self) -> NDArray[np.floating]:
         """The code of each signal, shape (n_signals, latent_dim)."""
@@ -291,6 +340,28 @@ def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
             f"add_signals fits codes of new ones."
         )
     return positions
+
+
+def _array(tensor: torch.Tensor) -> NDArray:
+    return tensor.detach().cpu().numpy()
+
+
+def _arrays(state: Any) -> Any:
+    """Return nested dicts and lists with arrays for tensors."""
+    if isinstance(state, torch.Tensor):
+        return _array(state)
+    if isinstance(state, dict):
+        return {name: _arrays(value) for name, value in state.items()}
+    return [_arrays(value) for value in state] if isinstance(state, list) else state
+
+
+def _tensors(state: Any) -> Any:
+    """Return nested dicts and lists with tensors for arrays."""
+    if isinstance(state, np.ndarray):
+        return torch.from_numpy(state.copy())
+    if isinstance(state, dict):
+        return {name: _tensors(value) for name, value in state.items()}
+    return [_tensors(value) for value in state] if isinstance(state, list) else state
 
 
 def build_net(

@@ -106,12 +106,11 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
                 f"span {spanned}."
             )
         self.graph_, self._positions = graph, positions
-        self._spline = RBFInterpolator(
-            places,
-            means,
-            neighbors=min(max(self.n_neighbors, n_dimensions + 1), len(places)),
-            smoothing=self.smoothing / counts,
-        )
+        self._observed = places, means
+        self._spline_settings = {
+            "neighbors": min(max(self.n_neighbors, n_dimensions + 1), len(places)),
+            "smoothing": self.smoothing / counts,
+        }
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
@@ -120,8 +119,10 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
         distinct, of_row = np.unique(nodes, return_inverse=True)
         places = (self._positions[distinct] - self._centre) @ self._axes
+        # On neighbours, nothing is solved before it is asked for places.
+        spline = RBFInterpolator(*self._observed, **self._spline_settings)
         try:
-            return self._spline(places)[of_row]
+            return spline(places)[of_row]
         except np.linalg.LinAlgError as error:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one plane, "

@@ -86,8 +86,9 @@ def surface_gradient(
     n_around = np.diff(parts[0].indptr)
     if not n_around.all():
         row = int(np.argmin(n_around))
+        name = labels.tolist()[row]
         raise ValueError(
-            f"a gradient needs faces around every node of X; {labels.tolist()[row]!r}, in row {row}, "
+            f"a gradient needs faces around every node of X; {name!r}, in row {row}, "
             f"is in none that has an area. Leave it out."
         )
     table = frame.iloc[np.repeat(np.arange(len(frame)), n_around)].reset_index(drop=True)

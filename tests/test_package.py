@@ -55,6 +55,7 @@ LAYERS = [
     "classification",
     "tangent",
     "correction",
+    "persistence",
     "datasets",
     "plotting",
 ]
@@ -116,6 +117,7 @@ def test_torch_stays_in_its_modules():
         "_model",
         "_estimator",
         "tangent",
+        "persistence",
     }
     for path in PACKAGE.rglob("*.py"):
         if layer_of(_module(path)) not in may:

@@ -1,7 +1,7 @@
 """Rows of a table without a graph: the graph they make, and how new rows join it."""
 
 import hashlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,7 @@ from skginr.graphs import (
 )
 
 _EMPTY = b""
+_DIGEST_SIZE = 16
 # Distances of a pair that differ by less than this share differ by rounding.
 _SYMMETRY_TOLERANCE = 1e-10
 
@@ -177,6 +178,16 @@ class _RowIndex:
         """Return the row number of each row of ``matrix``, or -1."""
         return np.array([self._position.get(key, -1) for key in self._keys(matrix)], dtype=np.intp)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Two arrays, and not an object for every row.
+        found = {key: row for key, row in self._position.items() if key != _EMPTY}
+        keys = np.frombuffer(b"".join(found), dtype=np.uint8).reshape(len(found), _DIGEST_SIZE)
+        return {"keys": keys, "rows": np.array(list(found.values()), dtype=np.intp)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        keys = map(bytes, state["keys"])
+        self._position = dict(zip(keys, state["rows"].tolist(), strict=True))
+
     @staticmethod
     def _keys(matrix: NDArray[np.float64] | sp.csr_array) -> list[bytes]:
         if isinstance(matrix, np.ndarray):
@@ -189,4 +200,4 @@ class _RowIndex:
 
 def _digest(content: bytes) -> bytes:
     # As safe as the row itself, and as small for a row of distances as for a point.
-    return hashlib.blake2b(content, digest_size=16).digest()
+    return hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()

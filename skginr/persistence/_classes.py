@@ -1,0 +1,164 @@
+"""Whose objects a file may hold: named here, or refused."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from scipy.spatial import cKDTree
+
+# Ours, under names that stay when a class moves to another module.
+_OURS = {
+    "Alignment": "skginr.alignment:Alignment",
+    "AffinityRows": "skginr.embeddings._rows:AffinityRows",
+    "ClassTarget": "skginr._model:ClassTarget",
+    "CorrectedSmoother": "skginr.correction:CorrectedSmoother",
+    "Covariance": "skginr.processes:Covariance",
+    "CovariateKernel": "skginr.processes:CovariateKernel",
+    "DiffusionMap": "skginr.embeddings._methods:DiffusionMap",
+    "DistanceKernel": "skginr.graphs:DistanceKernel",
+    "DistanceRows": "skginr.embeddings._rows:DistanceRows",
+    "Embedding": "skginr.embeddings._embedding:Embedding",
+    "Graph": "skginr.graphs:Graph",
+    "GraphBlockKFold": "skginr.model_selection:GraphBlockKFold",
+    "GraphGaussianProcessRegressor": "skginr.processes:GraphGaussianProcessRegressor",
+    "GraphSmoother": "skginr.smoothing:GraphSmoother",
+    "Isomap": "skginr.embeddings._methods:Isomap",
+    "LaplacianEigenmap": "skginr.embeddings._methods:LaplacianEigenmap",
+    "LocallyLinearEmbedding": "skginr.embeddings._methods:LocallyLinearEmbedding",
+    "Model": "skginr._model:Model",
+    "MultiGraphEmbedder": "skginr.embeddings:MultiGraphEmbedder",
+    "NeighborKernel": "skginr.graphs:NeighborKernel",
+    "NeighborMeans": "skginr.covariates:NeighborMeans",
+    "NodeKernel": "skginr.processes:NodeKernel",
+    "Penalty": "skginr._penalised:Penalty",
+    "PointRows": "skginr.embeddings._rows:PointRows",
+    "PositionInterpolator": "skginr.interpolation:PositionInterpolator",
+    "ResidualCorrector": "skginr.correction:ResidualCorrector",
+    "RowIndex": "skginr.embeddings._rows:_RowIndex",
+    "SIRENClassifier": "skginr.classification:SIRENClassifier",
+    "SIRENRegressor": "skginr.regression:SIRENRegressor",
+    "SignalTarget": "skginr._model:SignalTarget",
+    "SmoothFit": "skginr._generalised:Fit",
+    "SmoothProblem": "skginr._generalised:SmoothProblem",
+    "SpectralEmbedder": "skginr.embeddings:SpectralEmbedder",
+    "TangentKernelRegressor": "skginr.tangent:TangentKernelRegressor",
+}
+
+# Of other packages, those whose state is numbers, words and each other.
+_THEIRS = {
+    "sklearn.compose": ["ColumnTransformer", "TransformedTargetRegressor"],
+    "sklearn.decomposition": ["PCA", "TruncatedSVD"],
+    "sklearn.dummy": ["DummyClassifier", "DummyRegressor"],
+    "sklearn.frozen": ["FrozenEstimator"],
+    "sklearn.gaussian_process": ["GaussianProcessRegressor"],
+    "sklearn.gaussian_process.kernels": [
+        *["ConstantKernel", "DotProduct", "Exponentiation", "Matern", "Product"],
+        *["RationalQuadratic", "RBF", "Sum", "WhiteKernel"],
+    ],
+    "sklearn.impute": ["MissingIndicator", "SimpleImputer"],
+    "sklearn.kernel_ridge": ["KernelRidge"],
+    "sklearn.linear_model": [
+        *["BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lasso", "LassoCV"],
+        *["LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier", "RidgeCV"],
+    ],
+    "sklearn.model_selection": [
+        *["GridSearchCV", "GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut"],
+        *["PredefinedSplit", "RandomizedSearchCV", "RepeatedKFold", "ShuffleSplit"],
+        *["StratifiedKFold", "TimeSeriesSplit"],
+    ],
+    "sklearn.multioutput": ["MultiOutputClassifier", "MultiOutputRegressor"],
+    "sklearn.pipeline": ["FeatureUnion", "Pipeline"],
+    "sklearn.preprocessing": [
+        *["FunctionTransformer", "KBinsDiscretizer", "LabelBinarizer", "LabelEncoder"],
+        *["MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder"],
+        *["PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler"],
+        "StandardScaler",
+    ],
+    "sklearn.ensemble": ["StackingClassifier", "StackingRegressor", "VotingRegressor"],
+    "sklearn.metrics._scorer": ["_PassthroughScorer"],
+    "sklearn.utils": ["Bunch"],
+}
+
+_HOME = {name: home.split(":") for name, home in _OURS.items()} | {
+    f"{module}.{name}": [module, name] for module, names in _THEIRS.items() for name in names
+}
+
+
+_BY_CLASS: dict[str, list[str]] = {}
+for _name, (_, _kind) in _HOME.items():
+    _BY_CLASS.setdefault(_kind, []).append(_name)
+
+
+def name_of(kind: type) -> str | None:
+    """Return the name under which a class is stored, or None for one that may not be."""
+    for name in _BY_CLASS.get(kind.__name__, []):
+        if class_named(name) is kind:
+            return name
+    return None
+
+
+def class_named(name: str) -> Any:
+    """Return the class of a name, or raise a KeyError for one that no file may hold."""
+    module, kind = _HOME[name]
+    return getattr(importlib.import_module(module), kind)
+
+
+def take_state(thing: Any, name: str) -> Any:
+    """Return what an object of a listed class is made of: a dict, or the fields of a tuple."""
+    if name == "Model":
+        return thing.to_state()
+    if isinstance(thing, tuple):
+        return tuple(thing)
+    if isinstance(thing, dict):
+        return dict(thing)
+    state = thing.__getstate__()
+    return {
+        key: value for key, value in (state or {}).items() if key not in _LEFT_OUT.get(name, ())
+    }
+
+
+def give_state(thing: Any, name: str, state: Any) -> None:
+    """Make an empty object what it was."""
+    if isinstance(thing, dict):
+        thing.update(state)
+    elif hasattr(thing, "__setstate__"):
+        thing.__setstate__(state)
+    else:
+        thing.__dict__.update(state)
+    if name in _RESTORED:
+        _RESTORED[name](thing)
+
+
+# Made again from the rest.
+_LEFT_OUT = {
+    "SIRENRegressor": ("net_",),
+    "SIRENClassifier": ("net_",),
+    "NeighborKernel": ("_tree",),
+    "sklearn.model_selection.GridSearchCV": ("scorer_",),
+    "sklearn.model_selection.RandomizedSearchCV": ("scorer_",),
+}
+
+
+def _restore_net(estimator: Any) -> None:
+    if hasattr(estimator, "_model"):
+        estimator.net_ = estimator._model.net
+
+
+def _restore_tree(kernel: Any) -> None:
+    kernel._tree = cKDTree(kernel._scaled)
+
+
+def _restore_scorer(search: Any) -> None:
+    if hasattr(search, "cv_results_"):
+        search.scorer_, _ = search._get_scorers()
+
+
+_RESTORED: dict[str, Callable[[Any], None]] = {
+    "SIRENRegressor": _restore_net,
+    "SIRENClassifier": _restore_net,
+    "NeighborKernel": _restore_tree,
+    "sklearn.model_selection.GridSearchCV": _restore_scorer,
+    "sklearn.model_selection.RandomizedSearchCV": _restore_scorer,
+}
