@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 18
+    assert len(blocks) == 19
     names = {}
     exec("\n".join(blocks), names)
     assert names["network"].stop_reason_.startswith("reached max_epochs")
@@ -22,6 +22,8 @@ def test_the_guide_runs_from_top_to_bottom():
     finer = names["transfer"](names["on_sheet"], names["fine"])
     vertices = names["pd"].DataFrame({"vertex": names["fine"].labels})
     assert names["slope"].shape == (names["sheet"].n_nodes, 3)
+    signals = [names[model].predict(names["vertices"]) for model in ("on_sheet", "same")]
+    assert np.array_equal(*signals)
     low, high = names["limits"][:, :, 0].T
     assert names["table"]["signal"].between(low, high).mean() > 0.85
     assert finer.score(vertices, np.sin(4 * names["fine"].positions[:, 0])) > 0.99
