@@ -292,8 +292,13 @@ def _fit_view(ax: Axes, in_degrees: bool) -> None:
     # As long a degree is to the east as to the north, in the middle; no more than half as long.
     ax.set_aspect(min(1 / np.cos(np.radians((low + high) / 2)), 2.0))
     ax.set(xlabel="longitude", ylabel="latitude")
-    ax.xaxis.set_major_formatter(lambda degrees, _: f"{(degrees + 180) % 360 - 180:g}°")
+    ax.xaxis.set_major_formatter(lambda degrees, _: f"{_turned(degrees):g}°")
     ax.yaxis.set_major_formatter("{x:g}°")
+
+
+def _turned(longitude: float) -> float:
+    """Return the longitude between -180 and 180 degrees."""
+    return longitude - 360 * round(longitude / 360) if abs(longitude) > 180 else longitude
 
 
 def _map_of_sphere(graph: Graph, positions: NDArray[np.float64]) -> Canvas:

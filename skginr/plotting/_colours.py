@@ -71,6 +71,13 @@ class Values:
             raise ValueError(f"{name} must be known of some {of}; of none it is.")
         return read
 
+    def with_classes(self, classes: tuple[Any, ...]) -> Values:
+        """Return the same classes, numbered as in a longer list of them."""
+        places = np.array([classes.index(name) for name in self.classes or ()], dtype=float)
+        numbers = np.full(len(self.numbers), np.nan)
+        numbers[self.known] = places[self.numbers[self.known].astype(int)]
+        return Values(numbers, classes)
+
     @property
     def known(self) -> NDArray[np.bool_]:
         """Whether each value is known."""
