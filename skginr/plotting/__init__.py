@@ -1,6 +1,7 @@
 """Pictures: of signals and embeddings, and of what a training and a search did."""
 
 from skginr.plotting._components_display import ComponentsDisplay
+from skginr.plotting._embedding import plot_embedding
 from skginr.plotting._mesh import plot_mesh
 from skginr.plotting._signal import plot_signal
 from skginr.plotting._signal_display import SignalDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "ComponentsDisplay",
     "SignalDisplay",
     "TrainingDisplay",
+    "plot_embedding",
     "plot_mesh",
     "plot_signal",
     "plot_spectrum",

@@ -52,3 +52,13 @@ def axes_of(
     if len(given) != n_axes:
         raise ValueError(f"ax must be {n_axes} matplotlib Axes; got {len(given)}.")
     return given
+
+
+def figure_size(
+    extent: tuple[float, float], width: float, n_columns: int = 1, n_rows: int = 1
+) -> tuple[float, float]:
+    """Return the size of a figure of pictures of this extent side by side, in inches."""
+    wide, high = extent
+    # Beside each there is a colour bar, above it a title.
+    own = (width / n_columns - 1.1) * (high / wide if wide > 0 else 1.0) + 0.5
+    return width, n_rows * float(np.clip(own, 1.8, width / n_columns))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MOST_EDGES = 10_000
 # Share of the picture that dots cover, and their smallest and largest area, in square points.
 _COVERED, _SMALLEST, _LARGEST = 0.25, 1.5, 80.0
+# Dots of such an area have rims.
+_RIM_FROM = 12.0
 # A hairline in the face's own colour closes the seams between neighbours.
 _SEAMS = {"edgecolor": "face", "linewidth": 0.2}
 # Where the light of a surface comes from, in the picture, and how bright a face across it is.
@@ -43,6 +45,11 @@ class Canvas(Protocol):
     @property
     def n_nodes(self) -> int:
         """Number of values that it takes."""
+        ...
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height, in one unit."""
         ...
 
     def draw(self, ax: Axes, numbers: NDArray[np.float64], scale: Scale) -> ScalarMappable:
@@ -119,15 +126,35 @@ class Map:
         """Number of geometries."""
         return len(self.shapes)
 
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height, in one unit."""
+        west, south, east, north = self.shapes.total_bounds
+        return east - west, self._aspect * (north - south)
+
+    @property
+    def _aspect(self) -> float:
+        if self.shapes.crs is None or not self.shapes.crs.is_geographic:
+            return 1.0
+        return _aspect_of_degrees(*self.shapes.total_bounds[[1, 3]])
+
     def draw(self, ax: Axes, numbers: NDArray[np.float64], scale: Scale) -> ScalarMappable:
         """Draw the map."""
         geopandas = require("geopandas", extra="plot", purpose="plotting maps")
         known = np.isfinite(numbers)
         if not known.all():
-            self.shapes[~known].plot(ax=ax, color=MISSING, edgecolor="none")
+            self.shapes[~known].plot(ax=ax, color=MISSING, edgecolor="none", aspect=None)
         geopandas.GeoDataFrame(geometry=self.shapes[known]).plot(
-            numbers[known], ax=ax, cmap=scale.cmap, vmin=scale.low, vmax=scale.high, **_SEAMS
+            numbers[known],
+            ax=ax,
+            cmap=scale.cmap,
+            vmin=scale.low,
+            vmax=scale.high,
+            aspect=None,
+            **_SEAMS,
         )
+        # Of the whole map, so that it is the same whatever is known.
+        ax.set_aspect(self._aspect)
         ax.set_axis_off()
         return ax.collections[-1]
 
@@ -151,6 +178,11 @@ class Surface:
     faces: NDArray[np.int64]
     n_nodes: int
     in_degrees: bool = False
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height, in one unit."""
+        return _extent(self.corners.reshape(-1, 3), self.in_degrees)
 
     def draw(self, ax: Axes, numbers: NDArray[np.float64], scale: Scale) -> ScalarMappable:
         """Draw the faces, the nearest last: they hide what is behind them."""
@@ -198,6 +230,11 @@ class Dots:
         """Number of points."""
         return len(self.places)
 
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height, in one unit."""
+        return _extent(self.places, self.in_degrees)
+
     def draw(self, ax: Axes, numbers: NDArray[np.float64], scale: Scale) -> ScalarMappable:
         """Draw edges, then hollow dots where nothing is known, then the others."""
         collections = require("matplotlib.collections", extra="plot", purpose="plotting")
@@ -228,7 +265,9 @@ class Dots:
             cmap=scale.cmap,
             vmin=scale.low,
             vmax=scale.high,
-            linewidths=0,
+            # A rim, or what has the colour of the paper is lost.
+            edgecolors="0.4",
+            linewidths=0.3 if size > _RIM_FROM else 0.0,
             zorder=3,
         )
         _fit_view(ax, self.in_degrees)
@@ -266,13 +305,14 @@ def _brightness(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 def face_values(
     numbers: NDArray[np.float64], faces: NDArray[np.int64], *, are_classes: bool = False
 ) -> NDArray[np.float64]:
-    """Return the mean of each face's corners, or the class of most; NaN where one is unknown."""
-    corners = numbers[faces]
-    if not are_classes:
-        return corners.mean(axis=1)
-    # The one in the middle is that of two, if two are the same.
-    most = np.sort(corners, axis=1)[:, 1]
-    return np.where(np.isnan(corners).any(axis=1), np.nan, most)
+    """Return the mean of each face's known corners, or the class of most; NaN where none is."""
+    corners = np.sort(numbers[faces], axis=1)
+    n_known = np.isfinite(corners).sum(axis=1)
+    if are_classes:
+        # Of three the one in the middle is that of two, if two are the same; unknown ones are last.
+        return np.where(n_known == 3, corners[:, 1], corners[:, 0])
+    total = np.where(np.isfinite(corners), corners, 0.0).sum(axis=1)
+    return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
 
 
 def _edges(graph: Graph) -> NDArray[np.int64]:
@@ -288,12 +328,23 @@ def _fit_view(ax: Axes, in_degrees: bool) -> None:
         return
     if np.ptp(ax.get_xlim()) > 360:
         ax.set(xlim=(-180, 180), xticks=range(-180, 181, 60), yticks=range(-90, 91, 30))
-    low, high = ax.get_ylim()
-    # As long a degree is to the east as to the north, in the middle; no more than half as long.
-    ax.set_aspect(min(1 / np.cos(np.radians((low + high) / 2)), 2.0))
+    ax.set_aspect(_aspect_of_degrees(*ax.get_ylim()))
     ax.set(xlabel="longitude", ylabel="latitude")
     ax.xaxis.set_major_formatter(lambda degrees, _: f"{_turned(degrees):g}°")
     ax.yaxis.set_major_formatter("{x:g}°")
+
+
+def _aspect_of_degrees(low: float, high: float) -> float:
+    """Return how long a degree to the north is beside one to the east, in the middle; at most 2."""
+    return min(1 / np.cos(np.radians(np.clip((low + high) / 2, -89, 89))), 2.0)
+
+
+def _extent(places: NDArray[np.float64], in_degrees: bool) -> tuple[float, float]:
+    wide, high = np.ptp(places[:, :2], axis=0)
+    if in_degrees:
+        high *= _aspect_of_degrees(places[:, 1].min(), places[:, 1].max())
+        wide = min(wide, 360.0)
+    return float(wide), float(high)
 
 
 def _turned(longitude: float) -> float:

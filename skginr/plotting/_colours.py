@@ -148,6 +148,8 @@ class Scale:
             patches.Patch(color=drawn.to_rgba(np.array(code)), label=str(name))
             for code, name in enumerate(self.classes or ())
         ]
+        # A box made narrower for its aspect keeps its right side, where the layout has it.
+        ax.set_anchor("E")
         ax.legend(
             handles=handles,
             title=label,

@@ -15,7 +15,7 @@ from skginr.graphs import Graph
 # Distances from the centre that differ by a smaller share are those of points on a sphere.
 _ROUND = 1e-4
 #: A map of the globe is cut at 180 degrees, or in a gap so many degrees wide.
-LEAST_GAP = 20.0
+LEAST_GAP = 90.0
 # Parts of an abstract graph are laid side by side, apart by this share of the largest and smaller
 # one's sides, in a box about so wide by its height.
 _APART = 0.06, 0.15

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from skginr._checks import check_numeric, require
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of
-from skginr.plotting._canvas import face_values
 from skginr.plotting._layout import view_matrix
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def plot_mesh(
     view = view_matrix(right, up)
     (ax,) = axes_of(ax, 1, purpose="plot_mesh")
     corners = (graph.positions @ view.T)[graph.faces]
-    colour = face_values(values, graph.faces)
+    colour = values[graph.faces].mean(axis=1)
     # The nearest last: they hide what is behind them.
     order = np.argsort(corners[..., 2].mean(axis=1))
     order = order[np.isfinite(colour[order])]

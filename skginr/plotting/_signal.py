@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from skginr.graphs import Graph
-from skginr.plotting._axes import axes_of
+from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import canvas_of
 from skginr.plotting._colours import Scale, Values
 
@@ -49,7 +49,8 @@ def plot_signal(
     values : array-like of shape (n_nodes,)
         In the order of ``graph.labels``, or of the rows of a GeoDataFrame. Numbers have a colour
         bar; words, booleans and categories a legend. What is unknown (NaN, None) is grey, as a
-        dot hollow. A face shows the mean of its corners, or the class of most of them.
+        dot hollow. A face shows the mean of its corners, or the class of most; of those that are
+        known.
     geometry : GeoDataFrame or GeoSeries, optional
         The map of the graph: a row per node, indexed by label or in the order of the nodes.
     label : str, optional
@@ -93,7 +94,7 @@ def plot_signal(
     canvas = canvas_of(graph, geometry, right=right, up=up)
     read = Values.read("values", values, canvas.n_nodes)
     scale = Scale.of(read, cmap=cmap, clim=clim)
-    (ax,) = axes_of(ax, 1, purpose="plot_signal")
+    (ax,) = axes_of(ax, 1, purpose="plot_signal", figsize=figure_size(canvas.extent, 6.4))
     drawn = canvas.draw(ax, read.numbers, scale)
     if legend:
         scale.explain(ax, drawn, label)

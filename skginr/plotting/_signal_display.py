@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from skginr._checks import require
 from skginr.graphs import Graph, check_graph
-from skginr.plotting._axes import axes_of
+from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Canvas, canvas_of
 from skginr.plotting._colours import Scale, Values
 from skginr.plotting._models import graph_of, named_nodes, spread_over
@@ -205,7 +205,7 @@ class SignalDisplay:
                 None if error.classes else label,
             ),
         ]
-        axes = axes_of(ax, 3, purpose="SignalDisplay", figsize=(15, 4.2))
+        axes = axes_of(ax, 3, purpose="SignalDisplay", figsize=figure_size(canvas.extent, 15, 3))
         for one, (title, values, own, name) in zip(axes, pictures, strict=True):
             drawn = canvas.draw(one, values.numbers, own)
             own.explain(one, drawn, name)
