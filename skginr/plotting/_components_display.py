@@ -107,11 +107,11 @@ class ComponentsDisplay:
             raise ValueError(f"scoring must be one of {known}; got {key!r}.")
         parameters = pd.DataFrame(results["params"])
         sizes = parameters[_param_of(parameters, param_name)]
-        counts = sizes.map(lambda size: isinstance(size, int | np.integer | float))
-        if not counts.all():
+        if sizes.isna().any() or not pd.api.types.is_numeric_dtype(sizes):
             raise ValueError(
                 f"{sizes.name} must be a number to have a place on the axis; the search tried "
-                f"{sizes[~counts].iloc[0]!r}. Name the number."
+                f"{sizes.astype(object).where(sizes.notna(), None).unique().tolist()}. Name the "
+                f"number in place of None."
             )
         scores = pd.DataFrame(
             {

@@ -53,7 +53,7 @@ def network_of(model: Any) -> Any:
         else:
             raise TypeError(
                 f"model must be a SIRENRegressor or SIRENClassifier, or end in one, as a Pipeline "
-                f"does; got {type(model).__name__}. Give the fitted network itself."
+                f"does; this one ends in {type(inner).__name__}. Give the fitted network itself."
             )
     return inner
 
