@@ -17,6 +17,7 @@ PACKAGE = Path(skginr.__file__).parent
 # Each module may import only those above it; see docs/architecture.md.
 LAYERS = [
     "_checks",
+    "_progress",
     "_indexed",
     "_linalg",
     "graphs",
