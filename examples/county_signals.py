@@ -28,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skginr import Graph, GraphBlockKFold, GraphSmoother, SIRENRegressor, SpectralEmbedder
 from skginr.datasets import fetch_us_election, load_us_unemployment
-from skginr.plotting import plot_prediction
+from skginr.plotting import SignalDisplay
 
 K = "spectralembedder__n_components"
 K_VALUES = [4, 8, 16, 32, 64, 100]
@@ -166,7 +166,9 @@ def draw(counties, scores, column, label, k, output):
     """Save three maps, and the scores against k."""
     figure, axes = pyplot.subplots(2, 2, figsize=(16, 9.5), layout="constrained")
     drawn = arrange(counties)
-    plot_prediction(drawn, drawn[column], drawn["predicted"], label=label, axes=axes.flat[:3])
+    SignalDisplay.from_predictions(
+        drawn, drawn[column], drawn["predicted"], label=label, ax=axes.flat[:3]
+    )
     axes[0, 1].set_title(f"predicted from the other counties, k = {k}")
     plot_scores(scores, axes[1, 1])
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -82,11 +82,11 @@ def draw(bunny, model, X, texture, sizes, output):
     train, test = next(KFold(N_SPLITS, shuffle=True, random_state=0).split(X))
     figure, axes = pyplot.subplots(1, 1 + len(sizes), figsize=(15, 3.4), layout="constrained")
     limits = np.percentile(texture, [1, 99])
-    plot_mesh(bunny, texture, axis=axes[0], clim=limits)
+    plot_mesh(bunny, texture, ax=axes[0], clim=limits)
     axes[0].set_title("texture")
     for axis, size in zip(axes[1:], sizes, strict=True):
         model.set_params(**{SIZE: size}).fit(X.iloc[train], texture[train])
-        plot_mesh(bunny, model.predict(X), axis=axis, clim=limits)
+        plot_mesh(bunny, model.predict(X), ax=axis, clim=limits)
         axis.set_title(f"k = {size}, R² {model.score(X.iloc[test], texture[test]):.3f}")
     figure.savefig(output / "embedding_size_bunny.png", dpi=80)
     pyplot.close(figure)

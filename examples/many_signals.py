@@ -117,7 +117,7 @@ def draw(surfaces, names, y, held, number, output):
         title = f"{names[i]}, new: its code alone" if i == shown[-1] else names[i]
         for axis, values in zip(axes[:, column], (y, held), strict=True):
             look = {"cmap": "RdBu_r", "clim": (-widest, widest)}
-            plot_mesh(surfaces[i].graph, values[rows], axis=axis, **look)
+            plot_mesh(surfaces[i].graph, values[rows], ax=axis, **look)
         axes[0, column].set_title(title)
     for axis, label in zip(axes[:, 0], ("potential", "in the network"), strict=True):
         axis.text(-0.05, 0.5, label, rotation=90, va="center", transform=axis.transAxes)

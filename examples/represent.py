@@ -122,7 +122,7 @@ def draw(bunny, texture, held, output):
         (axes[1], "as the network holds it", held, {"cmap": "viridis"}),
         (axes[2], "difference", error, {"cmap": "RdBu_r", "clim": (-widest, widest)}),
     ):
-        drawn = plot_mesh(bunny, values, axis=axis, **scale)
+        drawn = plot_mesh(bunny, values, ax=axis, **scale)
         figure.colorbar(drawn, ax=axis, shrink=0.7)
         axis.set_title(title)
     output.mkdir(parents=True, exist_ok=True)

@@ -91,10 +91,10 @@ def draw(coarse, fine, known, signals, output):
     mpl.use("Agg")
     figure, axes = pyplot.subplots(1, 4, figsize=(15, 4), layout="constrained")
     clim = np.quantile(signals["truth"], [0.001, 0.999])
-    plot_mesh(coarse, known, axis=axes[0], clim=clim)
+    plot_mesh(coarse, known, ax=axes[0], clim=clim)
     axes[0].set_title(f"known, {coarse.n_nodes:,} vertices")
     for axis, (name, signal) in zip(axes[1:], signals.items(), strict=True):
-        drawn = plot_mesh(fine, signal, axis=axis, clim=clim)
+        drawn = plot_mesh(fine, signal, ax=axis, clim=clim)
         axis.set_title(f"{name}, {fine.n_nodes:,} vertices")
     low, high = (np.quantile(fine.positions[:, :2], q, axis=0) for q in (0.3, 0.6))
     for axis in axes:

@@ -45,6 +45,12 @@ def check_flag(name: str, value: object) -> None:
         raise TypeError(f"{name} must be True or False; got {value!r} of type {_type_name(value)}.")
 
 
+def check_verbose(value: object) -> None:
+    """Raise unless ``value`` is a whole number of at least 0, or a flag."""
+    if not isinstance(value, bool | np.bool_):
+        check_count("verbose", value, minimum=0)
+
+
 def check_real(
     name: str, value: object, *, minimum: float, strict: bool = False, word: str | None = None
 ) -> None:

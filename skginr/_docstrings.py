@@ -103,7 +103,8 @@ random_state : int, RandomState instance or None, default None
     Of the initial weights and the order of the rows. An int makes runs on one
     device equal. torch's global random state is not touched.
 verbose : {0, 1, 2}, default 0
-    Nothing, a progress bar, or skorch's table of epochs.
+    Nothing, progress (a bar in a terminal, a few lines in a log or among the fits of a
+    search), or skorch's table of epochs.
 warm_start : bool, default False
     Whether ``fit`` goes on from the last fit: with its weights, optimiser, <kept> and
     device. The hyper-parameters of the network, ``dtype`` and ``net_params`` must

@@ -13,11 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
 from skginr._batches import TensorTable
 from skginr._checks import warn
 from skginr._presets import NO_LIMIT
+from skginr._progress import QUIET, open_progress
 from skginr._schedules import Schedule
 from skginr._stopping import BestWeights, StopTraining, diverged, evaluate, weights_of
 
@@ -121,26 +121,26 @@ class StopOnDivergence(Callback):
 
 
 class EpochBar(Callback):
-    """A progress bar over epochs that shows the loss."""
+    """Progress over epochs, with the loss."""
 
     def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs
+        self.bar_ = QUIET
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Open the bar."""
+        """Open it."""
         total = self.n_epochs if self.n_epochs < NO_LIMIT else None
-        self.bar_ = tqdm(total=total, desc="training", unit="epoch")
+        self.bar_ = open_progress("training", unit="epochs", total=total, verbose=1)
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Advance it."""
-        self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.3g}", refresh=False)
-        self.bar_.update()
+        self.bar_.note(f"loss {net.history[-1, 'train_loss']:.3g}")
+        self.bar_.advance()
 
-    def close(self) -> None:
-        """Close the bar, and forget it: it cannot be pickled."""
-        if hasattr(self, "bar_"):
-            self.bar_.close()
-            del self.bar_
+    def close(self, *, failed: bool) -> None:
+        """Close it, and forget it: it cannot be pickled."""
+        self.bar_.close(failed=failed)
+        self.bar_ = QUIET
 
 
 def train(
@@ -170,16 +170,25 @@ def train(
         net.set_params(lr=learning_rate)
         net.callbacks = callbacks
         net.initialize_callbacks()
-        try:
+        with _closed_bars(net):
             net.partial_fit(table, epochs=n_epochs)
-        finally:
-            for _, callback in net.callbacks_:
-                if isinstance(callback, EpochBar):
-                    callback.close()
         if len(net.history) - n_before < n_epochs and not net.stop_requested_:
             raise KeyboardInterrupt
         if not all(torch.isfinite(weights).all() for weights in net.module_.parameters()):
             raise diverged("weights are not finite after the last epoch")
+
+
+@contextmanager
+def _closed_bars(net: NeuralNet) -> Iterator[None]:
+    """Close the bars of callbacks at the end, however that comes."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        for _, callback in net.callbacks_:
+            if isinstance(callback, EpochBar):
+                callback.close(failed=failed)
 
 
 @contextmanager

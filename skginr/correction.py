@@ -17,7 +17,14 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skginr._checks import check_count, check_flag, check_no_words, unchanged_on_error
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_no_words,
+    check_verbose,
+    unchanged_on_error,
+)
+from skginr._progress import open_progress
 from skginr._signals import check_signal
 from skginr._splits import Splits, check_splits
 from skginr._structural import structural_columns
@@ -52,6 +59,8 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         Folds by which the correction is judged. Its mean over their regressors is used.
     random_state : int, default 0
         Of the default folds and regressor.
+    verbose : {0, 1}, default 0
+        Whether to show progress over folds.
 
     Attributes
     ----------
@@ -91,11 +100,13 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         n_predictions: int | None = None,
         cv: int | Iterable = 5,
         random_state: int = 0,
+        verbose: int = 0,
     ) -> None:
         self.regressor = regressor
         self.n_predictions = n_predictions
         self.cv = cv
         self.random_state = random_state
+        self.verbose = verbose
 
     @unchanged_on_error
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -107,6 +118,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
             Out-of-fold predictions, then other columns.
         y : array-like of shape (n_rows,)
         """
+        check_verbose(self.verbose)
         check_no_words("X", X)
         checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
             self, X, y, y_numeric=True, dtype=np.float64
@@ -128,10 +140,13 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
         self.regressors_ = []
         unseen = np.zeros(len(signal))
-        for train, test in splits:
-            fitted = self._new_regressor().fit(inputs[train], residual[train])
-            unseen[test] = np.ravel(fitted.predict(inputs[test]))
-            self.regressors_.append(fitted)
+        total, verbose = len(splits), self.verbose
+        with open_progress("correction", unit="folds", total=total, verbose=verbose) as progress:
+            for train, test in splits:
+                fitted = self._new_regressor().fit(inputs[train], residual[train])
+                unseen[test] = np.ravel(fitted.predict(inputs[test]))
+                self.regressors_.append(fitted)
+                progress.advance()
         size = unseen @ unseen
         # Where no prediction is worth anything, a regressor learns from them only how folds differ.
         useful = size > 0 and self.blend_.any()
@@ -198,6 +213,8 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         folds too.
     random_state : int, default 0
         Of the default folds.
+    verbose : {0, 1}, default 0
+        Whether to show progress over smoothers, their folds and those of the default corrector.
 
     Attributes
     ----------
@@ -249,6 +266,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         structural_features: bool = True,
         cv: int | Iterable = 10,
         random_state: int = 0,
+        verbose: int = 0,
     ) -> None:
         self.graph = graph
         self.smoothers = smoothers
@@ -256,6 +274,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.structural_features = structural_features
         self.cv = cv
         self.random_state = random_state
+        self.verbose = verbose
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
@@ -269,6 +288,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         """
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
+        check_verbose(self.verbose)
         nodes, _ = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         splits = check_splits(self.cv, X, y, random_state=self.random_state, partition=True)
@@ -277,15 +297,25 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             _check_regressor("corrector", self.corrector)
-        fitted, predictions = {}, []
-        for name, smoother in smoothers:
-            fitted[name] = clone(smoother).fit(X, y)
-            predictions.append(_out_of_fold(fitted[name], X, y, splits))
-        self.graph_, self.smoothers_ = graph, fitted
-        self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, predictions, strict=True)))
-        self._structural = structural_columns(graph.adjacency) if self.structural_features else None
-        corrector = self._new_corrector(given, len(fitted))
-        self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
+        total, verbose = 2 * len(smoothers) + 1, self.verbose
+        with open_progress("smoothers", unit="parts", total=total, verbose=verbose) as progress:
+            fitted, predictions = {}, []
+            for name, smoother in smoothers:
+                progress.note(f"{name}")
+                fitted[name] = clone(smoother).fit(X, y)
+                progress.advance()
+                progress.note(f"{name}, out of fold")
+                predictions.append(_out_of_fold(fitted[name], X, y, splits))
+                progress.advance()
+            self.graph_, self.smoothers_ = graph, fitted
+            self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, predictions, strict=True)))
+            self._structural = (
+                structural_columns(graph.adjacency) if self.structural_features else None
+            )
+            progress.note("corrector")
+            corrector = self._new_corrector(given, len(fitted))
+            self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
+            progress.advance()
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
         return self
 
@@ -307,7 +337,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
     def _new_corrector(self, given: Splits | None, n_smoothers: int) -> Any:
         if self.corrector is None:
             # What predicts whole regions is judged on whole regions too.
-            return ResidualCorrector(cv=given or 5, n_predictions=n_smoothers)
+            return ResidualCorrector(cv=given or 5, n_predictions=n_smoothers, verbose=self.verbose)
         corrector = clone(self.corrector)
         open_counts = {
             name: n_smoothers

@@ -13,9 +13,17 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_option,
+    check_real,
+    check_verbose,
+    unchanged_on_error,
+)
 from skginr._generalised import SmoothProblem
 from skginr._penalised import Penalty
+from skginr._progress import open_progress
 from skginr._signals import check_signal
 from skginr._splits import Splits, check_splits
 from skginr.graphs import Graph, check_graph, locate_rows
@@ -59,6 +67,8 @@ default "combinatorial"
     cv : int, splitter or iterable, optional
         Folds of ``alpha="cv"``, as in scikit-learn; by default ten, at random. With
         :class:`~skginr.GraphBlockKFold` the strength is the best to predict whole regions.
+    verbose : {0, 1}, default 0
+        Whether to show the strengths that ``alpha="cv"`` tries.
 
     Attributes
     ----------
@@ -119,6 +129,7 @@ default "combinatorial"
         alpha: float | str = "cv",
         kappa: float = 0.0,
         cv: int | Iterable | None = None,
+        verbose: int = 0,
     ) -> None:
         self.graph = graph
         self.laplacian = laplacian
@@ -126,6 +137,7 @@ default "combinatorial"
         self.alpha = alpha
         self.kappa = kappa
         self.cv = cv
+        self.verbose = verbose
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
@@ -147,6 +159,7 @@ default "combinatorial"
         check_count("order", self.order, minimum=1)
         check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
         check_real("kappa", self.kappa, minimum=0)
+        check_verbose(self.verbose)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         # About 0 and of one size: sizes and places of covariates are to mean nothing.
@@ -251,14 +264,17 @@ default "combinatorial"
 
         def error_of(exponent: float) -> float:
             if exponent not in errors:
+                progress.note(f"alpha {10.0**exponent / problem.penalty.scale:.2g}")
                 fits = problem.fit(10.0**exponent, weights, tolerance=1e-5)
                 errors[exponent] = sum(
                     float(((y - problem.predict(fit))[rows] ** 2).sum())
                     for fit, rows in zip(fits, held_out, strict=True)
                 )
+                progress.advance()
             return errors[exponent]
 
-        best = _descend(error_of)
+        with open_progress("smoothing", unit="strengths", verbose=self.verbose) as progress:
+            best = _descend(error_of)
         tried = sorted(errors)
         variation = sum(float(((y[rows] - y.mean()) ** 2).sum()) for rows in held_out)
         scores = 1 - np.array([errors[exponent] for exponent in tried]) / (variation or 1.0)

@@ -1,4 +1,5 @@
 import matplotlib as mpl
+import matplotlib.pyplot
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -94,8 +95,8 @@ def test_bad_input_is_named():
     one = fitted(Graph.from_networkx(nx.path_graph(9)), 1)
     with pytest.raises(ValueError, match="at least 2 components"):
         plot_spectrum(one)
-    with pytest.raises(ValueError, match="axes must be 2 matplotlib Axes; got 1"):
-        plot_spectrum(fitted(ring(12), 4), axes=mpl.pyplot.subplots()[1])
+    with pytest.raises(ValueError, match="ax must be 2 matplotlib Axes; got 1"):
+        plot_spectrum(fitted(ring(12), 4), ax=mpl.pyplot.subplots()[1])
     mpl.pyplot.close("all")
 
 

@@ -708,15 +708,12 @@ def test_weights_and_another_loss_do_not_mix(wave):
         model.fit(X, y, sample_weight=np.ones(400))
 
 
-def test_verbose_shows_a_bar_or_a_table(wave, capsys):
+def test_verbose_shows_progress_or_a_table(wave, capsys):
     X, y = wave
     SIRENRegressor(**QUICK).fit(X, y)
     assert capsys.readouterr() == ("", "")
     SIRENRegressor(verbose=1, **QUICK).fit(X, y)
-    shown = capsys.readouterr().err
-    assert "training" in shown
-    assert "15/15" in shown
-    assert "loss=" in shown
+    assert "training: 15 epochs in" in capsys.readouterr().err
     SIRENRegressor(verbose=2, **QUICK).fit(X, y)
     assert "train_loss" in capsys.readouterr().out
 

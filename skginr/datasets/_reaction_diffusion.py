@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
-from tqdm.auto import trange
 
 from skginr._checks import check_count, check_option, check_real
+from skginr._progress import open_progress
 from skginr.graphs import Graph
 from skginr.laplacians import degrees_of, positive
 
@@ -103,7 +103,7 @@ def make_reaction_diffusion(
         [1 + 0.2 * uniform(size=graph.n_nodes), 0.2 * uniform(size=graph.n_nodes)]
     )
     recorded = []
-    bar = trange(steps[-1], desc="reaction-diffusion", unit="step", disable=not verbose)
+    bar = open_progress("reaction-diffusion", unit="steps", total=steps[-1], verbose=verbose)
     with bar, np.errstate(over="ignore", invalid="ignore"):
         for n_more in np.diff(steps, prepend=0):
             for _ in range(n_more):
@@ -113,7 +113,7 @@ def make_reaction_diffusion(
                 change[:, 0] += feed * (1 - u) - reaction
                 change[:, 1] += reaction - (feed + kill) * v
                 signal += change
-                bar.update()
+                bar.advance()
             recorded.append(signal.copy())
     if not np.isfinite(signal).all():
         raise FloatingPointError(

@@ -12,7 +12,13 @@ from scipy.sparse.csgraph import dijkstra
 
 from skginr._linalg import count_eigenvalues_below, eigh_subset
 from skginr.eigen._iterative import iterative_operator
-from skginr.eigen._lanczos import Operator, largest_eigenvectors, multiply_in_place
+from skginr.eigen._lanczos import (
+    Operator,
+    Report,
+    largest_eigenvectors,
+    multiply_in_place,
+    silent,
+)
 from skginr.eigen._operators import FactoredInverse, IndefiniteError
 
 SOLVERS = ("auto", "dense", "shift_invert", "iterative")
@@ -67,12 +73,15 @@ class Problem:
         At most n - 1.
     residual : float
         Largest residual ||M u - lambda u|| wanted.
+    report : callable
+        Called with a word on what is going on, and how many pairs have converged.
     """
 
     matrix: sp.csr_array
     kernel: NDArray[np.float64]
     k: int
     residual: float
+    report: Report = silent
 
     @property
     def n(self) -> int:
@@ -174,6 +183,7 @@ def solve_connected(problem: Problem, solver: str) -> Pairs:
                 f"component of {problem.n} nodes, too many for a dense solver. Ask for a few more, "
                 f"or fewer, raise eigen_tol, or name another eigen_solver."
             )
+    problem.report("dense", 0)
     # The kernel is moved above everything else.
     lifted = problem.matrix.toarray()
     lifted += 2 * problem.bound * np.outer(problem.kernel, problem.kernel)
@@ -252,11 +262,18 @@ def _lanczos(
 
     def largest(operator: Operator) -> NDArray[np.float64] | None:
         return largest_eigenvectors(
-            operator, kernel, k, n_block=n_block, max_size=size, max_steps=_MAX_STEPS
+            operator,
+            kernel,
+            k,
+            n_block=n_block,
+            max_size=size,
+            max_steps=_MAX_STEPS,
+            report=problem.report,
         )
 
     if solver == "shift_invert":
         shift, power = _FACTORED[attempt]
+        problem.report("factorising", 0)
         return largest(FactoredInverse(matrix, kernel, residual, shift=shift, power=power))
     for nearness in _NEARNESS:
         try:

@@ -1,5 +1,6 @@
 """Block Lanczos: the largest eigenpairs of an operator that can be applied to blocks."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,14 @@ _ROUNDING = 1e-19
 _CHUNK = 8192
 
 
+# Takes a word on what is going on, and how many pairs have converged.
+Report = Callable[[str, int], None]
+
+
+def silent(word: str, n_converged: int) -> None:
+    """Report nothing."""
+
+
 class Operator(Protocol):
     """A symmetric operator whose largest eigenvalues theta tell wanted eigenvalues lambda."""
 
@@ -44,6 +53,7 @@ def largest_eigenvectors(
     n_block: int,
     max_size: int,
     max_steps: int,
+    report: Report = silent,
 ) -> NDArray[np.float64] | None:
     """Return vectors that span the eigenspaces of the k largest eigenvalues.
 
@@ -65,6 +75,8 @@ def largest_eigenvectors(
         Most columns of the basis, at least ``k + 2 * n_block``.
     max_steps : int
         Most applications of the operator.
+    report : callable, optional
+        Called with a word on what is going on, and how many pairs have converged.
 
     Returns
     -------
@@ -82,14 +94,17 @@ def largest_eigenvectors(
     """
     space = KrylovSpace(operator, kernel, n_block, max_size)
     progress = Progress(first_check=-(-k // n_block) + 1)
+    n_converged = 0
     for step in range(1, max_steps + 1):
+        report(f"step {step}", n_converged)
         space.multiply()
         full = space.size + n_block > max_size
         if full or step >= progress.next_check:
             theta, ritz = space.ritz_pairs(k)
             ends = space.coupling @ ritz[-n_block:]
             tolerance = operator.tolerance(theta)
-            excess = float((np.linalg.norm(ends, axis=0) / tolerance).max())
+            ratios = np.linalg.norm(ends, axis=0) / tolerance
+            n_converged, excess = int((ratios <= 1).sum()), float(ratios.max())
             if excess <= 1:
                 space.rotate(ritz)
                 # A copy, since a part of the basis would keep all of it in memory.

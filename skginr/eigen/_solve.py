@@ -6,6 +6,7 @@ eigenvalue of another.
 """
 
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from skginr._checks import check_option, check_real
 from skginr._linalg import one_blas_thread
+from skginr._progress import QUIET, Progress
 from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, make_canonical
 from skginr.eigen._connected import (
     LEAST_TOL,
@@ -39,7 +41,12 @@ def check_solver(eigen_solver: object, eigen_tol: object) -> None:
 
 
 def solve(
-    operator: Laplacian, n_vectors: int, *, eigen_solver: str = "auto", eigen_tol: float = 1e-8
+    operator: Laplacian,
+    n_vectors: int,
+    *,
+    eigen_solver: str = "auto",
+    eigen_tol: float = 1e-8,
+    progress: Progress = QUIET,
 ) -> Basis:
     """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``.
 
@@ -56,6 +63,8 @@ def solve(
     eigen_tol : float, default 1e-8
         Largest residual ||K u - lambda M u||, in the norm of M^-1, as a share of Gershgorin's
         bound on the largest eigenvalue.
+    progress : Progress, optional
+        Shows pairs that have converged. Nothing depends on it.
 
     Raises
     ------
@@ -82,13 +91,15 @@ def solve(
     rounding = min(ROUNDING, eigen_tol / 2) * bound
     sizes = np.bincount(components)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
-    iterated = False
+    iterated, n_done = False, 0
+    progress.expect(int(np.minimum(n_vectors, sizes - 1).sum()))
     for nodes in np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1]):
         k = min(n_vectors, len(nodes) - 1)
         if k == 0:
             continue
         part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
-        problem = Problem(part, kernel[nodes], k, eigen_tol * bound / 2)
+        report = partial(_show, progress, n_done)
+        problem = Problem(part, kernel[nodes], k, eigen_tol * bound / 2, report)
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
         most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
@@ -97,6 +108,8 @@ def solve(
             equal = equal_to_next(pairs.values, rounding=rounding, residual=pairs.residual)
             make_canonical(pairs.vectors, equal)
         parts.append((nodes, pairs))
+        n_done += k
+        progress.reach(n_done)
     values, vectors = _merge(parts, n_nodes, min(n_vectors, n_available))
     residual = max((pairs.residual for _, pairs in parts), default=0.0)
     equal = equal_to_next(values, rounding=rounding, residual=residual)
@@ -107,6 +120,11 @@ def solve(
         array.flags.writeable = False
     tol = eigen_tol if iterated else 0.0
     return Basis(values, vectors, mass, components, n_available, equal, tol)
+
+
+def _show(progress: Progress, n_before: int, word: str, n_converged: int) -> None:
+    progress.note(word)
+    progress.reach(n_before + n_converged)
 
 
 def _merge(

@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from skginr._progress import Progress
 from skginr.eigen import Basis
 from skginr.graphs import Graph
 
@@ -75,7 +76,7 @@ class Method(Protocol):
         """Name everything that the basis depends on, but for how it is computed."""
         ...
 
-    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return at least the first ``n_vectors`` coordinates, or as many as there are."""
         ...
 

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import check_points
+from skginr._progress import Progress
 from skginr.eigen import LEAST_TOL, ROUNDING, Basis, equal_to_next, solve
 from skginr.embeddings._embedding import Embedding, NewNodes
 from skginr.embeddings._isomap import (
@@ -47,9 +48,15 @@ class _Solved:
         """Say nothing: all coordinates there are can be found."""
         return ""
 
-    def _solve(self, operator: Laplacian, n_vectors: int) -> Basis:
+    def _solve(self, operator: Laplacian, n_vectors: int, progress: Progress) -> Basis:
         """Return the first eigenvectors of ``operator``, to the tolerance."""
-        return solve(operator, n_vectors, eigen_solver=self.eigen_solver, eigen_tol=self.tol)
+        return solve(
+            operator,
+            n_vectors,
+            eigen_solver=self.eigen_solver,
+            eigen_tol=self.tol,
+            progress=progress,
+        )
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,9 @@ class LaplacianEigenmap(_Solved):
         """Name what the basis depends on."""
         return f"{graph.digest}-{self.kind}"
 
-    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return the first eigenvectors outside the kernel."""
-        return self._solve(laplacian_of(graph, self.kind), n_vectors)
+        return self._solve(laplacian_of(graph, self.kind), n_vectors, progress)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(total mass) times the first eigenvectors."""
@@ -113,7 +120,7 @@ class DiffusionMap(_Solved):
         """Name what the basis depends on: time only scales it."""
         return f"{graph.digest}-diffusion-{float(self.alpha).hex()}"
 
-    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return the first eigenvectors of the walk, as of I - P."""
         scale = sp.diags_array(positive(degrees_of(graph.adjacency)) ** -float(self.alpha))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -125,7 +132,7 @@ class DiffusionMap(_Solved):
                 f"divided by degrees to that power. Lower it (1 takes the density out), or scale "
                 f"the weights."
             )
-        return self._solve(laplacian(weights, "random_walk"), n_vectors)
+        return self._solve(laplacian(weights, "random_walk"), n_vectors, progress)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return the first eigenvectors, faded, with the eigenvalues of the walk."""
@@ -180,12 +187,16 @@ class Isomap:
         """Name what the basis depends on."""
         return f"{graph.digest}-isomap-{self._count(graph)}"
 
-    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return the coordinates in units of length, the eigenvalues descending."""
+        progress.expect(n_vectors)
+        progress.note("distances")
         landmarks = _landmarks_of(graph, self._count(graph))
         _check_longest(landmarks.distances)
+        progress.note("scaling")
         components = graph.components
         values, vectors = isomap(landmarks, components, n_vectors)
+        progress.reach(len(values))
         n_available = graph.n_nodes - graph.n_components
         if len(values) < n_vectors:
             n_available = len(values)
@@ -251,12 +262,13 @@ class LocallyLinearEmbedding(_Solved):
         """Name what the basis depends on: digests of graphs do not cover attributes."""
         return f"{graph.digest}-lle-{array_digest(_features(graph, graph))}"
 
-    def basis(self, graph: Graph, n_vectors: int) -> Basis:
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return the first eigenvectors of the error of reconstruction."""
         features = _features(graph, graph)
         weights = barycentric_weights(features, features, graph.adjacency)
         ones = np.ones(graph.n_nodes)
-        return self._solve(Laplacian(reconstruction_operator(weights), ones, ones), n_vectors)
+        operator = Laplacian(reconstruction_operator(weights), ones, ones)
+        return self._solve(operator, n_vectors, progress)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(n_nodes) times the first eigenvectors."""

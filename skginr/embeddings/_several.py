@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skginr._checks import unchanged_on_error
+from skginr._progress import open_progress
 from skginr.embeddings._spectral import SpectralEmbedder
 from skginr.graphs import Graph, as_table, check_graph
 
@@ -91,10 +92,13 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
                 f"coordinates; got output={embedder.output!r}."
             )
         self._check(X, reset=True)
-        self.embedders_ = {
-            name: clone(embedder).set_params(graph=graph).fit(_column(graph.labels[:1]))
-            for name, graph in self.graphs.items()
-        }
+        self.embedders_ = {}
+        total, verbose = len(self.graphs), embedder.verbose
+        with open_progress("graphs", unit="graphs", total=total, verbose=verbose) as progress:
+            for name, graph in self.graphs.items():
+                one = clone(embedder).set_params(graph=graph)
+                self.embedders_[name] = one.fit(_column(graph.labels[:1]))
+                progress.advance()
         widths = {name: len(e.get_feature_names_out()) for name, e in self.embedders_.items()}
         if len(set(widths.values())) > 1:
             raise ValueError(

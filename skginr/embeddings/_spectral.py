@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,10 +22,12 @@ from skginr._checks import (
     check_no_words,
     check_option,
     check_real,
+    check_verbose,
     unchanged_on_error,
     warn,
 )
 from skginr._indexed import IndexedArray, IndexedDtype
+from skginr._progress import open_progress
 from skginr._structural import STRUCTURAL_NAMES, structural_columns
 from skginr.eigen import Basis, check_solver, shared_basis
 from skginr.embeddings._embedding import Method, NewNodes
@@ -139,6 +142,9 @@ default "nearest_neighbors"
         every row the row of one shared table of coordinates. For tables of many rows per node,
         before a :class:`~skginr.SIRENRegressor`: a row takes 4 bytes, whatever k. "indexed" needs
         a graph, and ``set_output(transform="pandas")`` here or on what this is a step of.
+    verbose : {0, 1}, default 0
+        Whether to show how many eigenvectors have converged, where any are computed: none are that
+        this process, or ``memory``, has.
 
     Attributes
     ----------
@@ -221,6 +227,7 @@ default "nearest_neighbors"
         max_components: int | None = None,
         memory: str | os.PathLike | joblib.Memory | None = None,
         output: str = "array",
+        verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.graph = graph
@@ -238,6 +245,7 @@ default "nearest_neighbors"
         self.max_components = max_components
         self.memory = memory
         self.output = output
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Self:
         """Compute the coordinates of every node.
@@ -400,6 +408,7 @@ default "nearest_neighbors"
         check_count("n_landmarks", self.n_landmarks, minimum=2, word="auto")
         check_count("n_neighbors", self.n_neighbors, minimum=1)
         check_solver(self.eigen_solver, self.eigen_tol)
+        check_verbose(self.verbose)
         check_flag("component_features", self.component_features)
         check_flag("structural_features", self.structural_features)
         if self.n_components is not None:
@@ -512,12 +521,16 @@ default "nearest_neighbors"
         n_vectors = self.max_components or max(self.n_components or 0, _SHARED_COMPONENTS)
         return shared_basis(
             method.key(graph),
-            lambda n: method.basis(graph, n),
+            partial(self._solve_basis, method, graph),
             # One more, to see whether the last cuts an eigenspace.
             n_vectors=n_vectors + 1,
             tol=method.tol,
             memory=self.memory,
         )
+
+    def _solve_basis(self, method: Method, graph: Graph, n_vectors: int) -> Basis:
+        with open_progress("eigenvectors", unit="vectors", verbose=self.verbose) as progress:
+            return method.basis(graph, n_vectors, progress)
 
     def _resolve_n_components(self, basis: Basis, advice: str) -> int:
         available = min(basis.n_available, basis.n_vectors)

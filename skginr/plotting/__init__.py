@@ -1,0 +1,19 @@
+"""Pictures: of signals and embeddings, and of what a training and a search did."""
+
+from skginr.plotting._components_display import ComponentsDisplay
+from skginr.plotting._embedding import plot_embedding
+from skginr.plotting._mesh import plot_mesh
+from skginr.plotting._signal import plot_signal
+from skginr.plotting._signal_display import SignalDisplay
+from skginr.plotting._spectrum import plot_spectrum
+from skginr.plotting._training_display import TrainingDisplay
+
+__all__ = [
+    "ComponentsDisplay",
+    "SignalDisplay",
+    "TrainingDisplay",
+    "plot_embedding",
+    "plot_mesh",
+    "plot_signal",
+    "plot_spectrum",
+]
