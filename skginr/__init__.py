@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skginr.correction import CorrectedSmoother, ResidualCorrector
     from skginr.covariates import NeighborMeans
     from skginr.embeddings import MultiGraphEmbedder, SpectralEmbedder
+    from skginr.frames import predict_frame
     from skginr.graphs import Graph
     from skginr.inspection import inspect_spectrum
     from skginr.interpolation import PositionInterpolator
@@ -46,6 +47,7 @@ __all__ = [
     "align",
     "inspect_spectrum",
     "load",
+    "predict_frame",
     "save",
     "surface_gradient",
     "transfer",
@@ -70,6 +72,7 @@ _HOME = {
     "align": "skginr.alignment",
     "inspect_spectrum": "skginr.inspection",
     "load": "skginr.persistence",
+    "predict_frame": "skginr.frames",
     "save": "skginr.persistence",
     "surface_gradient": "skginr.surface",
     "transfer": "skginr.refinement",

@@ -32,6 +32,7 @@ LAYERS = [
     "refinement",
     "inspection",
     "surface",
+    "frames",
     "model_selection",
     "_penalised",
     "_generalised",

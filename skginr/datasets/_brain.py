@@ -1,0 +1,93 @@
+"""Maps of the cerebral cortex, on its surface."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from skginr._checks import check_option
+from skginr.datasets._files import data_path
+from skginr.graphs import Graph
+
+_SURFACES = ("pial", "white", "sphere")
+
+
+def fetch_fsaverage5(surface: str = "pial") -> Bunch:
+    """Return the left cortex of FreeSurfer's fsaverage5, a closed triangle mesh, and four maps.
+
+    Read from ``brain_fsaverage5/`` in the folder that the environment variable ``SKGINR_DATA``
+    names; from FreeSurfer [1]_, as shipped in the package nilearn, which says that its licence
+    is unknown.
+
+    Parameters
+    ----------
+    surface : {"pial", "white", "sphere"}, default "pial"
+        Where vertices are: on the outer or the inner surface of the cortex, or on a sphere of
+        radius 100 mm.
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 10,242 rows: ``vertex`` (number), ``sulcal_depth`` (mm),
+        ``curvature`` (1/mm), ``thickness`` (mm, about 0 on the medial wall) and ``area`` (mm²).
+        ``graph`` : Graph with positions in mm and faces, labelled by ``vertex``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If ``surface`` is none of the three.
+
+    References
+    ----------
+    .. [1] B. Fischl et al., "High-resolution intersubject averaging and a coordinate system for
+       the cortical surface", Human Brain Mapping 8, 1999.
+    """
+    check_option("surface", surface, _SURFACES)
+    path = data_path("brain_fsaverage5", "fsaverage5_left.npz", owner="fetch_fsaverage5")
+    names = {"sulcal_depth": "sulc", "curvature": "curv", "thickness": "thick", "area": "area"}
+    with np.load(path) as arrays:
+        graph = Graph.from_mesh(arrays[surface].astype(float), arrays["faces"])
+        maps = {name: arrays[stored].astype(float) for name, stored in names.items()}
+    return Bunch(frame=pd.DataFrame({"vertex": graph.labels} | maps), graph=graph)
+
+
+def fetch_conte69() -> Bunch:
+    """Return the left cortex of Conte69, a closed triangle mesh, and four maps that miss a part.
+
+    Read from ``brain_conte69/`` in the folder that the environment variable ``SKGINR_DATA``
+    names; the atlas of [1]_ with maps of the Human Connectome Project, whose terms apply, as
+    shipped in the package brainspace (BSD-3-Clause).
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 32,492 rows: ``vertex`` (number), ``thickness`` (mm), ``myelin``
+        (ratio of the intensities of T1 and T2), ``curvature`` and ``gradient`` (the first of
+        functional connectivity, arbitrary units). All four are NaN on the 3,221 vertices of the
+        medial wall, which is not cortex.
+        ``graph`` : Graph with positions in mm and faces, labelled by ``vertex``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+
+    References
+    ----------
+    .. [1] D. C. Van Essen et al., "Parcellations and hemispheric asymmetries of human cerebral
+       cortex analyzed on surface-based atlases", Cerebral Cortex 22, 2012.
+    """
+    path = data_path("brain_conte69", "conte69_32k_left.npz", owner="fetch_conte69")
+    names = {
+        "thickness": "thickness",
+        "myelin": "t1wt2w",
+        "curvature": "curvature",
+        "gradient": "fc_gradient0",
+    }
+    with np.load(path) as arrays:
+        graph = Graph.from_mesh(arrays["vertices"].astype(float), arrays["faces"])
+        maps = {name: arrays[stored].astype(float) for name, stored in names.items()}
+    return Bunch(frame=pd.DataFrame({"vertex": graph.labels} | maps), graph=graph)

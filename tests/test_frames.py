@@ -1,0 +1,125 @@
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import box
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from skginr import (
+    Graph,
+    GraphSmoother,
+    SIRENClassifier,
+    SIRENRegressor,
+    SpectralEmbedder,
+    predict_frame,
+)
+
+
+@pytest.fixture(scope="module")
+def squares():
+    """A map of 10 x 10 squares whose level is known in most, in no order."""
+    rng = np.random.default_rng(0)
+    east, north = (axis.ravel() for axis in np.meshgrid(np.arange(10), np.arange(10)))
+    level = np.sin(east / 3) + 0.1 * north
+    frame = gpd.GeoDataFrame(
+        {"name": [f"s{i}" for i in range(100)], "level": level, "other": -level},
+        geometry=[box(x, y, x + 1, y + 1) for x, y in zip(east, north, strict=True)],
+        crs="EPSG:3857",
+    ).sample(frac=1, random_state=0)
+    frame.loc[rng.choice(100, 20, replace=False), "level"] = np.nan
+    return frame
+
+
+@pytest.fixture(scope="module")
+def smoother(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    known = squares.dropna(subset=["level"])
+    return GraphSmoother(graph=graph, alpha=0.01).fit(known[["name"]], known["level"])
+
+
+def test_a_map_comes_back_as_it_went_in_with_three_columns_more(squares, smoother):
+    before = squares.copy()
+    found = predict_frame(smoother, squares, target="level")
+    assert isinstance(found, gpd.GeoDataFrame)
+    assert found.crs == squares.crs
+    pd.testing.assert_frame_equal(pd.DataFrame(squares), pd.DataFrame(before))
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(found[before.columns]), pd.DataFrame(before), check_like=False
+    )
+    assert found.columns[len(before.columns) :].tolist() == ["predicted", "observed", "residual"]
+    np.testing.assert_array_equal(found["predicted"], smoother.predict(squares[["name"]]))
+    assert found["observed"].sum() == 80
+    assert found["residual"].isna().equals(~found["observed"])
+    np.testing.assert_allclose(
+        found["residual"].dropna(), (squares["level"] - found["predicted"]).dropna()
+    )
+    assert predict_frame(smoother, squares).columns[-1] == "predicted"
+
+
+def test_with_folds_no_known_row_is_predicted_from_itself(squares, smoother):
+    folds = KFold(4, shuffle=True, random_state=0)
+    found = predict_frame(smoother, squares, target="level", cv=folds)
+    known = squares.dropna(subset=["level"])
+    held_out = cross_val_predict(smoother, known[["name"]], known["level"], cv=folds)
+    np.testing.assert_array_equal(found.loc[found["observed"], "predicted"], held_out)
+    fitted = predict_frame(smoother, squares, target="level")
+    unknown = ~found["observed"]
+    assert found.loc[unknown, "predicted"].equals(fitted.loc[unknown, "predicted"])
+    assert found["residual"].abs().mean() > 2 * fitted["residual"].abs().mean()
+
+
+def test_several_outputs_have_a_column_each(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    model = make_pipeline(SpectralEmbedder(8, graph=graph), SIRENRegressor(random_state=0))
+    known = squares.dropna(subset=["level"])
+    model.fit(known[["name"]], known[["level", "other"]])
+    found = predict_frame(model, squares, target=["level", "other"])
+    predicted = model.predict(squares[["name"]])
+    for i, name in enumerate(["level", "other"]):
+        np.testing.assert_array_equal(found[f"predicted_{name}"], predicted[:, i])
+        assert found[f"observed_{name}"].sum() == [80, 100][i]
+    assert {"predicted_0", "predicted_1"} < set(predict_frame(model, squares))
+    with pytest.raises(ValueError, match="target must name the 2 outputs of the model; got 1"):
+        predict_frame(model, squares, target=["level"])
+    held_out = predict_frame(model, squares, target=["level", "other"], cv=3)
+    assert not held_out["predicted_other"].equals(found["predicted_other"])
+
+
+def test_classes_have_a_probability_and_no_residual(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    frame = squares.assign(side=np.where(squares["level"] > 0.7, "high", "low"))
+    frame.loc[squares["level"].isna(), "side"] = None
+    model = make_pipeline(SpectralEmbedder(8, graph=graph), SIRENClassifier(random_state=0))
+    known = frame.dropna(subset=["side"])
+    model.fit(known[["name"]], known["side"])
+    found = predict_frame(model, frame, target="side")
+    assert set(found["predicted"]) == {"high", "low"}
+    assert "residual" not in found
+    np.testing.assert_array_equal(
+        found["probability"], model.predict_proba(frame[["name"]]).max(axis=1)
+    )
+    held_out = predict_frame(model, frame, target="side", cv=3)
+    observed = held_out["observed"]
+    right = (held_out["predicted"] == held_out["side"])[observed].mean()
+    assert 0.6 < right <= (found["predicted"] == found["side"])[observed].mean()
+    assert held_out["probability"].between(0.5, 1).all()
+
+
+def test_what_it_refuses(squares, smoother):
+    with pytest.raises(TypeError, match="frame must be a DataFrame"):
+        predict_frame(smoother, squares[["name"]].to_numpy())
+    with pytest.raises(ValueError, match=r"\['name'\] are missing from \['level'"):
+        predict_frame(smoother, squares[["level", "geometry"]])
+    with pytest.raises(ValueError, match="target='rate' is not a column"):
+        predict_frame(smoother, squares, target="rate")
+    with pytest.raises(ValueError, match="cv needs target"):
+        predict_frame(smoother, squares, cv=3)
+    with pytest.raises(ValueError, match=r"columns named \['residual'\] already"):
+        predict_frame(smoother, squares.assign(residual=1), target="level")
+    with pytest.raises(ValueError, match="not fitted"):
+        predict_frame(GraphSmoother(graph=smoother.graph), squares)
+    known = squares.dropna(subset=["level"])
+    unnamed = GraphSmoother(graph=smoother.graph).fit(known[["name"]].to_numpy(), known["level"])
+    with pytest.raises(ValueError, match="was fitted to an array"):
+        predict_frame(unnamed, squares)

@@ -1,0 +1,45 @@
+import importlib.util
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+PAGES = Path(__file__).parents[1] / "docs" / "howto"
+# What each page needs beyond skginr, and what must hold when it has run.
+CLAIMS = {
+    "geopandas": lambda found: 0.2 < found["r2"] < 0.5 and found["found"]["observed"].sum() == 3215,
+    "sensors": lambda found: found["scores"].mean() > 0.7,
+    "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95,
+    "meshes": lambda found: found["score"] > 0.99 and "predicted" in found["mesh"].point_data,
+    "torch_geometric": lambda found: found["accuracy"] > 0.9,
+    "sphere_grid": lambda found: found["error"] < 0.05 and found["filled"].shape == (36, 72),
+}
+NEEDS = {
+    "meshes": ["trimesh", "meshio"],
+    "torch_geometric": ["torch_geometric"],
+    "sphere_grid": ["xarray"],
+}
+
+
+def test_every_page_is_run():
+    assert {page.stem for page in PAGES.glob("*.md")} == set(CLAIMS)
+
+
+@pytest.mark.parametrize("page", CLAIMS)
+def test_page(page, tmp_path, monkeypatch, request):
+    for module in NEEDS.get(page, []):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+    if page == "cortex":
+        request.getfixturevalue("data_root")
+    monkeypatch.chdir(tmp_path)
+    mpl.use("Agg")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.S))
+    found = {}
+    exec(code, found)
+    assert CLAIMS[page](found)
+    if page == "geopandas":
+        lines = [line for line in code.splitlines() if line.strip()]
+        assert len(lines) < 15
+        assert (tmp_path / "predicted.png").stat().st_size > 10_000
