@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MOST_EDGES = 10_000
 # Share of the picture that dots cover, and their smallest and largest area, in square points.
 _COVERED, _SMALLEST, _LARGEST = 0.25, 1.5, 80.0
+# Area of a hollow dot beside the others.
+_HOLLOW = 0.4
 # Dots of such an area have rims.
 _RIM_FROM = 12.0
 # A hairline in the face's own colour closes the seams between neighbours.
@@ -249,7 +251,8 @@ class Dots:
             ax.scatter(
                 self.places[~known, 0],
                 self.places[~known, 1],
-                s=size,
+                # Smaller, or one whose value has the colour of the paper looks the same.
+                s=_HOLLOW * size,
                 facecolors="white",
                 edgecolors="0.6",
                 linewidths=min(0.6, 0.15 * size**0.5),
