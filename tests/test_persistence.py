@@ -477,7 +477,10 @@ def test_files_of_earlier_versions_are_still_read(tmp_path):
     for file in files:
         shutil.copy(file, tmp_path / "model")
         expected = np.load(file.with_suffix(".npy"))
-        found = skginr.load(tmp_path / "model").predict(pd.DataFrame({"node": list("abcdefgh")}))
+        model = skginr.load(tmp_path / "model")
+        # Parameters that were not there then have their defaults.
+        assert clone(model)[0].get_params().keys() == SpectralEmbedder().get_params().keys()
+        found = model.predict(pd.DataFrame({"node": list("abcdefgh")}))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

@@ -1,3 +1,7 @@
+import base64
+import json
+import re
+
 import geopandas as gpd
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from skginr import Graph, SpectralEmbedder
 from skginr.datasets import load_us_unemployment
-from skginr.plotting import plot_embedding, plot_mesh, plot_signal
+from skginr.plotting import plot_embedding, plot_mesh, plot_signal, plot_signal_html
 from skginr.plotting._canvas import canvas_of
 from skginr.plotting._layout import longitudes_latitudes, spectral_layout, view_matrix
 
@@ -388,3 +392,65 @@ def test_points_of_a_map(fields):
     towns = gpd.GeoDataFrame(geometry=[Point(0, 0), Point(2, 1), Point(1, 3)])
     ax = plot_signal(towns, [3.0, 1.0, 2.0])
     np.testing.assert_array_equal(ax.collections[-1].get_array(), [3, 1, 2])
+
+
+def traces_of(path):
+    """What plotly was told to draw, read back from a file."""
+    text = path.read_text()
+    start = text.index(
+        "[",
+        text.index('Plotly.newPlot("')
+        if 'Plotly.newPlot("' in text
+        else text.rindex("Plotly.newPlot("),
+    )
+    return json.JSONDecoder().raw_decode(text[start:])[0]
+
+
+def numbers_of(array):
+    if isinstance(array, dict):
+        return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
+    return np.array(array)
+
+
+def test_a_file_shows_a_mesh_without_a_network(tetrahedron, tmp_path):
+    pytest.importorskip("plotly")
+    path = plot_signal_html(
+        tetrahedron, [0.0, 3.0, 6.0, np.nan], tmp_path / "a.html", label="t, °C"
+    )
+    text = path.read_text()
+    # Code and data are inside: nothing is loaded from anywhere.
+    assert len(text) > 1_000_000
+    assert not re.search(r"<(script|link|img)[^>]*\s(src|href)=", text)
+    known, grey = traces_of(path)
+    assert known["type"] == grey["type"] == "mesh3d"
+    # One face has three known corners.
+    assert len(numbers_of(known["i"])) == 1
+    assert len(numbers_of(grey["i"])) == 3
+    np.testing.assert_array_equal(numbers_of(known["intensity"]), [0, 3, 6])
+    assert known["text"][1] == "1<br>t, °C: 3"
+    assert grey["text"][-1] == "3<br>t, °C: unknown"
+
+
+def test_a_file_of_classes_has_a_legend(tetrahedron, tmp_path):
+    pytest.importorskip("plotly")
+    path = plot_signal_html(tetrahedron, ["<b>", "a", "a", None], str(tmp_path / "b.html"))
+    traces = traces_of(path)
+    assert [trace["name"] for trace in traces] == ["<b>", "a"]
+    assert [len(numbers_of(trace["i"])) for trace in traces] == [2, 2]
+    assert "0<br>signal: &lt;b&gt;" in traces[0]["text"]
+
+
+def test_a_file_shows_points_and_edges(tmp_path):
+    pytest.importorskip("plotly")
+    points = np.random.default_rng(0).random((50, 3))
+    graph = Graph.from_points(points)
+    values = np.arange(50.0)
+    values[:5] = np.nan
+    edges, known, hollow = traces_of(plot_signal_html(graph, values, tmp_path / "c.html"))
+    np.testing.assert_array_equal(numbers_of(known["x"]), points[5:, 0])
+    np.testing.assert_array_equal(numbers_of(hollow["z"]), points[:5, 2])
+    np.testing.assert_array_equal(numbers_of(known["marker"]["color"]), values[5:])
+    assert np.isnan(np.array(numbers_of(edges["x"]), dtype=float)).sum() == graph.n_edges
+    with pytest.raises(ValueError, match="values must have one value per node"):
+        plot_signal_html(graph, values[1:], tmp_path / "d.html")
+    assert not (tmp_path / "d.html").exists()

@@ -1,7 +1,12 @@
 import re
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib import pyplot
+
+# No window is wanted.
+mpl.use("Agg")
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -9,9 +14,13 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 19
+    assert len(blocks) == 20
     names = {}
     exec("\n".join(blocks), names)
+    # A signal, six coordinates, three maps, two curves of a training and one of a search.
+    drawn = [len(pyplot.figure(i).axes) for i in pyplot.get_fignums()]
+    assert drawn == [2, 7, 6, 2, 1]
+    pyplot.close("all")
     assert names["network"].stop_reason_.startswith("reached max_epochs")
     assert names["search"].best_score_ > 0.9
     assert names["model"].scores_.max() > 0.9

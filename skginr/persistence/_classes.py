@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from scipy.spatial import cKDTree
+from sklearn.base import BaseEstimator
 
 # Ours, under names that stay when a class moves to another module.
 _OURS = {
@@ -120,7 +122,10 @@ def take_state(thing: Any, name: str) -> Any:
 
 
 def give_state(thing: Any, name: str, state: Any) -> None:
-    """Make an empty object what it was."""
+    """Make an empty object what it was, with defaults for parameters that are younger than it."""
+    if isinstance(thing, BaseEstimator):
+        parameters = inspect.signature(type(thing)).parameters
+        state = {name: it.default for name, it in parameters.items()} | state
     if isinstance(thing, dict):
         thing.update(state)
     elif hasattr(thing, "__setstate__"):

@@ -2,6 +2,7 @@
 
 from skginr.plotting._components_display import ComponentsDisplay
 from skginr.plotting._embedding import plot_embedding
+from skginr.plotting._html import plot_signal_html
 from skginr.plotting._mesh import plot_mesh
 from skginr.plotting._signal import plot_signal
 from skginr.plotting._signal_display import SignalDisplay
@@ -15,5 +16,6 @@ __all__ = [
     "plot_embedding",
     "plot_mesh",
     "plot_signal",
+    "plot_signal_html",
     "plot_spectrum",
 ]

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import PolyCollection
 
-# With more edges, those between nodes would be one grey.
-_MOST_EDGES = 10_000
+#: With more edges, those between nodes would be one grey.
+MOST_EDGES = 10_000
 # Share of the picture that dots cover, and their smallest and largest area, in square points.
 _COVERED, _SMALLEST, _LARGEST = 0.25, 1.5, 80.0
+# Area of a hollow dot beside the others.
+_HOLLOW = 0.4
 # Dots of such an area have rims.
 _RIM_FROM = 12.0
 # A hairline in the face's own colour closes the seams between neighbours.
@@ -91,7 +93,7 @@ def canvas_of(
         placed = np.column_stack([spectral_layout(graph), np.zeros(graph.n_nodes)])
     if graph.faces is not None and n_dimensions in (2, 3):
         return Surface(placed[graph.faces], graph.faces, graph.n_nodes)
-    return Dots(placed, _edges(graph))
+    return Dots(placed, edges_of(graph))
 
 
 def _by_node(geometry: Any, graph: Graph) -> geopandas.GeoSeries:
@@ -238,7 +240,7 @@ class Dots:
     def draw(self, ax: Axes, numbers: NDArray[np.float64], scale: Scale) -> ScalarMappable:
         """Draw edges, then hollow dots where nothing is known, then the others."""
         collections = require("matplotlib.collections", extra="plot", purpose="plotting")
-        if 0 < len(self.edges) <= _MOST_EDGES:
+        if 0 < len(self.edges) <= MOST_EDGES:
             lines = collections.LineCollection(
                 self.places[self.edges, :2], colors="0.6", linewidths=0.4, alpha=0.6, zorder=1
             )
@@ -249,7 +251,8 @@ class Dots:
             ax.scatter(
                 self.places[~known, 0],
                 self.places[~known, 1],
-                s=size,
+                # Smaller, or one whose value has the colour of the paper looks the same.
+                s=_HOLLOW * size,
                 facecolors="white",
                 edgecolors="0.6",
                 linewidths=min(0.6, 0.15 * size**0.5),
@@ -315,7 +318,8 @@ def face_values(
     return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
 
 
-def _edges(graph: Graph) -> NDArray[np.int64]:
+def edges_of(graph: Graph) -> NDArray[np.int64]:
+    """Return the two nodes of each edge, shape (n_edges, 2)."""
     upper = sp.triu(graph.adjacency, k=1, format="coo")
     return np.column_stack(upper.coords).astype(np.int64)
 
@@ -357,7 +361,7 @@ def _map_of_sphere(graph: Graph, positions: NDArray[np.float64]) -> Canvas:
     if graph.faces is not None:
         corners, faces = _faces_on_map(places, graph.faces)
         return Surface(corners, faces, graph.n_nodes, in_degrees=True)
-    edges = _edges(graph)
+    edges = edges_of(graph)
     # An edge across the rim of the map would cross all of it.
     edges = edges[np.abs(np.diff(places[edges, 0], axis=1)[:, 0]) < 180]
     return Dots(np.column_stack([places, np.zeros(len(places))]), edges, in_degrees=True)
