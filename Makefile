@@ -1,7 +1,7 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout bench-memory reproduce test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout bench-memory reproduce docs test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
@@ -10,6 +10,7 @@ help:
 	@echo "make bench-heldout  what predicts best where nothing was observed; about 80 minutes"
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
+	@echo "make docs    the documentation, into build/docs, its links checked; about five minutes"
 	@echo "make test    the test suite, in about six minutes"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
@@ -31,6 +32,10 @@ bench-memory:
 
 reproduce:
 	$(PYTHON) examples/reproduce.py
+
+docs:
+	$(PYTHON) -m sphinx -b html -W --keep-going -j auto docs build/docs
+	$(PYTHON) docs/check_site.py build/docs
 
 test:
 	$(PYTHON) -m pytest -n 2

@@ -1,4 +1,7 @@
 """Weather between months, hours and grid points: better than interpolation?
+=========================================================================
+
+::
 
     python examples/weather.py           # a day of temperature, in seconds
     python examples/weather.py --full    # all hours and months, in minutes

@@ -85,10 +85,12 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y
             As for :meth:`fit`.
         classes : array-like of shape (n_classes,), optional
             Every label that may come. The first call needs it, others must not change it.
+        sample_weight
+            As for :meth:`fit`.
 
         Returns
         -------

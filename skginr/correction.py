@@ -117,6 +117,10 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         X : array-like of shape (n_rows, n_columns)
             Out-of-fold predictions, then other columns.
         y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        self
         """
         check_verbose(self.verbose)
         check_no_words("X", X)
@@ -154,7 +158,17 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return corrected predictions, shape (n_rows,)."""
+        """Return corrected predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
         check_is_fitted(self)
         table = validate_data(self, X, reset=False, dtype=np.float64)
         offset = self._offset(table)
@@ -285,6 +299,10 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels, then covariates.
         y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        self
         """
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
@@ -320,18 +338,47 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
-        """Return the prediction at the rows of X, shape (n_rows,)."""
+        """Return the prediction at the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
         predictions = [np.ravel(smoother.predict(X)) for smoother in self.smoothers_.values()]
         return self.corrector_.predict(self._columns(predictions, nodes))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with ``deep`` those of the smoothers by their names too."""
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Whether those of the smoothers too, by their names.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return self._get_params("smoothers", deep=deep and self.smoothers is not None)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, or a smoother or its parameters by name."""
+        """Set parameters, or a smoother or its parameters by name.
+
+        Parameters
+        ----------
+        **params : object
+
+        Returns
+        -------
+        self
+        """
         return self._set_params("smoothers", **params)
 
     def _new_corrector(self, given: Splits | None, n_smoothers: int) -> Any:
@@ -386,6 +433,10 @@ def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tu
     graph : Graph
     cv : int, splitter or iterable, optional
         Folds by which a smoother chooses its strength, as in :class:`~skginr.GraphSmoother`.
+
+    Returns
+    -------
+    list of (str, estimator)
 
     Raises
     ------

@@ -74,6 +74,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels, then any covariates of the rows.
         y : ignored
+
+        Returns
+        -------
+        self
         """
         graph = check_graph(self.graph)
         check_flag("passthrough", self.passthrough)
@@ -104,7 +108,7 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_features_in_)
+        X : array-like or DataFrame of shape (n_rows, n_features)
 
         Returns
         -------
@@ -129,6 +133,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         ----------
         input_features : array-like of str, optional
             Names of X's columns, where ``fit`` saw none.
+
+        Returns
+        -------
+        ndarray of str
         """
         check_is_fitted(self)
         if hasattr(self, "feature_names_in_"):

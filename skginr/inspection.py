@@ -33,7 +33,7 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
         ``eigenvalue``
             The k-th.
         ``relative_gap``
-            Between it and the next, |e_k+1 - e_k| / (|e_k| + |e_k+1|), from 0 to 1; NaN for the
+            Between it and the next, ``|b - a| / (|a| + |b|)``, from 0 to 1; NaN for the
             last.
         ``cuts_eigenspace``
             Whether the next is equal, so that the k-th coordinate is an arbitrary choice.

@@ -79,6 +79,10 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels; other columns are ignored.
         y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        self
         """
         graph = check_graph(self.graph)
         check_count("n_neighbors", self.n_neighbors, minimum=1)
@@ -114,7 +118,17 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
-        """Return the signal at the rows of X, shape (n_rows,)."""
+        """Return the signal at the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
         distinct, of_row = np.unique(nodes, return_inverse=True)

@@ -84,7 +84,16 @@ class GraphBlockKFold(BaseCrossValidator):
     def get_n_splits(
         self, X: ArrayLike | None = None, y: object = None, groups: object = None
     ) -> int:
-        """Return the number of folds."""
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : ignored
+
+        Returns
+        -------
+        int
+        """
         return self.n_splits
 
     def split(

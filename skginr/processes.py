@@ -162,7 +162,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_features_in_)
+        X : array-like or DataFrame of shape (n_rows, n_features)
         return_std : bool, default False
             Whether to also return standard deviations of new rows, noise included.
 
@@ -177,7 +177,12 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         return self.process_.predict(self._rows(nodes, covariates), return_std=return_std)
 
     def settled(self) -> Self:
-        """Return an unfitted copy that uses the covariance that ``fit`` has chosen."""
+        """Return an unfitted copy that uses the covariance that ``fit`` has chosen.
+
+        Returns
+        -------
+        GraphGaussianProcessRegressor
+        """
         check_is_fitted(self)
         return clone(self).set_params(kernel=self.process_.kernel_)
 

@@ -81,7 +81,7 @@ default "combinatorial"
     signal_ : ndarray of shape (n_nodes,)
         b + f at every node of the graph. In a component without an observation, b, which is
         the mean of y where the Laplacian leaves it open.
-    coef_ : ndarray of shape (n_features_in_ - 1,)
+    coef_ : ndarray of shape (n_covariates,)
         c; 0 for a column that the others and f explain.
     noise_variance_ : float
         Estimated variance of a row about the signal.
@@ -188,7 +188,7 @@ default "combinatorial"
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_rows, n_features_in_)
+        X : array-like or DataFrame of shape (n_rows, n_features)
             Node labels, and the covariates of ``fit``.
         return_std : bool, default False
             Whether to also return standard deviations of the signal (the noise of a row not
@@ -246,7 +246,12 @@ default "combinatorial"
         return predictions
 
     def settled(self) -> Self:
-        """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen."""
+        """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen.
+
+        Returns
+        -------
+        GraphSmoother
+        """
         check_is_fitted(self)
         return clone(self).set_params(alpha=self.alpha_)
 

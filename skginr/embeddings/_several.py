@@ -130,7 +130,16 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
         return result
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Return the names of the output columns, those of the embedder."""
+        """Return the names of the output columns, those of the embedder.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
         check_is_fitted(self)
         return next(iter(self.embedders_.values())).get_feature_names_out()
 

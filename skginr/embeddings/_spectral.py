@@ -276,7 +276,7 @@ default "nearest_neighbors"
 
         Returns
         -------
-        ndarray of shape (n_rows, n_components_ + number of component columns)
+        ndarray of shape (n_rows, n_columns)
             Or with ``output="indexed"`` a DataFrame of one column.
         """
         if self.output == "indexed":
@@ -298,7 +298,7 @@ default "nearest_neighbors"
 
         Returns
         -------
-        ndarray of shape (n_rows, n_components_ + number of component columns)
+        ndarray of shape (n_rows, n_columns)
             Or with ``output="indexed"`` a DataFrame of one column.
         """
         check_is_fitted(self)

@@ -470,6 +470,10 @@ class Graph:
         frame : pandas.DataFrame
             One row per node, indexed by label, in any order.
 
+        Returns
+        -------
+        Graph
+
         Raises
         ------
         ValueError
@@ -520,6 +524,10 @@ class Graph:
         ----------
         labels : array-like of shape (n_kept,)
             Distinct labels, in the order that they are to have.
+
+        Returns
+        -------
+        Graph
 
         Raises
         ------
@@ -611,7 +619,7 @@ class Graph:
 
     @property
     def labels(self) -> pd.Index:
-        """pandas.Index of length n_nodes: the names that tables refer to."""
+        """Index of length n_nodes: the names that tables refer to."""
         # Renaming the copy leaves the graph alone; the values are shared.
         return self._labels.copy()
 
