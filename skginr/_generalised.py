@@ -107,7 +107,9 @@ class SmoothProblem:
         A component that was observed has one smooth signal without any roughness.
         """
         n_smooth = 0 if self.components is None else len(np.unique(self.components[self.nodes]))
-        return n_smooth + int(np.linalg.matrix_rank(fit.precision, hermitian=True))
+        # numpy has no rank of nothing before 2.1.
+        n_linear = np.linalg.matrix_rank(fit.precision, hermitian=True) if fit.precision.size else 0
+        return n_smooth + int(n_linear)
 
     def node_variances(self, alpha: float, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the variance of f at distinct nodes in units of the noise, for known b."""
