@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skginr.processes import GraphGaussianProcessRegressor
     from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
+    from skginr.sharing import shared_graphs
     from skginr.smoothing import GraphSmoother
     from skginr.surface import surface_gradient
     from skginr.tangent import TangentKernelRegressor
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "predict_frame",
     "save",
+    "shared_graphs",
     "surface_gradient",
     "transfer",
 ]
@@ -74,6 +76,7 @@ _HOME = {
     "load": "skginr.persistence",
     "predict_frame": "skginr.frames",
     "save": "skginr.persistence",
+    "shared_graphs": "skginr.sharing",
     "surface_gradient": "skginr.surface",
     "transfer": "skginr.refinement",
 }

@@ -31,6 +31,8 @@ LAYERS = [
     "alignment",
     "refinement",
     "inspection",
+    "_worker_plugin",
+    "sharing",
     "surface",
     "frames",
     "model_selection",

@@ -2,10 +2,12 @@
 
 from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, fix_sign, make_canonical
 from skginr.eigen._cache import (
+    bases_of,
     clear_cache,
     folder_of,
     n_solves,
     read_basis,
+    remember_basis,
     shared_basis,
     write_basis,
 )
@@ -17,6 +19,7 @@ __all__ = [
     "ROUNDING",
     "SOLVERS",
     "Basis",
+    "bases_of",
     "check_solver",
     "clear_cache",
     "equal_to_next",
@@ -25,6 +28,7 @@ __all__ = [
     "make_canonical",
     "n_solves",
     "read_basis",
+    "remember_basis",
     "shared_basis",
     "solve",
     "write_basis",

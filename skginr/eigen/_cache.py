@@ -82,6 +82,19 @@ def n_solves() -> int:
     return _cache.n_solves
 
 
+def bases_of(digest: str) -> dict[str, Basis]:
+    """Return the bases of a graph that this process knows, by their keys."""
+    return {key: basis for key, basis in _cache.items() if key.startswith(f"{digest}-")}
+
+
+def remember_basis(key: str, basis: Basis) -> None:
+    """Keep a basis that another process has solved, unless more is known here."""
+    with _cache.lock_of(key):
+        known = _cache.get(key)
+        if known is None or not known.suffices(basis.n_vectors, basis.tol):
+            _cache.put(key, basis)
+
+
 def clear_cache() -> None:
     """Forget every basis kept in this process."""
     _cache.clear()
@@ -179,6 +192,10 @@ class _BasisCache:
             while size > self._max_bytes and len(self._bases) > 1:
                 _, dropped = self._bases.popitem(last=False)
                 size -= dropped.eigenvectors.nbytes
+
+    def items(self) -> list[tuple[str, Basis]]:
+        with self._guard:
+            return list(self._bases.items())
 
     def clear(self) -> None:
         with self._guard:

@@ -5,6 +5,7 @@ from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import as_table, column_of, locate_nodes, locate_rows
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
+from skginr.graphs._shared import forget, remember, set_name
 from skginr.graphs._sphere import sphere_points
 
 __all__ = [
@@ -18,9 +19,12 @@ __all__ = [
     "clean_adjacency",
     "column_of",
     "components_by_size",
+    "forget",
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
+    "remember",
+    "set_name",
     "sphere_points",
     "to_csr",
 ]

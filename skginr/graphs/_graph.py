@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from skginr.graphs._points import (
     neighbor_adjacency,
 )
 from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
+from skginr.graphs._shared import graph_named, name_of_shared
 from skginr.graphs._sphere import sphere_faces, sphere_points
 
 if TYPE_CHECKING:
@@ -769,6 +770,10 @@ class Graph:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        name = name_of_shared(self)
+        return super().__reduce_ex__(protocol) if name is None else (graph_named, (name,))
 
     def __getstate__(self) -> dict[str, Any]:
         # The digest is computed here, so that worker processes need not do it again.
