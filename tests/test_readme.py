@@ -55,7 +55,7 @@ def test_the_code_runs_as_it_stands():
 def test_every_make_target_and_file_it_names_is_there():
     targets = re.findall(r"^make (\w+)", README, flags=re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text()
-    assert targets == ["demo", "test"]
+    assert targets == ["demo", "test", "docs"]
     assert all(f"\n{target}:" in makefile for target in targets)
     for path in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / path).is_file(), path
