@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 # Tests run side by side, one process per core: more threads would only wait for
@@ -14,6 +15,14 @@ import pandas as pd
 import pytest
 
 from skginr import Graph
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Close what a test has drawn, so that no later one finds it."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

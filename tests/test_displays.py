@@ -21,12 +21,6 @@ mpl.use("Agg")
 SIZE = "spectralembedder__n_components"
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def fields():
     return gpd.GeoDataFrame(geometry=[box(i, 0, i + 1, 1) for i in range(4)])

@@ -97,7 +97,6 @@ def test_bad_input_is_named():
         plot_spectrum(one)
     with pytest.raises(ValueError, match="ax must be 2 matplotlib Axes; got 1"):
         plot_spectrum(fitted(ring(12), 4), ax=mpl.pyplot.subplots()[1])
-    mpl.pyplot.close("all")
 
 
 def test_the_picture_shows_the_table():
@@ -113,7 +112,6 @@ def test_the_picture_shows_the_table():
         "widest relative gaps: k = 2, 4",
     ]
     np.testing.assert_allclose(right.lines[0].get_ydata(), table["residual_energy"])
-    mpl.pyplot.close("all")
 
 
 def test_gaps_are_from_0_to_1_across_zero():

@@ -21,12 +21,6 @@ from skginr.plotting._layout import longitudes_latitudes, spectral_layout, view_
 mpl.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def fields():
     return gpd.GeoDataFrame(

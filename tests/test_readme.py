@@ -20,7 +20,6 @@ def test_the_guide_runs_from_top_to_bottom():
     # A signal, six coordinates, three maps, two curves of a training and one of a search.
     drawn = [len(pyplot.figure(i).axes) for i in pyplot.get_fignums()]
     assert drawn == [2, 7, 6, 2, 1]
-    pyplot.close("all")
     assert names["network"].stop_reason_.startswith("reached max_epochs")
     assert names["search"].best_score_ > 0.9
     assert names["model"].scores_.max() > 0.9
