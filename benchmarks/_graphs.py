@@ -48,6 +48,7 @@ GRAPHS = {
     "bunny": bunny,
     "bunny-small": lambda: bunny(2),
     "sphere-16384": lambda: sphere(16_384),
+    "sphere-65536": lambda: sphere(65_536),
     "sphere-262144": lambda: sphere(262_144),
     "sphere-1048576": lambda: sphere(1_048_576),
     "barabasi-albert-3000": lambda: barabasi_albert(3_000),
