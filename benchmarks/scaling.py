@@ -4,9 +4,9 @@
     python benchmarks/scaling.py --small   # up to 65,536, about a minute
 
 Needs Linux. Each line of the first table is a process of its own on one thread, and its memory is
-what it grew by at its peak. A straight line through the logarithms of the last two sizes says what ten and a
-hundred million nodes would take; nothing of that size was run. The second table is a search over k
-on the workers of a cluster of this machine, and what one task of it is pickled as.
+what it grew by at its peak. A straight line through the logarithms of the last two sizes says what
+ten and a hundred million nodes would take; nothing of that size was run. The second table is a
+search over k on the workers of a cluster of this machine, and the pickle of a task's model.
 """
 
 import argparse

@@ -6,19 +6,18 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skginr._checks import check_option
+from skginr._checks import check_option, require
 from skginr.datasets._files import data_path
 from skginr.graphs import Graph
 
 _SURFACES = ("pial", "white", "sphere")
 
 
-def fetch_fsaverage5(surface: str = "pial") -> Bunch:
+def load_fsaverage5(surface: str = "pial") -> Bunch:
     """Return the left cortex of FreeSurfer's fsaverage5, a closed triangle mesh, and four maps.
 
-    Read from ``brain_fsaverage5/`` in the folder that the environment variable ``SKGINR_DATA``
-    names; from FreeSurfer [1]_, as shipped in the package nilearn, which says that its licence
-    is unknown.
+    All ship in the wheel of ``nilearn`` (extra ``brain``): nothing is downloaded. From FreeSurfer
+    [1]_; nilearn says that their licence is unknown.
 
     Parameters
     ----------
@@ -35,8 +34,8 @@ def fetch_fsaverage5(surface: str = "pial") -> Bunch:
 
     Raises
     ------
-    FileNotFoundError
-        If ``SKGINR_DATA`` is not set or lacks the file.
+    ModuleNotFoundError
+        If nilearn is not installed.
     ValueError
         If ``surface`` is none of the three.
 
@@ -44,13 +43,24 @@ def fetch_fsaverage5(surface: str = "pial") -> Bunch:
     ----------
     .. [1] B. Fischl et al., "High-resolution intersubject averaging and a coordinate system for
        the cortical surface", Human Brain Mapping 8, 1999.
+
+    Examples
+    --------
+    >>> brain = load_fsaverage5()
+    >>> brain.graph
+    <Graph: 10,242 nodes, 30,720 edges, 1 component, from a mesh of 20,480 faces>
     """
     check_option("surface", surface, _SURFACES)
-    path = data_path("brain_fsaverage5", "fsaverage5_left.npz", owner="fetch_fsaverage5")
+    owner = {"extra": "brain", "purpose": "load_fsaverage5"}
+    files = require("nilearn.datasets", **owner).fetch_surf_fsaverage("fsaverage5")
+    surfaces = require("nilearn.surface", **owner)
+    mesh = surfaces.load_surf_mesh(files[f"{surface}_left"])
     names = {"sulcal_depth": "sulc", "curvature": "curv", "thickness": "thick", "area": "area"}
-    with np.load(path) as arrays:
-        graph = Graph.from_mesh(arrays[surface].astype(float), arrays["faces"])
-        maps = {name: arrays[stored].astype(float) for name, stored in names.items()}
+    maps = {
+        name: surfaces.load_surf_data(files[f"{stored}_left"]).astype(float)
+        for name, stored in names.items()
+    }
+    graph = Graph.from_mesh(mesh.coordinates.astype(float), mesh.faces)
     return Bunch(frame=pd.DataFrame({"vertex": graph.labels} | maps), graph=graph)
 
 
@@ -74,6 +84,8 @@ def fetch_conte69() -> Bunch:
     ------
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If a file is not the one expected.
 
     References
     ----------

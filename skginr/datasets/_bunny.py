@@ -19,8 +19,9 @@ _FILES = {
 def fetch_bunny(resolution: int = 1) -> Graph:
     """Return the largest component of the Stanford bunny [1]_, a triangle mesh.
 
-    Read from ``bunny/`` in the folder that the environment variable ``SKGINR_DATA`` names, as
-    published by the Stanford 3D Scanning Repository (free for research, with credit).
+    Read from ``bunny/`` in the folder that the environment variable ``SKGINR_DATA`` names, or else
+    downloaded, once, from the Stanford 3D Scanning Repository (5 MB; free for research, with
+    credit).
 
     Parameters
     ----------
@@ -35,7 +36,11 @@ def fetch_bunny(resolution: int = 1) -> Graph:
     Raises
     ------
     FileNotFoundError
-        If ``SKGINR_DATA`` is not set or lacks the file.
+        If it is not there and could not be downloaded.
+    ModuleNotFoundError
+        If it is to be downloaded and pooch is not installed (extra ``data``).
+    ValueError
+        If ``resolution`` is none of the four, or the file is not the one expected.
 
     References
     ----------

@@ -1,31 +1,85 @@
-"""Where data files lie that no package ships."""
+"""Data files that no package ships: in a folder of the user's, or at their publisher's."""
 
+from __future__ import annotations
+
+import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
+from skginr._checks import require
+
 _VARIABLE = "SKGINR_DATA"
+# Archives that hold a folder's files as they are published, and where in them those lie. What is
+# not among them was made of published files, as the README beside it says.
+_ARCHIVES = {
+    "bunny": ("https://graphics.stanford.edu/pub/3Dscanrep/bunny.tar.gz", "bunny/reconstruction"),
+}
 
 
-def data_path(*parts: str, owner: str) -> Path:
-    """Return the path of a file in the folder that ``SKGINR_DATA`` names, or say what to do.
+def data_path(folder: str, name: str, *, owner: str) -> Path:
+    """Return the path of a file that is as expected, or say what to do.
+
+    It is looked for in the folder that ``SKGINR_DATA`` names, and if it is not there and its
+    publisher has it, downloaded, once.
 
     Parameters
     ----------
-    *parts : str
-        Folders and file name below the data folder.
+    folder, name : str
+        Below the data folder.
     owner : str
         The function that asks, for the error.
     """
     root = os.environ.get(_VARIABLE)
+    if root and (path := Path(root, folder, name)).is_file():
+        return _checked(path, folder, name, owner)
+    if folder in _ARCHIVES:
+        return _checked(_download(folder, name, owner), folder, name, owner)
     if not root:
         raise FileNotFoundError(
-            f"{owner} reads {'/'.join(parts)} from the folder that the environment variable "
+            f"{owner} reads {folder}/{name} from the folder that the environment variable "
             f"{_VARIABLE} names, but it is not set. Its documentation says where the files are "
             f"published."
         )
-    path = Path(root, *parts)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{owner} reads {path}, which is not there. {_VARIABLE} is {root!r}."
+    raise FileNotFoundError(f"{owner} reads {path}, which is not there. {_VARIABLE} is {root!r}.")
+
+
+def _checked(path: Path, folder: str, name: str, owner: str) -> Path:
+    """Return the path, or refuse a file that was cut short, changed or replaced."""
+    found, expected = hashlib.sha256(path.read_bytes()).hexdigest(), _registry()[f"{folder}/{name}"]
+    if found != expected:
+        raise ValueError(
+            f"{path} is not the file that {owner} expects: its SHA-256 is {found}, not {expected}. "
+            f"Delete it and get it anew."
         )
     return path
+
+
+def _download(folder: str, name: str, owner: str) -> Path:
+    """Return the path of a file in the user's cache, taken from its archive."""
+    url, inside = _ARCHIVES[folder]
+    purpose = f"{owner}, where {_VARIABLE} names no folder with {folder}/{name},"
+    pooch = require("pooch", extra="data", purpose=purpose)
+    member = f"{inside}/{name}"
+    try:
+        # The archive may be packed anew; what is taken from it may not change, and is checked.
+        pooch.retrieve(
+            url,
+            known_hash=None,
+            fname=url.rpartition("/")[2],
+            path=pooch.os_cache("skginr"),
+            processor=pooch.Untar(members=[member], extract_dir=folder),
+        )
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{owner} could not download {url}: {error}. Where there is no network, put {name} "
+            f"into {folder}/ in a folder, and have the environment variable {_VARIABLE} name it."
+        ) from error
+    return Path(pooch.os_cache("skginr"), folder, member)
+
+
+@cache
+def _registry() -> dict[str, str]:
+    """Return the SHA-256 of every file, by folder and name."""
+    lines = Path(__file__).with_name("registry.txt").read_text().splitlines()
+    return dict(line.split() for line in lines)

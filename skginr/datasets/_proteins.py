@@ -53,6 +53,8 @@ def fetch_protein_surface(name: str = "1A2K_AB") -> Bunch:
     ------
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If a file is not the one expected.
 
     References
     ----------

@@ -62,9 +62,9 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     join counties by Facebook's Social Connectedness Index; the signal is the lead of
     the Republican over the Democratic party, standardised [1]_.
 
-    Files are read from the folder that the environment variable ``SKGINR_DATA`` names:
-    ``us_county_fb/`` as published at github.com/000Justin000/gnn-residual-correlation,
-    and ``us_counties/us_counties.gpkg``, outlines made from the npm package us-atlas.
+    Edges and signals are read from ``us_county_fb/`` in the folder that the environment variable
+    ``SKGINR_DATA`` names, three files as published at www.cs.cornell.edu/~arb/data/US-county-fb;
+    outlines are those of :func:`load_us_unemployment` (extra ``data``).
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     Returns
     -------
     Bunch
-        ``frame`` : GeoDataFrame of 3,106 rows, EPSG:4326: ``fips`` (five digits, str),
+        ``frame`` : GeoDataFrame of 3,106 rows, EPSG:4269: ``fips`` (five digits, str),
         ``name``, nine standardised covariates, ``election``, ``geometry``.
         ``graph`` : Graph of 3,106 nodes and 22,574 edges, labelled by ``fips``.
 
@@ -81,29 +81,27 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     ------
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks a file.
+    ModuleNotFoundError
+        If ``bokeh-sampledata`` is not installed.
+    ValueError
+        If ``year`` is none of the two, or a file is not the one expected.
 
     References
     ----------
     .. [1] J. Jia and A. R. Benson, "A Unifying Generative Model for Graph Learning
        Algorithms: Label Propagation, Graph Convolutions, and Combinations", 2021.
     """
-    import geopandas
-
     check_option("year", str(year), ("2012", "2016"))
     owner = "fetch_us_election"
-    table = pd.read_csv(
-        data_path("us_county_fb", f"US-county-fb-{year}-feats.csv", owner=owner),
-    )
-    outlines = geopandas.read_file(data_path("us_counties", "us_counties.gpkg", owner=owner))
+    table = pd.read_csv(data_path("us_county_fb", f"US-county-fb-{year}-feats.csv", owner=owner))
     table = table.rename(columns={"FIPS": "fips"} | _SHARED_COLUMNS)
-    for codes in (table, outlines):
-        # Both files keep the codes as numbers, without the leading zero.
-        codes["fips"] = codes["fips"].astype(str).str.zfill(5)
-    frame = outlines[["fips", "name", "geometry"]].merge(table, on="fips", validate="1:1")
+    # The file keeps codes as numbers, without the leading zero.
+    table["fips"] = table["fips"].astype(str).str.zfill(5)
+    outlines = load_us_unemployment()[["fips", "name", "geometry"]]
+    frame = outlines.merge(table, on="fips", validate="1:1").set_index("fips")
+    frame = frame.loc[table["fips"]].reset_index()
     frame = frame[["fips", "name", *table.columns[1:], "geometry"]]
-    edges = np.loadtxt(
-        data_path("us_county_fb", "US-county-fb-graph.txt", owner=owner), dtype=np.int64
-    )
+    edges = np.loadtxt(data_path("us_county_fb", "US-county-fb-graph.txt", owner=owner), dtype=int)
     # Ids in the file are row numbers of the table, counted from 1.
     ends = pd.DataFrame(table["fips"].to_numpy()[edges - 1], columns=["source", "target"])
     return Bunch(frame=frame, graph=Graph.from_edges(ends, "source", "target"))

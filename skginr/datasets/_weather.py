@@ -1,4 +1,6 @@
-"""Weather on grids of latitude and longitude, read from disk."""
+"""Weather and climate on grids of latitude and longitude, read from disk."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,19 +31,123 @@ def fetch_navy_winds() -> Bunch:
     ------
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If a file is not the one expected.
     """
     path = data_path("weather_navy_winds", "navy_winds_monthly.npz", owner="fetch_navy_winds")
     with np.load(path) as data:
         latitude, longitude = _grid(data["lat"], data["lon"])
-        times = pd.to_datetime(data["month"])
+        times = {"time": pd.to_datetime(data["month"])}
         winds = {name: _by_node(data[name], data["scale"]) for name in ("u", "v")}
-    # Both rows at the poles are one point, their first.
-    distinct = (np.abs(latitude) < 90) | (longitude == 0)
-    latitude, longitude = latitude[distinct], longitude[distinct]
-    graph = _with_places(Graph.from_sphere(latitude, longitude), latitude, longitude)
-    frame = _long(times, {name: values[:, distinct] for name, values in winds.items()})
-    poles = graph.labels[np.abs(latitude) == 90]
-    return Bunch(frame=frame[~frame["node"].isin(poles)].reset_index(drop=True), graph=graph)
+    return _on_globe(latitude, longitude, times, winds)
+
+
+def fetch_era_interim() -> Bunch:
+    """Return winds and heights of two pressure levels over the globe, every 1.5 degrees.
+
+    Means of all Januaries and of all Julies. Read from ``weather_era_interim/`` in the folder that
+    the environment variable ``SKGINR_DATA`` names; ECMWF's reanalysis ERA-Interim, as in
+    github.com/pydata/xarray-data.
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 114,240 rows, 28,560 nodes at each of two levels in each of two
+        months: ``node``, ``month`` (1 or 7), ``level`` (hPa: 200 or 850), ``u`` and ``v`` (m/s,
+        towards east and north) and ``height`` (m).
+        ``graph`` : Graph of 28,562 nodes, the triangulated sphere, with ``latitude`` and
+        ``longitude`` as attributes. Each pole is one node, and has no rows in ``frame``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If the file is not the one expected.
+    """
+    path = data_path("weather_era_interim", "era_interim_uvz_1p5deg.npz", owner="fetch_era_interim")
+    with np.load(path) as data:
+        latitude, longitude = _grid(data["lat"], data["lon"])
+        months, levels = data["month"], data["level"]
+        times = {
+            "month": np.repeat(months, len(levels)),
+            "level": np.tile(levels, len(months)),
+        }
+        scales = {"u": data["uv_scale"], "v": data["uv_scale"], "height": 1}
+        stored = {"u": "u", "v": "v", "height": "z"}
+        signals = {
+            name: _by_node(data[stored[name]].reshape(len(times["month"]), -1), scale)
+            for name, scale in scales.items()
+        }
+    return _on_globe(latitude, longitude, times, signals)
+
+
+def fetch_mpi_esm() -> Bunch:
+    """Return monthly temperature and wind of the globe in 2005, by a model of the climate.
+
+    Smooth, and known everywhere: output of MPI-ESM-LR (CMIP5, historical), no observations. Read
+    from ``climate_mpi_esm/`` in the folder that the environment variable ``SKGINR_DATA`` names; as
+    in github.com/NCAR/geocat-datafiles (Apache-2.0; the terms of CMIP5 apply).
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 221,184 rows, 18,432 nodes in each of 12 months: ``node``,
+        ``month`` (1 to 12), ``temperature`` (K, 2 m above ground), ``u`` and ``v`` (m/s, towards
+        east and north, 10 m above ground).
+        ``graph`` : Graph, the triangulated sphere, on a Gaussian grid without poles, with
+        ``latitude`` and ``longitude`` as attributes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If the file is not the one expected.
+    """
+    path = data_path("climate_mpi_esm", "mpi_esm_2005_monthly.npz", owner="fetch_mpi_esm")
+    with np.load(path) as data:
+        latitude, longitude = _grid(data["lat"], data["lon"])
+        names = {"temperature": "tas", "u": "uas", "v": "vas"}
+        signals = {name: _by_node(data[stored]) for name, stored in names.items()}
+    return _on_globe(latitude, longitude, {"month": np.arange(1, 13)}, signals)
+
+
+def fetch_coads() -> Bunch:
+    """Return a monthly climatology of the oceans, every 2 degrees, with gaps.
+
+    From ships' reports: where none sailed nothing is known. Read from ``climate_coads/`` in the
+    folder that the environment variable ``SKGINR_DATA`` names; the Comprehensive Ocean-Atmosphere
+    Data Set, as distributed with Ferret.
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 132,432 rows, 11,036 nodes in each of 12 months: ``node``,
+        ``month`` (1 to 12), ``sea_surface_temperature`` and ``air_temperature`` (degrees Celsius)
+        and ``wind_speed`` (m/s), NaN where there is none.
+        ``graph`` : Graph of the nodes where anything was ever observed, a sphere with holes for the
+        continents, with ``latitude`` and ``longitude`` as attributes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If the file is not the one expected.
+    """
+    path = data_path("climate_coads", "coads_climatology.npz", owner="fetch_coads")
+    with np.load(path) as data:
+        latitude, longitude = _grid(data["lat"], data["lon"])
+        names = {"sea_surface_temperature": "sst"}
+        names |= {name: name for name in ("air_temperature", "wind_speed")}
+        signals = {name: _by_node(data[stored]) for name, stored in names.items()}
+    whole = _on_globe(latitude, longitude, {"month": np.arange(1, 13)}, signals)
+    observed = whole.frame[whole.frame["node"].isin(_ever_observed(whole.frame, list(names)))]
+    return Bunch(
+        frame=observed.reset_index(drop=True),
+        graph=whole.graph.subgraph(observed["node"].unique()),
+    )
 
 
 def fetch_era5_uk() -> Bunch:
@@ -62,6 +168,8 @@ def fetch_era5_uk() -> Bunch:
     ------
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If a file is not the one expected.
     """
     path = data_path("weather_era5_uk_hourly", "era5_t2m_uk_2019-03.npz", owner="fetch_era5_uk")
     with np.load(path) as data:
@@ -71,7 +179,7 @@ def fetch_era5_uk() -> Bunch:
     faces = Delaunay(np.column_stack([longitude, latitude])).simplices
     mesh = Graph.from_mesh(sphere_points(latitude, longitude), faces)
     return Bunch(
-        frame=_long(times, {"temperature": temperature}),
+        frame=_long({"time": times}, {"temperature": temperature}),
         graph=_with_places(mesh, latitude, longitude),
     )
 
@@ -84,8 +192,32 @@ def _grid(
     return rows.ravel().astype(np.float64), columns.ravel().astype(np.float64)
 
 
-def _by_node(stored: NDArray[np.int16], scale: float) -> NDArray[np.float64]:
+def _by_node(
+    stored: NDArray[np.generic], scale: NDArray[np.float32] | float = 1
+) -> NDArray[np.float64]:
     return stored.reshape(len(stored), -1).astype(np.float64) * float(scale)
+
+
+def _on_globe(
+    latitude: NDArray[np.float64],
+    longitude: NDArray[np.float64],
+    times: dict[str, Any],
+    signals: dict[str, NDArray[np.float64]],
+) -> Bunch:
+    """Return the table of signals on a grid around the globe, and its graph."""
+    # The row at a pole is one point, its first, and there is no direction to the east.
+    at_pole = np.abs(latitude) == 90
+    distinct = ~at_pole | (longitude == longitude[0])
+    latitude, longitude = latitude[distinct], longitude[distinct]
+    graph = _with_places(Graph.from_sphere(latitude, longitude), latitude, longitude)
+    frame = _long(times, {name: values[:, distinct] for name, values in signals.items()})
+    poles = graph.labels[at_pole[distinct]]
+    return Bunch(frame=frame[~frame["node"].isin(poles)].reset_index(drop=True), graph=graph)
+
+
+def _ever_observed(frame: pd.DataFrame, names: list[str]) -> NDArray[np.int64]:
+    """Return the nodes at which any of some columns is known in any row."""
+    return frame.loc[frame[names].notna().any(axis=1), "node"].unique()
 
 
 def _with_places(
@@ -94,8 +226,9 @@ def _with_places(
     return graph.with_attributes(pd.DataFrame({"latitude": latitude, "longitude": longitude}))
 
 
-def _long(times: pd.DatetimeIndex, signals: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+def _long(times: dict[str, Any], signals: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
     """Return a row per time and node, from signals of shape (n_times, n_nodes)."""
-    n_nodes = next(iter(signals.values())).shape[1]
-    columns = {"node": np.tile(np.arange(n_nodes), len(times)), "time": times.repeat(n_nodes)}
+    n_times, n_nodes = next(iter(signals.values())).shape
+    columns = {"node": np.tile(np.arange(n_nodes), n_times)}
+    columns |= {name: np.repeat(values, n_nodes) for name, values in times.items()}
     return pd.DataFrame(columns | {name: values.ravel() for name, values in signals.items()})

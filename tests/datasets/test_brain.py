@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skginr.datasets import fetch_conte69, fetch_fsaverage5
+from skginr.datasets import fetch_conte69, load_fsaverage5
 
 
 def correlation_along_edges(graph, values):
@@ -11,8 +11,8 @@ def correlation_along_edges(graph, values):
 
 
 @pytest.mark.parametrize("surface", ["pial", "white", "sphere"])
-def test_fsaverage5_is_a_sphere_to_a_topologist(surface, data_root):
-    data = fetch_fsaverage5(surface)
+def test_fsaverage5_is_a_sphere_to_a_topologist(surface):
+    data = load_fsaverage5(surface)
     graph = data.graph
     assert graph.n_nodes - graph.n_edges + len(graph.faces) == 2
     assert data.frame["vertex"].tolist() == graph.labels.tolist()
@@ -21,6 +21,14 @@ def test_fsaverage5_is_a_sphere_to_a_topologist(surface, data_root):
     for name in ("sulcal_depth", "curvature", "thickness"):
         assert correlation_along_edges(graph, data.frame[name].to_numpy()) > 0.6
     assert data.frame["thickness"].between(-0.1, 5.5).all()
+
+
+def test_fsaverage5_is_that_of_the_file(data_root):
+    data = load_fsaverage5("white")
+    with np.load(data_root / "brain_fsaverage5" / "fsaverage5_left.npz") as stored:
+        np.testing.assert_array_equal(data.graph.positions, stored["white"])
+        np.testing.assert_array_equal(data.graph.faces, stored["faces"])
+        np.testing.assert_array_equal(data.frame["curvature"], stored["curv"])
 
 
 def test_conte69_is_not_known_on_the_medial_wall(data_root):
@@ -38,4 +46,4 @@ def test_conte69_is_not_known_on_the_medial_wall(data_root):
 
 def test_a_surface_that_is_none_is_refused():
     with pytest.raises(ValueError, match="surface must be one of 'pial'"):
-        fetch_fsaverage5("inflated")
+        load_fsaverage5("inflated")

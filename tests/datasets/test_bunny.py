@@ -1,7 +1,13 @@
+import tarfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import numpy as np
+import pooch
 import pytest
 
-from skginr.datasets import fetch_bunny
+from skginr.datasets import _files, fetch_bunny
 
 
 @pytest.mark.parametrize(("resolution", "n_nodes"), [(1, 34_834), (2, 8_146), (3, 1_887), (4, 453)])
@@ -13,12 +19,58 @@ def test_the_bunny_is_one_connected_mesh_of_known_size(data_root, resolution, n_
     assert 0.1 < np.ptp(bunny.positions, axis=0).max() < 0.2
 
 
-def test_the_bunny_that_is_not_there_says_what_to_set(monkeypatch, tmp_path):
+def test_a_resolution_that_is_none_is_refused():
     with pytest.raises(ValueError, match="resolution"):
         fetch_bunny(5)
-    monkeypatch.delenv("SKGINR_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match=r"fetch_bunny reads bunny/bun_zipper\.ply.*SKGINR"):
-        fetch_bunny()
+
+
+@pytest.fixture
+def publisher(monkeypatch, tmp_path):
+    """An address that has the archive made of a folder, and a cache that is empty."""
+    (tmp_path / "served" / "bunny" / "reconstruction").mkdir(parents=True)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = partial(Quiet, directory=tmp_path / "served")
+    monkeypatch.setenv("SKGINR_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}/bunny.tar.gz"
+        monkeypatch.setitem(_files._ARCHIVES, "bunny", (url, "bunny/reconstruction"))
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield tmp_path / "served"
+        server.shutdown()
+        thread.join()
+
+
+def pack(folder, content):
+    (folder / "bunny" / "reconstruction" / "bun_zipper_res4.ply").write_bytes(content)
+    with tarfile.open(folder / "bunny.tar.gz", "w:gz") as archive:
+        archive.add(folder / "bunny", "bunny")
+
+
+def test_the_bunny_comes_from_its_publisher_once(publisher, data_root):
+    pack(publisher, (data_root / "bunny" / "bun_zipper_res4.ply").read_bytes())
+    assert fetch_bunny(4).n_nodes == 453
+    (publisher / "bunny.tar.gz").unlink()
+    assert fetch_bunny(4).n_nodes == 453
+
+
+def test_a_bunny_that_was_changed_is_refused(publisher, data_root, monkeypatch, tmp_path):
+    content = (data_root / "bunny" / "bun_zipper_res4.ply").read_bytes()
+    pack(publisher, content.replace(b"0", b"1", 1))
+    with pytest.raises(ValueError, match="is not the file that fetch_bunny expects: its SHA-256"):
+        fetch_bunny(4)
+    (tmp_path / "bunny").mkdir()
+    (tmp_path / "bunny" / "bun_zipper_res4.ply").write_bytes(content[:-1])
     monkeypatch.setenv("SKGINR_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="which is not there"):
-        fetch_bunny()
+    with pytest.raises(ValueError, match="Delete it and get it anew"):
+        fetch_bunny(4)
+
+
+def test_where_there_is_no_network_the_error_says_what_to_set(publisher):
+    with pytest.raises(FileNotFoundError, match=r"could not download .*404.*variable SKGINR_DATA"):
+        fetch_bunny(4)

@@ -49,6 +49,10 @@ def test_the_election_is_joined_to_the_right_counties(data_root, year):
     )
     lead.index = votes["fips"].astype(str).str.zfill(5)
     assert np.corrcoef(lead[frame["fips"]], frame["election"])[0, 1] > 1 - 1e-9
+    # Outlines are those of the same counties: a point that lies inside of the one is in the other.
+    inside = gpd.points_from_xy(votes["lon"], votes["lat"], crs=4326).to_crs(frame.crs)
+    inside = gpd.GeoSeries(inside, index=lead.index)[frame["fips"]].reset_index(drop=True)
+    assert frame.geometry.contains(inside).mean() > 0.995
 
 
 def test_friends_vote_alike(data_root):
