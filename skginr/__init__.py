@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skginr.inspection import inspect_spectrum
     from skginr.interpolation import PositionInterpolator
     from skginr.model_selection import GraphBlockKFold
-    from skginr.persistence import load, save
+    from skginr.persistence import load, save, to_onnx
     from skginr.processes import GraphGaussianProcessRegressor
     from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
@@ -52,6 +52,7 @@ __all__ = [
     "save",
     "shared_graphs",
     "surface_gradient",
+    "to_onnx",
     "transfer",
 ]
 
@@ -78,6 +79,7 @@ _HOME = {
     "save": "skginr.persistence",
     "shared_graphs": "skginr.sharing",
     "surface_gradient": "skginr.surface",
+    "to_onnx": "skginr.persistence",
     "transfer": "skginr.refinement",
 }
 

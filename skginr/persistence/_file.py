@@ -74,7 +74,7 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     _check_model(model)
     encoder = Encoder()
     encoder.encode(model, "model")
-    _write(_file_of(encoder.nodes, encoder.arrays), Path(path))
+    write_whole(_file_of(encoder.nodes, encoder.arrays), Path(path))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -198,7 +198,7 @@ def _refused(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} holds what skginr.save does not write ({what}). It was not loaded.")
 
 
-def _write(content: bytes, path: Path) -> None:
+def write_whole(content: bytes, path: Path) -> None:
     """Write a file whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
