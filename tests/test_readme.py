@@ -14,13 +14,15 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 20
+    assert len(blocks) == 22
     names = {}
     exec("\n".join(blocks), names)
     # A signal, six coordinates, three maps, two curves of a training and one of a search.
     drawn = [len(pyplot.figure(i).axes) for i in pyplot.get_fignums()]
     assert drawn == [2, 7, 6, 2, 1]
     assert names["network"].stop_reason_.startswith("reached max_epochs")
+    assert names["watched"].stop_reason_ == "stopped by a callback"
+    assert names["skginr"].load(names["file"].with_name("training.skginr")).n_epochs_ == 20
     assert names["search"].best_score_ > 0.9
     assert names["model"].scores_.max() > 0.9
     assert names["classifier"].score(names["table"][["station"]], names["high"]) > 0.9

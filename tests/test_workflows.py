@@ -12,7 +12,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import EarlyStopping, EpochScoring
+from skorch.callbacks import EarlyStopping, EpochScoring, TensorBoard
 
 import skginr
 from skginr import Graph, SIRENRegressor, SpectralEmbedder
@@ -90,6 +90,27 @@ def test_a_callback_of_skorch_sees_every_epoch():
     model = SIRENRegressor(random_state=0, max_epochs=4, callbacks=[scoring])
     model.fit(X, np.sin(3 * X[:, 0]))
     assert model.history_["spread"].notna().sum() == model.n_epochs_ == 4
+
+
+def test_losses_are_logged_for_tensorboard():
+    class Writer:
+        """Takes what a SummaryWriter does."""
+
+        def __init__(self):
+            self.logged = []
+
+        def add_scalar(self, tag, scalar_value, global_step):
+            self.logged.append((tag, global_step, scalar_value))
+
+        def close(self):
+            pass
+
+    writer = Writer()
+    X = np.linspace(-2, 2, 100)[:, None]
+    model = SIRENRegressor(random_state=0, max_epochs=5, callbacks=[TensorBoard(writer)])
+    model.fit(X, np.sin(3 * X[:, 0]))
+    losses = {step: value for tag, step, value in writer.logged if tag == "Loss/train_loss"}
+    assert losses == dict(enumerate(model.history_["train_loss"], start=1))
 
 
 @pytest.fixture(scope="module")
