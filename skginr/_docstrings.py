@@ -116,7 +116,9 @@ callbacks : list of skorch callbacks, optional
 net_params : dict, optional
     Any argument of :class:`skorch.NeuralNet` that has no parameter here,
     such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. A
-    ``train_split`` takes the place of ``validation``."""
+    ``train_split`` takes the place of ``validation``. With ``{"accelerator": Accelerator()}``
+    of accelerate, all processes that call ``fit`` with the same table train one network, on a
+    GPU each: every one takes its share of every batch."""
 
 _ATTRIBUTES = """\
 net_ : skorch.NeuralNet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from skginr._checks import (
     check_flag,
     check_option,
     check_real,
+    require,
     unchanged_on_error,
 )
 from skginr._inputs import Columns, last_of, validate_inputs
@@ -210,6 +212,7 @@ class SIRENEstimator(BaseEstimator):
             n_epochs=n_epochs,
             learning_rate=settings.learning_rate,
             max_time=best.rules.max_time,
+            accelerator=self._accelerator,
             callbacks=[
                 *_named(
                     schedule=schedule,
@@ -237,6 +240,7 @@ class SIRENEstimator(BaseEstimator):
             table,
             n_epochs=1,
             learning_rate=settings.learning_rate,
+            accelerator=self._accelerator,
             callbacks=[
                 *_named(schedule=Schedule(Constant()), divergence=StopOnDivergence()),
                 *(self.callbacks or []),
@@ -299,7 +303,7 @@ class SIRENEstimator(BaseEstimator):
             check_count("latent_dim", self.latent_dim, minimum=1)
         check_option("dtype", self.dtype, DTYPES)
         check_flag("warm_start", self.warm_start)
-        _check_net_params(self.net_params, type(self).__name__)
+        _check_net_params(self.net_params, self.random_state, type(self).__name__)
         if "criterion" in (self.net_params or {}):
             if self.target_score not in (None, "off"):
                 raise ValueError(
@@ -386,9 +390,19 @@ class SIRENEstimator(BaseEstimator):
             dtype=self.dtype,
             device=resolve_device(self.device),
             verbose=int(self.verbose > 1),
-            net_params=self.net_params or {},
+            net_params=self._net_params,
         )
-        return Model(net, target, seed, self.dtype, self.net_params or {}, signals)
+        return Model(net, target, seed, self.dtype, self._net_params, signals)
+
+    @property
+    def _net_params(self) -> dict[str, Any]:
+        """What the network is made with: not who trains it."""
+        given = self.net_params or {}
+        return {name: value for name, value in given.items() if name != "accelerator"}
+
+    @property
+    def _accelerator(self) -> Any:
+        return (self.net_params or {}).get("accelerator")
 
     def _signals(self, X: NDArray | Columns) -> NDArray | None:
         """Return the numbers of the signals, in order, or None where X does not name any."""
@@ -410,7 +424,7 @@ class SIRENEstimator(BaseEstimator):
         }
         fixed["latent_dim"] = getattr(model.net, "module__latent_dim", None), self.latent_dim
         fixed["dtype"] = model.dtype, self.dtype
-        fixed["net_params"] = model.net_params, self.net_params or {}
+        fixed["net_params"] = model.net_params, self._net_params
         for name, (was, now) in fixed.items():
             if was != now:
                 raise ValueError(
@@ -469,7 +483,7 @@ def _check_callbacks(callbacks: Any) -> None:
             )
 
 
-def _check_net_params(net_params: Any, owner: str) -> None:
+def _check_net_params(net_params: Any, random_state: Any, owner: str) -> None:
     if not isinstance(net_params, dict | None):
         raise TypeError(f"net_params must be a dict or None; got {type(net_params).__name__}.")
     for key in net_params or {}:
@@ -484,3 +498,21 @@ def _check_net_params(net_params: Any, owner: str) -> None:
                 f"net_params must not set {key!r}: the network and its batches, and what runs "
                 f"the training, are {owner}'s own. skorch's NeuralNet has others."
             )
+    _check_accelerator((net_params or {}).get("accelerator"), random_state, owner)
+
+
+def _check_accelerator(accelerator: Any, random_state: Any, owner: str) -> None:
+    if accelerator is None:
+        return
+    accelerate = require("accelerate", extra="accelerate", purpose="net_params['accelerator']")
+    if not isinstance(accelerator, accelerate.Accelerator):
+        raise TypeError(
+            f"net_params['accelerator'] must be an accelerate.Accelerator; got "
+            f"{type(accelerator).__name__}."
+        )
+    if accelerator.num_processes > 1 and not isinstance(random_state, Integral):
+        raise ValueError(
+            f"random_state must be an integer where {accelerator.num_processes} processes train "
+            f"together, so that all begin with the same weights; got {random_state!r}. Give "
+            f"{owner}(random_state=0)."
+        )

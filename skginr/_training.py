@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from skginr._batches import TensorTable
 from skginr._checks import warn
+from skginr._parallel import Processes
 from skginr._presets import NO_LIMIT
 from skginr._progress import QUIET, open_progress
 from skginr._schedules import Schedule
@@ -31,12 +32,15 @@ _LOWER = 0.25
 class Net(NeuralNet):
     """skorch's net, with a deadline, and one transfer of the loss from the device an epoch.
 
+    Several processes may train it together.
+
     It also tells a callback's wish to stop from the user's: skorch ends training quietly at any
     KeyboardInterrupt. That is how callbacks stop it, but Ctrl-C is meant for the program: a
     cross-validation should not go on.
     """
 
     deadline_ = np.inf
+    processes_ = Processes()
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, and remember if one of them stops the training."""
@@ -48,7 +52,17 @@ class Net(NeuralNet):
 
     def is_out_of_time(self) -> bool:
         """Say whether the deadline is over."""
-        return time.monotonic() >= self.deadline_
+        if self.deadline_ == np.inf:
+            return False
+        return self.processes_.any(time.monotonic() >= self.deadline_, self.device)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the loss of a batch and its gradients, here or in several processes."""
+        if self.processes_.n_processes == 1:
+            return super().train_step_single(batch, **fit_params)
+        own, share = self.processes_.share_of(batch)
+        step = super().train_step_single(own, **fit_params)
+        return step | {"loss": self.processes_.sum_up(self.module_, step["loss"], share)}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Callable, **fit_params: Any
@@ -128,7 +142,9 @@ class EpochBar(Callback):
         self.bar_ = QUIET
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Open it."""
+        """Open it, in one process of all."""
+        if not net.processes_.is_first:
+            return
         total = self.n_epochs if self.n_epochs < NO_LIMIT else None
         self.bar_ = open_progress("training", unit="epochs", total=total, verbose=1)
 
@@ -151,10 +167,11 @@ def train(
     learning_rate: float,
     callbacks: list[Any],
     max_time: float | None = None,
+    accelerator: Any = None,
 ) -> None:
     """Train ``net`` for ``n_epochs``; if anything goes wrong, leave it as it was.
 
-    Callbacks run in their order.
+    Callbacks run in their order. With an accelerator of several processes, all of them train it.
 
     Raises
     ------
@@ -162,11 +179,15 @@ def train(
         If the training diverges.
     KeyboardInterrupt
         If the user, not a callback, interrupts it.
+    ValueError
+        If processes were given different rows or networks.
     """
     net.stop_requested_ = False
     net.deadline_ = np.inf if max_time is None else time.monotonic() + max_time
     n_before = len(net.history)
-    with _unchanged_on_failure(net):
+    with _unchanged_on_failure(net), _together(net, Processes(accelerator)):
+        net.processes_.check_same("network", *net.module_.parameters())
+        net.processes_.check_same("rows of X and y", *_some_numbers(table))
         net.set_params(lr=learning_rate)
         net.callbacks = callbacks
         net.initialize_callbacks()
@@ -189,6 +210,22 @@ def _closed_bars(net: NeuralNet) -> Iterator[None]:
         for _, callback in net.callbacks_:
             if isinstance(callback, EpochBar):
                 callback.close(failed=failed)
+
+
+def _some_numbers(table: TensorTable) -> tuple[torch.Tensor, ...]:
+    """Return what tells one table from another: its length, and a thousand rows."""
+    rows = torch.arange(0, len(table), max(1, len(table) // 1000), device=table.X.device)
+    return rows.new_tensor(len(table)), table.X[rows], table.y[rows]
+
+
+@contextmanager
+def _together(net: Net, processes: Processes) -> Iterator[None]:
+    """Have processes train together, which are not for a file or a prediction to remember."""
+    net.processes_ = processes
+    try:
+        yield
+    finally:
+        net.processes_ = Processes()
 
 
 @contextmanager

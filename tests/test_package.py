@@ -51,6 +51,7 @@ LAYERS = [
     "_presets",
     "_schedules",
     "_stopping",
+    "_parallel",
     "_training",
     "_model",
     "_docstrings",
