@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import check_count, check_numeric, check_option, check_points
+from skginr._checks import check_count, check_numeric, check_option, check_points, check_real
 from skginr.graphs._adjacency import (
     adjacency_from_edges,
     adjacency_from_libpysal,
@@ -274,6 +274,7 @@ class Graph:
         labels: Hashable | None = None,
         method: str = "queen",
         n_neighbors: int = 8,
+        tolerance: float | None = None,
     ) -> Self:
         """Return the neighbour graph of a map: areas that touch, or points that are near.
 
@@ -292,12 +293,17 @@ class Graph:
         n_neighbors : int, default 8
             Neighbours of each node with ``method="knn"``; an edge joins two nodes
             if either is among the other's nearest.
+        tolerance : float, optional
+            How far apart polygons may be that meet, in units of the coordinates. Default: a
+            millionth of the size of the median polygon (the root of its area), which forgives
+            errors of rounding. Outlines that were simplified one by one need more.
 
         Raises
         ------
         ValueError
-            If a geometry is missing or invalid, the labels are repeated, ``method`` does not suit
-            the geometries, or it measures distances and the CRS is missing or unfit.
+            If a geometry is missing or invalid, ``tolerance`` is negative, the labels are
+            repeated, ``method`` does not suit the geometries, or it measures distances and the CRS
+            is missing or unfit.
 
         Examples
         --------
@@ -310,6 +316,8 @@ class Graph:
         <Graph: 3 nodes, 2 edges, 1 component, from a GeoDataFrame by queen contiguity>
         """
         check_option("method", method, ("queen", "rook", "knn", "delaunay"))
+        if tolerance is not None:
+            check_real("tolerance", tolerance, minimum=0)
         check_geometry(gdf)
         if labels is not None and list(gdf.columns).count(_hashable(labels)) != 1:
             raise ValueError(
@@ -321,7 +329,7 @@ class Graph:
         names = check_labels(names, len(gdf))
         positions = positions_of(gdf)
         if method in ("queen", "rook"):
-            pairs = contiguity_pairs(gdf, rook=method == "rook")
+            pairs = contiguity_pairs(gdf, rook=method == "rook", tolerance=tolerance)
             how = f"{method} contiguity"
         else:
             check_metric(gdf, method)

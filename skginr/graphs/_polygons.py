@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 # Mean radius of the Earth (IUGG), metres.
 _EARTH_RADIUS = 6_371_008.8
+# Of the size of a polygon: so far apart, those that share a corner may be for rounding.
+_ROUNDING = 1e-6
+# Of the tolerance: borders that run beside each other for less only come near at a corner.
+_ALONG = 100
 
 
 def check_geometry(gdf: Any) -> None:
@@ -39,10 +43,13 @@ def check_geometry(gdf: Any) -> None:
         )
 
 
-def contiguity_pairs(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> NDArray[np.intp]:
+def contiguity_pairs(
+    gdf: "geopandas.GeoDataFrame", *, rook: bool, tolerance: float | None
+) -> NDArray[np.intp]:
     """Return the pairs of polygons that meet: in a point (queen), or along a line (rook).
 
-    Polygons that overlap meet either way, and need not share vertices.
+    Polygons that overlap meet either way, and need not share vertices; nor do those that are
+    within ``tolerance`` of each other, by default one for errors of rounding.
     """
     if not gdf.geom_type.isin(["Polygon", "MultiPolygon"]).all():
         kinds = sorted(set(gdf.geom_type))
@@ -56,15 +63,30 @@ def contiguity_pairs(gdf: "geopandas.GeoDataFrame", *, rook: bool) -> NDArray[np
             f"gdf must hold valid polygons; {int(invalid.sum())} cross themselves or the like, the "
             f"first in row {int(invalid.argmax())}. Repair them: gdf.make_valid()."
         )
-    first, second = gdf.sindex.query(gdf.geometry, predicate="intersects")
+    import shapely
+
+    if tolerance is None:
+        tolerance = _ROUNDING * float(np.median(np.sqrt(shapely.area(gdf.geometry))))
+    first, second = gdf.sindex.query(gdf.geometry, predicate="dwithin", distance=tolerance)
     once = first < second
-    first, second = first[once], second[once]
-    if rook:
-        shapes = gdf.geometry.reset_index(drop=True)
-        shared = shapes.iloc[first].intersection(shapes.iloc[second], align=False)
-        long = shared.length.to_numpy() > 0
-        first, second = first[long], second[long]
-    return np.column_stack([first, second])
+    pairs = np.column_stack([first[once], second[once]])
+    return pairs[_share_a_line(gdf, pairs, tolerance)] if rook else pairs
+
+
+def _share_a_line(
+    gdf: "geopandas.GeoDataFrame", pairs: NDArray[np.intp], tolerance: float
+) -> NDArray[np.bool_]:
+    """Return which pairs meet along a line, or nearly, and not only in a point."""
+    import shapely
+
+    first, second = gdf.geometry.to_numpy()[pairs].T
+    # Corners that overlap by rounding share a line too, but a short one.
+    share = shapely.length(shapely.intersection(first, second)) > tolerance
+    rest = np.flatnonzero(~share)
+    near = shapely.buffer(first[rest], tolerance)
+    beside = shapely.intersection(near, shapely.boundary(second[rest]))
+    share[rest] = shapely.length(beside) > _ALONG * tolerance
+    return share
 
 
 def check_metric(gdf: "geopandas.GeoDataFrame", method: str) -> None:

@@ -126,6 +126,43 @@ def test_networkx_weights_must_be_named_right():
         Graph.from_networkx(graph, weight="lane")
 
 
+def fishnet(n, width, height):
+    """Boxes as people write them, whose corners differ in the last digit."""
+    places = [(i * width, j * height) for j in range(n) for i in range(n)]
+    shapes = [box(x, y, x + width, y + height) for x, y in places]
+    return gpd.GeoDataFrame(geometry=shapes, crs=3035)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0.1, 0.1), (0.3, 0.3), (0.1, 700.3)])
+def test_corners_that_differ_by_rounding_meet(width, height):
+    frame = fishnet(20, width, height)
+    assert Graph.from_geodataframe(frame).n_edges == 2 * 20 * 19 + 2 * 19 * 19
+    assert Graph.from_geodataframe(frame, method="rook").n_edges == 2 * 20 * 19
+    assert Graph.from_geodataframe(frame, tolerance=0).n_edges < 2 * 20 * 19 + 2 * 19 * 19
+
+
+def test_hexagons_from_their_centres_meet():
+    angles = np.arange(6) * np.pi / 3
+    ring = 1000 * np.column_stack([np.cos(angles), np.sin(angles)])
+    columns, rows = np.meshgrid(np.arange(15), np.arange(15))
+    x = 4e6 + 1500 * columns.ravel()
+    y = 3e6 + 1000 * np.sqrt(3) * (rows.ravel() + (columns.ravel() % 2) / 2)
+    centres = np.column_stack([x, y])
+    frame = gpd.GeoDataFrame(geometry=[Polygon(centre + ring) for centre in centres], crs=3035)
+    distance = np.linalg.norm(centres[:, None] - centres, axis=2)
+    expected = {tuple(pair) for pair in np.argwhere(distance < 1800) if pair[0] < pair[1]}
+    assert edges_of(Graph.from_geodataframe(frame)) == expected
+    assert edges_of(Graph.from_geodataframe(frame, method="rook")) == expected
+
+
+def test_gaps_are_closed_by_a_tolerance():
+    apart = gpd.GeoDataFrame(geometry=[box(1.1 * i, 0, 1.1 * i + 1, 1) for i in range(4)])
+    assert Graph.from_geodataframe(apart).n_edges == 0
+    assert Graph.from_geodataframe(apart, tolerance=0.11).n_edges == 3
+    with pytest.raises(ValueError, match="tolerance must be at least 0 and finite; got -1"):
+        Graph.from_geodataframe(apart, tolerance=-1)
+
+
 def test_rook_shares_edges_and_queen_corners_too(squares):
     rook = edges_of(Graph.from_geodataframe(squares, labels="name", method="rook"))
     assert rook == {
