@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.base import is_classifier
-from sklearn.model_selection import cross_val_predict
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
+from skginr._checks import check_numeric
+
 _Frame = TypeVar("_Frame", bound=pd.DataFrame)
+_PROBABILITY = "probability"
 
 
 def predict_frame(
     model: Any,
     frame: _Frame,
     *,
-    target: str | list[str] | None = None,
+    target: Hashable | list[Hashable] | None = None,
     cv: int | Iterable | Any = None,
 ) -> _Frame:
     """Return a table with the predictions of its rows in columns of their own.
@@ -35,9 +37,9 @@ def predict_frame(
     target : str or list of str, optional
         The column, or columns, that the model predicts; missing where not observed.
     cv : int, splitter or iterable of splits, optional
-        Folds. Rows whose target is known are then predicted by copies of the model that were fitted
-        without them, so that their residuals are those of nodes held out; the others by the model
-        as it is.
+        Folds of the rows whose target is known. These are then predicted by copies of the model
+        that were fitted without them, so that their residuals are those of nodes held out; the
+        others by the model as it is.
 
     Returns
     -------
@@ -60,10 +62,11 @@ def predict_frame(
     Raises
     ------
     TypeError
-        If ``frame`` is not a DataFrame.
+        If ``frame`` is not a DataFrame, or the target of a regressor is not of numbers.
     ValueError
         If the model is not fitted (a ``NotFittedError``) or was fitted to an array without names, a
-        column is missing or would be overwritten, or ``cv`` is given without ``target``.
+        column is missing, there twice or would be overwritten, ``target`` does not name the
+        outputs, or ``cv`` is given without ``target`` or does not hold out every row once.
 
     Examples
     --------
@@ -86,23 +89,25 @@ def predict_frame(
             f"model.predict."
         )
     check_is_fitted(model)
-    columns = _columns_of(model, frame)
-    targets = [target] if isinstance(target, str) else target
-    for name in targets or []:
-        if name not in frame.columns:
-            raise ValueError(f"target={name!r} is not a column of frame: {list(frame.columns)}.")
+    X = frame[_columns_of(model, frame)]
+    targets = _targets_of(target, frame)
     if cv is not None and not targets:
         raise ValueError("cv needs target: folds are of rows whose signal is known.")
-    observed = None if not targets else frame[targets].notna().all(axis=1).to_numpy()
-    predicted, probability = _answers(model, frame[columns])
+    said = _answers(model, X)
+    suffixes = _suffixes(said, target, targets)
     if cv is not None:
-        known = frame.loc[observed]
-        y = known[target]
-        predicted[observed] = cross_val_predict(model, known[columns], y, cv=cv)
-        if probability is not None:
-            held_out = cross_val_predict(model, known[columns], y, cv=cv, method="predict_proba")
-            probability[observed] = held_out.max(axis=1)
-    added = _added(model, frame, target, predicted, probability)
+        known = np.flatnonzero(frame[targets].notna().all(axis=1))
+        y = frame[targets] if isinstance(target, list) else frame[targets[0]]
+        said.iloc[known] = _held_out(model, X.iloc[known], y.iloc[known], cv)
+    said.index = frame.index
+    added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
+    for name, suffix in zip(targets, suffixes, strict=bool(targets)):
+        added[f"observed{suffix}"] = frame[name].notna()
+        if not is_classifier(model):
+            values = check_numeric(f"frame[{name!r}]", frame[name])
+            added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
+    if _PROBABILITY in said:
+        added[_PROBABILITY] = said[_PROBABILITY]
     taken = [name for name in added if name in frame.columns]
     if taken:
         raise ValueError(
@@ -125,41 +130,64 @@ def _columns_of(model: Any, frame: pd.DataFrame) -> list[str]:
             f"frame must have the columns that the model was fitted to; {missing} are missing from "
             f"{list(frame.columns)}."
         )
+    _check_single(names, frame)
     return list(names)
 
 
-def _answers(model: Any, X: pd.DataFrame) -> tuple[NDArray, NDArray | None]:
-    predicted = np.array(model.predict(X))
-    has_probability = is_classifier(model) and hasattr(model, "predict_proba")
-    return predicted, np.max(model.predict_proba(X), axis=1) if has_probability else None
+def _targets_of(target: Any, frame: pd.DataFrame) -> list[Hashable]:
+    """Return the names of the columns that the model predicts, none where it is not said."""
+    if target is None:
+        return []
+    targets = target if isinstance(target, list) else [target]
+    for name in targets:
+        if not isinstance(name, Hashable) or name not in frame.columns:
+            raise ValueError(
+                f"target must be a column of frame, or a list of some; {name!r} is not among "
+                f"{list(frame.columns)}."
+            )
+    if not targets or len(set(targets)) < len(targets):
+        raise ValueError(f"target must name each output once; got {target}.")
+    _check_single(targets, frame)
+    return targets
 
 
-def _added(
-    model: Any,
-    frame: pd.DataFrame,
-    target: str | list[str] | None,
-    predicted: NDArray,
-    probability: NDArray | None,
-) -> dict[str, Any]:
-    """Return the new columns by name."""
-    if predicted.ndim == 1:
-        names, columns = [""], [predicted]
-        targets = [target] if isinstance(target, str) else target
-    else:
-        targets = target if isinstance(target, list) else None
-        names = [f"_{name}" for name in targets or range(predicted.shape[1])]
-        columns = list(predicted.T)
-    if targets is not None and len(targets) != len(columns):
+def _check_single(names: Iterable, frame: pd.DataFrame) -> None:
+    for name in names:
+        if list(frame.columns).count(name) > 1:
+            raise ValueError(f"frame must have one column named {name!r}; it has several.")
+
+
+def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[str]:
+    """Return what follows the names of columns, for each output."""
+    n_outputs = said.shape[1] - (_PROBABILITY in said)
+    if targets and len(targets) != n_outputs:
         raise ValueError(
-            f"target must name the {len(columns)} outputs of the model; got {len(targets)}."
+            f"target must name the outputs of the model, of which there are {n_outputs}; got "
+            f"{len(targets)}: {target!r}."
         )
-    added: dict[str, Any] = {}
-    for name, column in zip(names, columns, strict=True):
-        added[f"predicted{name}"] = column
-    for name, column, of in zip(names, columns, targets or [], strict=bool(targets)):
-        added[f"observed{name}"] = frame[of].notna()
-        if not is_classifier(model):
-            added[f"residual{name}"] = frame[of] - column
-    if probability is not None:
-        added["probability"] = probability
-    return added
+    if n_outputs == 1 and not isinstance(target, list):
+        return [""]
+    return [f"_{name}" for name in targets or range(n_outputs)]
+
+
+def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
+    """Return what the model predicts, a column for each output, and with which probability."""
+    said = pd.DataFrame(model.predict(X))
+    if is_classifier(model) and hasattr(model, "predict_proba"):
+        said[_PROBABILITY] = np.max(model.predict_proba(X), axis=1)
+    return said
+
+
+def _held_out(model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any) -> pd.DataFrame:
+    """Return what copies of the model, fitted without a row, answer for it."""
+    parts = []
+    for fitted, held_out in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
+        fold = clone(model).fit(X.iloc[fitted], y.iloc[fitted])
+        parts.append(_answers(fold, X.iloc[held_out]).set_axis(held_out, axis=0))
+    answers = pd.concat(parts).sort_index()
+    if answers.index.tolist() != list(range(len(X))):
+        raise ValueError(
+            f"cv must hold out each of the {len(X)} rows whose target is known once, as KFold "
+            f"does; it held out {answers.index.nunique()} of them, in {len(answers)} predictions."
+        )
+    return answers

@@ -3,8 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from shapely.geometry import box
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import KFold, ShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from skginr import (
     Graph,
@@ -80,7 +82,7 @@ def test_several_outputs_have_a_column_each(squares):
         np.testing.assert_array_equal(found[f"predicted_{name}"], predicted[:, i])
         assert found[f"observed_{name}"].sum() == [80, 100][i]
     assert {"predicted_0", "predicted_1"} < set(predict_frame(model, squares))
-    with pytest.raises(ValueError, match="target must name the 2 outputs of the model; got 1"):
+    with pytest.raises(ValueError, match=r"outputs of the model, of which there are 2; got 1"):
         predict_frame(model, squares, target=["level"])
     held_out = predict_frame(model, squares, target=["level", "other"], cv=3)
     assert not held_out["predicted_other"].equals(found["predicted_other"])
@@ -106,12 +108,74 @@ def test_classes_have_a_probability_and_no_residual(squares):
     assert held_out["probability"].between(0.5, 1).all()
 
 
+def test_class_and_probability_are_of_the_same_fit(squares):
+    frame = squares.assign(side=np.where(squares["other"] < -0.7, "low", "hi"))
+    frame.loc[squares["level"].isna(), "side"] = "not known"
+    known = frame[frame["side"] != "not known"]
+    graph = Graph.from_geodataframe(squares, labels="name")
+    chance = DecisionTreeClassifier(splitter="random", max_features=1)
+    model = make_pipeline(SpectralEmbedder(8, graph=graph), chance)
+    model.fit(known[["name"]], known["side"].to_numpy(dtype=str))
+    # All targets count as known, the name of what is not among them: no word is cut short.
+    found = predict_frame(model, frame, target="side", cv=KFold(4))
+    assert set(found["predicted"]) == {"low", "hi", "not known"}
+    # Splits in place of a splitter, and an estimator that says what it was asked.
+    splits = KFold(4).split(frame)
+    two = predict_frame(
+        ByRow().fit(frame[["name"]], frame["side"]), frame, target="side", cv=splits
+    )
+    assert (two["predicted"] == two["probability"].map("{:.6f}".format)).all()
+
+
+class ByRow(ClassifierMixin, BaseEstimator):
+    """Draws a number at every fit, and answers with it."""
+
+    def fit(self, X, y):
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.number_ = np.random.default_rng().random()
+        self.classes_ = np.array([f"{self.number_:.6f}", "other"])
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def predict_proba(self, X):
+        return np.tile([self.number_, 0], (len(X), 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "message"),
+    [
+        (lambda f: f, {"target": ("level", "other")}, r"\('level', 'other'\) is not among"),
+        (lambda f: f, {"target": 0}, "0 is not among"),
+        (lambda f: f, {"target": ["level", "level"]}, "target must name each output once"),
+        (lambda f: f, {"target": []}, "target must name each output once"),
+        (lambda f: f.assign(level="high"), {"target": "level"}, r"frame\['level'\] must hold"),
+        (
+            lambda f: pd.concat([f, f[["name"]]], axis=1),
+            {"target": "level"},
+            "one column named 'name'; it has several",
+        ),
+        (
+            lambda f: f,
+            {"target": "level", "cv": ShuffleSplit(3, random_state=0)},
+            "cv must hold out each of the 80 rows",
+        ),
+    ],
+)
+def test_awkward_input_is_refused(squares, smoother, change, given, message):
+    with pytest.raises(ValueError, match=message):
+        predict_frame(smoother, change(squares), **given)
+
+
 def test_what_it_refuses(squares, smoother):
     with pytest.raises(TypeError, match="frame must be a DataFrame"):
         predict_frame(smoother, squares[["name"]].to_numpy())
     with pytest.raises(ValueError, match=r"\['name'\] are missing from \['level'"):
         predict_frame(smoother, squares[["level", "geometry"]])
-    with pytest.raises(ValueError, match="target='rate' is not a column"):
+    with pytest.raises(
+        ValueError, match="target must be a column of frame, or a list of some; 'rate'"
+    ):
         predict_frame(smoother, squares, target="rate")
     with pytest.raises(ValueError, match="cv needs target"):
         predict_frame(smoother, squares, cv=3)
