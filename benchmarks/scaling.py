@@ -17,12 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 from _graphs import load
 from distributed import Client, LocalCluster
+from distributed.protocol import pickle
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -177,7 +177,7 @@ def on_a_cluster(n_nodes):
                     joblib.parallel_config("dask", scatter=scatter),
                     shared_graphs(client, *graphs),
                 ):
-                    n_bytes = len(cloudpickle.dumps(model))
+                    n_bytes = len(pickle.dumps(model))
                     search.fit(table, y)
                 how = "graph shared" if shared else "graph in every task"
                 print(

@@ -18,7 +18,7 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     """Send graphs, and what is known of their eigenvectors, once to each worker of a cluster.
 
     A search clones its estimator for every task, and each clone holds its graph: inside this
-    context a graph is pickled as a name of some bytes. Workers that join later, or take the place
+    context dask sends a name of some bytes in its place. Workers that join later, or take the place
     of one that died, are sent it too. A basis that was solved here before is sent
     along; otherwise each worker solves it once.
 
@@ -37,7 +37,9 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     ModuleNotFoundError
         If dask.distributed is not installed.
     TypeError
-        If ``client`` is not a client, or one of ``graphs`` is not a Graph.
+        If ``client`` is not a client, or an asynchronous one, or one of ``graphs`` is not a Graph.
+    ValueError
+        If the client is closed.
 
     See Also
     --------
@@ -58,20 +60,27 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
             f"client must be a dask.distributed.Client; got {type(client).__name__}. For processes "
             f"on this machine n_jobs= is enough."
         )
+    if client.asynchronous:
+        raise TypeError("client must not be asynchronous: joblib waits for its tasks.")
+    if client.status != "running":
+        raise ValueError(f"client must be connected to its scheduler; it is {client.status}.")
     from skginr._worker_plugin import SharedGraphs
 
     named = {f"{check_graph(graph).digest}-{uuid.uuid4().hex}": graph for graph in graphs}
     bases = {key: basis for graph in graphs for key, basis in bases_of(graph.digest).items()}
     plugin = SharedGraphs(pickle.dumps((named, bases)), list(named))
     client.register_plugin(plugin)
+    before = []
     for name, graph in named.items():
         # Results that name a graph come back to this process.
         remember(name, graph)
-        set_name(graph, name)
+        before.append(set_name(graph, name))
     try:
         yield
     finally:
-        for name, graph in named.items():
-            set_name(graph, None)
+        for (name, graph), earlier in zip(named.items(), before, strict=True):
+            set_name(graph, earlier)
             forget(name)
-        client.unregister_worker_plugin(plugin.name)
+        # Where it was closed inside, its workers have let go already.
+        if client.status == "running":
+            client.unregister_worker_plugin(plugin.name)

@@ -1,12 +1,12 @@
+import asyncio
 import pickle
 
-import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from skginr import Graph, GraphBlockKFold, SpectralEmbedder, shared_graphs
@@ -41,6 +41,11 @@ class DiesOnce(Ridge):
                 return super().fit(X, y)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(X, y)
+
+
+def sent(obj):
+    """What dask sends of something."""
+    return distributed.protocol.pickle.dumps(obj)
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +107,30 @@ def test_a_basis_that_is_known_is_sent_along(cluster, problem):
 def test_the_bytes_of_a_task_do_not_grow_with_the_graph(cluster, problem):
     graph, _, _ = problem
     model = make_pipeline(SpectralEmbedder(16, graph=graph), Ridge())
-    whole = len(cloudpickle.dumps(model))
+    whole = len(sent(model))
     with shared_graphs(cluster, graph):
-        named = len(cloudpickle.dumps(model))
-        assert cloudpickle.loads(cloudpickle.dumps(model))[0].graph is graph
-        inside = pickle.dumps(graph)
-    assert named < 5_000 < 300_000 < whole
-    # Afterwards a pickle is whole again, and one of a name means nothing.
-    assert len(cloudpickle.dumps(model)) == whole
+        inside = sent(model)
+        assert pickle.loads(inside)[0].graph is graph
+        with shared_graphs(cluster, graph):
+            pass
+        assert len(sent(model)) == len(inside)
+    assert len(inside) < 5_000 < 300_000 < whole
+    # Afterwards what is sent is whole again, and a name means nothing.
+    assert len(sent(model)) == whole
     with pytest.raises(LookupError, match=r"no graph named .*shared_graphs"):
         pickle.loads(inside)
+
+
+def test_files_and_other_pools_get_the_whole_graph(cluster, problem, tmp_path):
+    graph, X, y = problem
+    model = make_pipeline(SpectralEmbedder(4, graph=graph), Ridge())
+    with shared_graphs(cluster, graph):
+        joblib.dump(model.fit(X, y), tmp_path / "model.joblib")
+        scores = cross_val_score(model, X, y, cv=3, n_jobs=2)
+    np.testing.assert_array_equal(scores, cross_val_score(model, X, y, cv=3))
+    loaded = joblib.load(tmp_path / "model.joblib")
+    assert loaded[0].graph.digest == graph.digest
+    assert loaded[0].graph is not graph
 
 
 def test_a_worker_that_dies_is_replaced_and_nothing_changes(cluster, problem, tmp_path):
@@ -140,3 +159,16 @@ def test_what_it_refuses(cluster, problem):
         pass
     with pytest.raises(TypeError, match="graph must be a"), shared_graphs(cluster, graph.adjacency):
         pass
+    closed = distributed.Client(cluster.scheduler.address, set_as_default=False)
+    closed.close()
+    with pytest.raises(ValueError, match="it is closed"), shared_graphs(closed, graph):
+        pass
+
+    async def attempt():
+        address = cluster.scheduler.address
+        async with distributed.Client(address, asynchronous=True, set_as_default=False) as client:
+            with shared_graphs(client, graph):
+                pass
+
+    with pytest.raises(TypeError, match="must not be asynchronous"):
+        asyncio.run(attempt())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 # Names of graphs that are not to be copied into a pickle, by the id of the graph.
@@ -11,16 +13,30 @@ _graphs: dict[str, Any] = {}
 
 
 def name_of_shared(graph: Any) -> str | None:
-    """Return the name that a graph is pickled as, or None for one that is pickled whole."""
-    return _names.get(id(graph))
+    """Return the name that a graph is pickled as, or None for one that is pickled whole.
+
+    Only what dask sends is read by those who know the name: a file or another pool is not.
+    """
+    name = _names.get(id(graph))
+    return name if name is not None and _is_being_sent() else None
 
 
-def set_name(graph: Any, name: str | None) -> None:
-    """Have a graph pickled as a name from now on, or with None whole again."""
-    if name is None:
-        _names.pop(id(graph), None)
-    else:
+def _is_being_sent() -> bool:
+    """Say whether it is dask that pickles, which has no place of its own to be told."""
+    caller: FrameType | None = sys._getframe()
+    while caller is not None:
+        if caller.f_globals.get("__name__", "").startswith("distributed."):
+            return True
+        caller = caller.f_back
+    return False
+
+
+def set_name(graph: Any, name: str | None) -> str | None:
+    """Have a graph sent as a name from now on, or with None whole; return what it was before."""
+    before = _names.pop(id(graph), None)
+    if name is not None:
         _names[id(graph)] = name
+    return before
 
 
 def remember(name: str, graph: Any) -> None:
