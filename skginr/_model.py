@@ -251,7 +251,6 @@ class Model:
             PRESETS["predict"], learning_rate=state["learning_rate"], **state["network"]
         )
         signals = state["signals"]
-        there = state["device"] == "cpu" or torch.cuda.is_available()
         net = build_net(
             state["n_inputs"],
             state["target"],
@@ -259,7 +258,7 @@ class Model:
             latent=None if signals is None else (len(signals), state["latent_dim"]),
             seed=state["seed"],
             dtype=state["dtype"],
-            device=state["device"] if there else "cpu",
+            device=_there_or_cpu(state["device"]),
             verbose=0,
             net_params=state["net_params"],
         )
@@ -340,6 +339,13 @@ def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
             f"add_signals fits codes of new ones."
         )
     return positions
+
+
+def _there_or_cpu(device: str) -> str:
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return "cpu"
 
 
 def _array(tensor: torch.Tensor) -> NDArray:

@@ -18,6 +18,7 @@ PACKAGE = Path(skginr.__file__).parent
 LAYERS = [
     "_checks",
     "_progress",
+    "_writing",
     "_indexed",
     "_linalg",
     "graphs",
@@ -118,6 +119,7 @@ def test_torch_stays_in_its_modules():
         "_validation",
         "_schedules",
         "_stopping",
+        "_parallel",
         "_training",
         "_model",
         "_estimator",

@@ -1,8 +1,11 @@
+import datetime
 import inspect
 import json
+import os
 import pickle
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 import networkx as nx
@@ -15,6 +18,7 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor, StackingRegressor
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline, make_union
@@ -213,6 +217,7 @@ def test_a_graph_that_is_shared_stays_shared(tmp_path):
         pd.CategoricalIndex(list("abcde"), ordered=True),
         [1.5, 2.5, 3.5, 4.5, 5.5],
         pd.Index(["a", 1, "c", 2.5, False], dtype=object),
+        pd.Index([3, 1, 4, 15, 9], dtype="Int64"),
     ],
     ids=lambda labels: type(labels).__name__,
 )
@@ -224,6 +229,68 @@ def test_labels_keep_their_type(labels, tmp_path):
     assert loaded.labels.dtype == graph.labels.dtype
     assert loaded.labels.equals(graph.labels)
     assert loaded.digest == graph.digest
+
+
+def test_columns_that_know_missing_values(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "count": pd.array([1, None, 3], dtype="Int64"),
+            "known": pd.array([True, None, False], dtype="boolean"),
+            "share": pd.array([1.5, None, 2], dtype="Float32"),
+        }
+    )
+    graph = Graph.from_adjacency(np.ones((3, 3)) - np.eye(3)).with_attributes(frame)
+    skginr.save(graph, tmp_path / "graph")
+    pd.testing.assert_frame_equal(skginr.load(tmp_path / "graph").attributes, graph.attributes)
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        datetime.timezone(datetime.timedelta(hours=1), "CET1"),
+        datetime.timezone(datetime.timedelta(hours=1, seconds=30)),
+    ],
+)
+def test_a_time_zone_that_its_name_does_not_tell_is_refused(zone, tmp_path):
+    labels = pd.date_range("2026-01-01", periods=2, tz=zone)
+    graph = Graph.from_adjacency([[0, 1], [1, 0]], labels=labels)
+    with pytest.raises(TypeError, match=r"model\._labels is a column of datetime64.*numpy"):
+        skginr.save(graph, tmp_path / "graph")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights and links as POSIX has them")
+def test_a_file_has_the_rights_of_others_and_links_stay(tmp_path):
+    path, link = tmp_path / "model", tmp_path / "latest"
+    before = os.umask(0o027)
+    try:
+        skginr.save(Ridge(1.0), path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o664)
+    link.symlink_to("model")
+    skginr.save(Ridge(3.0), link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o664
+    assert skginr.load(path).alpha == 3.0
+
+
+def test_where_it_cannot_be_written_the_error_names_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no.such.model'"):
+        skginr.save(Ridge(), tmp_path / "no" / "such" / "model")
+    with pytest.raises(IsADirectoryError, match="is no file, and cannot be replaced by one"):
+        skginr.save(Ridge(), tmp_path)
+    assert not list(tmp_path.iterdir())
+    # A name as long as names may be.
+    skginr.save(Ridge(), tmp_path / ("m" * 255))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_device_that_is_not_there_gives_way_to_the_cpu(tmp_path):
+    X = np.linspace(-1, 1, 20)[:, None]
+    model = SIRENRegressor(random_state=0, max_epochs=2, device="cpu").fit(X, X[:, 0])
+    state = model._model.to_state() | {"device": "cuda:7"}
+    assert type(model._model).from_state(state).net.device == "cpu"
 
 
 def test_extended_and_transferred_models(tmp_path):
@@ -268,8 +335,10 @@ def test_codes_can_be_added_to_a_loaded_network(tmp_path):
         (make_pipeline(SelectKBest(), Ridge()), r"model\.steps\[0\]\[1\]", "SelectKBest"),
         (RandomForestRegressor(), "model", "RandomForestRegressor"),
         (SIRENRegressor(random_state=sp), r"model\.random_state", "module"),
+        (OneHotEncoder(dtype=np.floating), r"model\.dtype", "floating"),
+        (SimpleImputer(fill_value=np.zeros(2, np.longdouble)), r"model\.fill_value", "float128"),
     ],
-    ids=["callback", "class", "function", "unknown step", "forest", "module"],
+    ids=["callback", "class", "function", "unknown step", "forest", "module", "family", "long"],
 )
 def test_what_cannot_be_kept_is_named_when_it_is_saved(model, path, kind, tmp_path):
     with pytest.raises(TypeError, match=f"{path} is .*{kind}.*joblib"):
@@ -450,9 +519,9 @@ def test_what_was_there_stays_where_writing_fails(tmp_path, monkeypatch):
     path = tmp_path / "model"
     skginr.save(Ridge(1.0), path)
     before = path.read_bytes()
-    for broken in ("fsync", "replace"):
+    for broken in ("os.fsync", "pathlib.Path.replace"):
         with monkeypatch.context() as context:
-            context.setattr(f"os.{broken}", lambda *args: (_ for _ in ()).throw(OSError("full")))
+            context.setattr(broken, lambda *args: (_ for _ in ()).throw(OSError(28, "full")))
             with pytest.raises(OSError, match="full"):
                 skginr.save(Ridge(2.0), path)
         assert path.read_bytes() == before

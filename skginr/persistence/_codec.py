@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,14 @@ _SPARSE = {
     )
 }
 _BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
+# Types of pandas that know missing numbers.
+_NULLABLE = {
+    *["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"],
+    *["Float32", "Float64", "boolean"],
+}
 _ADVICE = (
-    "Such a part cannot be kept without running code when it is loaded: leave it out, or use "
-    "joblib."
+    "Make it numbers, words or times of numpy, or leave it out; joblib keeps it, in a file that "
+    "runs code when it is loaded."
 )
 
 
@@ -101,6 +107,7 @@ class Encoder:
             (np.generic, self._scalar),
             (np.dtype, lambda value, path, number: {"kind": "dtype", "dtype": value.str}),
             (slice, self._slice),
+            (PurePath, lambda value, path, number: {"kind": "path", "path": str(value)}),
             (bytes, lambda value, path, number: {"kind": "bytes", "hex": value.hex()}),
             (type, self._type),
             (pd.Index, self._index),
@@ -128,7 +135,7 @@ class Encoder:
             return {"kind": "words", "dtype": value.dtype.str, "shape": shape, "items": items}
         if kind in "mM":
             stored = value.view(np.int64)
-        elif kind in "biufc":
+        elif kind in "biufc" and value.real.itemsize <= 8:
             stored = value
         else:
             raise TypeError(f"{path} is an array of {value.dtype}, which cannot be kept. {_ADVICE}")
@@ -157,7 +164,8 @@ class Encoder:
         return {"kind": "slice", "items": self._items((value.start, value.stop, value.step), path)}
 
     def _type(self, value: type, path: str, number: int) -> dict[str, Any]:
-        if not issubclass(value, np.number | np.bool_) and value not in (bool, int, float, str):
+        number_of_numpy = issubclass(value, np.generic) and _is_number_type(value)
+        if not number_of_numpy and value not in (bool, int, float, str):
             raise TypeError(f"{path} is the class {value.__qualname__}. {_ADVICE}")
         numpy_or_python = "type" if issubclass(value, np.generic) else "python type"
         return {"kind": numpy_or_python, "name": value.__name__}
@@ -205,7 +213,13 @@ class Encoder:
             missing = "nan" if any(map(_is_nan, values)) else "none"
             words = self.encode(items, path)
             return {"words": words, "dtype": str(dtype), "missing": missing}
-        if isinstance(dtype, pd.DatetimeTZDtype):
+        if str(dtype) in _NULLABLE:
+            absent = np.asarray(column.isna())
+            zero = False if str(dtype) == "boolean" else 0
+            plain = column.fillna(zero).to_numpy(dtype=dtype.numpy_dtype)
+            parts = self.encode(plain, path), self.encode(absent, path)
+            return {"nullable": parts[0], "missing": parts[1], "dtype": str(dtype)}
+        if isinstance(dtype, pd.DatetimeTZDtype) and _is_known_by_name(dtype):
             plain = self.encode(np.asarray(values.asi8), path)
             return {"times": plain, "unit": dtype.unit, "zone": str(dtype.tz)}
         raise TypeError(f"{path} is a column of {dtype}, which cannot be kept. {_ADVICE}")
@@ -319,6 +333,9 @@ class Decoder:
     def _bytes(self, node: dict[str, Any], number: int) -> bytes:
         return bytes.fromhex(node["hex"])
 
+    def _path(self, node: dict[str, Any], number: int) -> Path:
+        return Path(str(node["path"]))
+
     def _type(self, node: dict[str, Any], number: int) -> type:
         return _number_type(node["name"]).type
 
@@ -357,6 +374,12 @@ class Decoder:
             made = np.empty(len(items), dtype=object)
             made[:] = items
             return made if column["dtype"] == "object" else pd.array(made, dtype=column["dtype"])
+        if "nullable" in column:
+            if column["dtype"] not in _NULLABLE:
+                raise ValueError(f"a column cannot be of {column['dtype']}")
+            made = pd.array(self.decode(column["nullable"]), dtype=column["dtype"])
+            made[self.decode(column["missing"])] = pd.NA
+            return made
         if "times" in column:
             times = self.decode(column["times"]).view(f"M8[{column['unit']}]")
             return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(column["zone"]).array
@@ -405,6 +428,7 @@ _READERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
     "masked": Decoder._masked,
     "multi-index": Decoder._multi_index,
     "object": Decoder._object,
+    "path": Decoder._path,
     "python type": Decoder._python_type,
     "random state": Decoder._random_state,
     "range": Decoder._range,
@@ -426,6 +450,22 @@ def _number_type(name: Any) -> np.dtype:
     if dtype.kind not in "biufcmM":
         raise ValueError(f"an array cannot be of {dtype}")
     return dtype
+
+
+def _is_number_type(kind: type[np.generic]) -> bool:
+    """Say whether a class of numpy is what its name means, and not a family of such."""
+    try:
+        return _number_type(kind.__name__).type is kind
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_known_by_name(dtype: pd.DatetimeTZDtype) -> bool:
+    """Say whether a time zone is again what its name says."""
+    try:
+        return pd.DatetimeTZDtype(dtype.unit, str(dtype.tz)) == dtype
+    except (KeyError, TypeError, ValueError, OSError):
+        return False
 
 
 def _is_nan(value: Any) -> bool:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skginr._writing import write_whole
 from skginr.graphs import Graph
 from skginr.persistence._codec import Decoder, Encoder
 
@@ -60,8 +60,7 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
+    >>>     >>> from pathlib import Path
     >>> import numpy as np
     >>> import skginr
     >>> path = Path(tempfile.mkdtemp()) / "model.skginr"
@@ -105,8 +104,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
+    >>>     >>> from pathlib import Path
     >>> from sklearn.linear_model import Ridge
     >>> import skginr
     >>> path = Path(tempfile.mkdtemp()) / "model.skginr"
@@ -196,17 +194,3 @@ def _arrays_of(content: bytes) -> dict[str, np.ndarray]:
 def _refused(path: Path, error: Exception) -> ValueError:
     what = f"{type(error).__name__}: {error}"
     return ValueError(f"{path} holds what skginr.save does not write ({what}). It was not loaded.")
-
-
-def write_whole(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import require
 from skginr._estimator import SIRENEstimator
 from skginr._model import ClassTarget, Model
-from skginr.persistence._file import write_whole
+from skginr._writing import write_whole
 
 # Of 2022, so that runtimes of some years ago read it; nothing newer is used.
 _OPSET, _IR_VERSION = 17, 8
