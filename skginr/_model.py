@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -212,17 +214,19 @@ class Model:
         gradient = np.empty((len(inputs), n_outputs, self.net.module__n_inputs))
         for start in range(0, len(inputs), _GRADIENT_ROWS):
             rows = slice(start, start + _GRADIENT_ROWS)
-            batch = inputs[rows].detach().to(self.net.device).requires_grad_()
-            outputs = module(batch)
-            for i in range(n_outputs):
-                # Rows do not depend on each other: of a sum over rows, each has its own.
-                (found,) = torch.autograd.grad(outputs[:, i].sum(), batch, retain_graph=True)
-                gradient[rows, i] = found.cpu().numpy()
+            with _gradients_allowed():
+                batch = inputs[rows].detach().to(self.net.device, copy=True).requires_grad_()
+                outputs = module(batch)
+                for i in range(n_outputs):
+                    # Rows do not depend on each other: of a sum over rows, each has its own.
+                    (found,) = torch.autograd.grad(outputs[:, i].sum(), batch, retain_graph=True)
+                    gradient[rows, i] = found.cpu().numpy()
         return gradient
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
-        return tangent_features(self.net.module_, self._inputs(X))
+        with _gradients_allowed():
+            return tangent_features(self.net.module_, self._inputs(X))
 
     def to_state(self) -> dict[str, Any]:
         """Return what a file keeps of it: numbers and words."""
@@ -339,6 +343,13 @@ def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
             f"add_signals fits codes of new ones."
         )
     return positions
+
+
+@contextmanager
+def _gradients_allowed() -> Iterator[None]:
+    """Compute gradients, whatever the caller has switched off for computations of its own."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _there_or_cpu(device: str) -> str:

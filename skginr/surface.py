@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from skginr.graphs import Graph, as_table, check_graph, column_of
+from skginr.graphs import Graph, as_table, check_graph, column_of, locate_column
 
 
 def surface_gradient(
@@ -26,7 +27,8 @@ def surface_gradient(
     Parameters
     ----------
     model : regressor
-        Fitted, such as a Pipeline that begins with a :class:`~skginr.SpectralEmbedder`.
+        Fitted, such as a Pipeline that begins with a :class:`~skginr.SpectralEmbedder`. Of a model
+        of several graphs, give the rows of one at a time.
     X : array-like or DataFrame of shape (n_rows, n_columns)
         Where: as for ``model.predict``.
     graph : Graph
@@ -42,7 +44,7 @@ def surface_gradient(
     Raises
     ------
     TypeError
-        If ``graph`` is not a Graph.
+        If ``graph`` is not a Graph, or the model is a classifier.
     ValueError
         If the graph has no faces, a node is in none that has an area, or the model is not fitted
         (a ``NotFittedError``).
@@ -73,6 +75,11 @@ def surface_gradient(
     """
     check_graph(graph)
     check_is_fitted(model)
+    if is_classifier(model):
+        raise TypeError(
+            f"model must be a regressor, whose signal has a slope; {type(model).__name__} predicts "
+            f"classes."
+        )
     if graph.faces is None or graph.positions is None:
         raise ValueError(
             "surface_gradient needs the faces of a mesh; the graph has none. Build it with "
@@ -80,7 +87,7 @@ def surface_gradient(
         )
     frame = as_table(X)
     labels = column_of(frame, node)
-    nodes = graph.locate(labels, name=f"the column node={node!r} of X")
+    nodes = locate_column(X, graph, node)
     parts = [part[nodes] for part in _gradient_operators(graph.positions, graph.faces)]
     # All have the same entries: the vertices around each row's.
     n_around = np.diff(parts[0].indptr)

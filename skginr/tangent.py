@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -104,13 +105,10 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
         )
-        # A frozen network is its own clone, and stays as it is.
-        self.network_ = clone(network).fit(X, y)
-        if self.network_.n_features_in_ != X.shape[1]:
-            raise ValueError(
-                f"X must have the {self.network_.n_features_in_} columns that network was fitted "
-                f"with; got {X.shape[1]}."
-            )
+        # A frozen network is its own clone, and stays as it is: also where it is trained on.
+        with torch.inference_mode(False):
+            self.network_ = copy.deepcopy(clone(network).fit(X, y))
+        self._check_columns(X.shape[1])
         features = self.network_._model.tangent_features(X)
         factor = self._factor_of(features)
         signals = y.reshape(len(y), -1).astype(np.float64)
@@ -142,6 +140,20 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
             predicted[rows] = kernel.astype(np.float64) @ self._coefficients
         predicted += self._mean
         return predicted[:, 0] if self._single else predicted
+
+    def _check_columns(self, n_columns: int) -> None:
+        """Raise unless X has the columns that a frozen network was fitted with."""
+        known, expected = (vars(self).get("feature_names_in_"), self.network_.n_features_in_)
+        names = getattr(self.network_, "feature_names_in_", None)
+        if n_columns != expected:
+            raise ValueError(
+                f"X must have the {expected} columns that network was fitted with; got {n_columns}."
+            )
+        if known is not None and names is not None and list(known) != list(names):
+            raise ValueError(
+                f"X must have the columns that network was fitted with, {list(names)}; got "
+                f"{list(known)}."
+            )
 
     def _factor_of(self, features: TangentFeatures) -> torch.Tensor:
         """Return a factor of the kernel with its ridge: the last, where neither has changed."""

@@ -1,3 +1,5 @@
+import warnings
+
 import geopandas as gpd
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -6,9 +8,10 @@ import pandas as pd
 import pytest
 from shapely.geometry import box
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -267,3 +270,28 @@ def test_searches_that_have_no_curve(grid, grid_table, search):
     with pytest.raises(ValueError, match="must be a number.*in place of None"):
         ComponentsDisplay.from_search(no_number)
     assert not plt.get_fignums()
+
+
+def test_sizes_that_are_shares_keep_their_places(grid):
+    A = np.random.default_rng(0).normal(size=(60, 6))
+    sizes = {"pca__n_components": [0.5, 0.8, 0.95]}
+    search = GridSearchCV(make_pipeline(PCA(), Ridge()), sizes, cv=3).fit(A, A[:, 0])
+    display = ComponentsDisplay.from_search(search)
+    assert display.scores["size"].tolist() == [0.5, 0.8, 0.95]
+    assert display.best_["size"] == search.best_params_["pca__n_components"]
+
+
+def test_a_search_without_scores_is_refused():
+    A = np.random.default_rng(0).normal(size=(6, 3))
+    sizes = {"pca__n_components": [1, 2]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = GridSearchCV(make_pipeline(PCA(), Ridge()), sizes, cv=LeaveOneOut())
+        search.fit(A, A[:, 0])
+    with pytest.raises(ValueError, match="no score that is a number"):
+        ComponentsDisplay.from_search(search)
+    search = GridSearchCV(
+        make_pipeline(PCA(), Ridge()), sizes, cv=2, scoring=["r2", "neg_max_error"], refit=False
+    ).fit(A, A[:, 0])
+    with pytest.raises(ValueError, match=r"scoring must say which of \['r2', 'neg_max_error'\]"):
+        ComponentsDisplay.from_search(search)

@@ -279,6 +279,24 @@ def test_no_edge_crosses_a_map_of_points():
     assert len(dots.get_offsets()) == 36
 
 
+def test_a_flat_mesh_on_a_sphere_is_no_globe():
+    around = np.arange(3) * 2 * np.pi / 3
+    corners = np.column_stack([np.cos(around), np.sin(around), np.zeros(3)])
+    ax = plot_signal(Graph.from_mesh(corners, [[0, 1, 2]]), [1.0, 2.0, 3.0])
+    (drawn,) = ax.collections
+    assert drawn.get_array() == [2.0]
+    np.testing.assert_allclose(drawn.get_paths()[0].vertices[:3], corners[:, :2])
+
+
+def test_a_map_whose_index_names_but_some_nodes_is_refused(fields):
+    graph = Graph.from_geodataframe(fields, labels="field")
+    turned = fields.assign(field=["d", "c", "b", "A"]).set_index("field")
+    with pytest.raises(ValueError, match="its index has none for 'a', one of 1"):
+        plot_signal(graph, [1.0, 2.0, 3.0, 4.0], geometry=turned)
+    in_order = turned.reset_index(drop=True)
+    assert len(plot_signal(graph, [1.0, 2.0, 3.0, 4.0], geometry=in_order).collections) > 0
+
+
 def test_counties_by_their_graph_alone():
     counties = load_us_unemployment()
     graph = Graph.from_geodataframe(counties, labels="fips")
@@ -429,9 +447,26 @@ def test_a_file_of_classes_has_a_legend(tetrahedron, tmp_path):
     pytest.importorskip("plotly")
     path = plot_signal_html(tetrahedron, ["<b>", "a", "a", None], str(tmp_path / "b.html"))
     traces = traces_of(path)
-    assert [trace["name"] for trace in traces] == ["<b>", "a"]
+    assert [trace["name"] for trace in traces] == ["&lt;b&gt;", "a"]
     assert [len(numbers_of(trace["i"])) for trace in traces] == [2, 2]
     assert "0<br>signal: &lt;b&gt;" in traces[0]["text"]
+
+
+def test_a_page_that_cannot_be_written_whole_is_not_touched(tetrahedron, tmp_path, monkeypatch):
+    pytest.importorskip("plotly")
+    path = tmp_path / "page.html"
+    path.write_text("before")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space.*page\.html"):
+        plot_signal_html(tetrahedron, [0.0, 1.0, 2.0, 3.0], path)
+    assert path.read_text() == "before"
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+    with pytest.raises(ValueError, match="cmap must be a colour scale of plotly: .*got 'coolwarm'"):
+        plot_signal_html(tetrahedron, [0.0, 1.0, 2.0, 3.0], path, cmap="coolwarm")
 
 
 def test_a_file_shows_points_and_edges(tmp_path):

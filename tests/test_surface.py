@@ -2,11 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
-from skginr import Graph, SIRENRegressor, SpectralEmbedder, surface_gradient
+from skginr import Graph, GraphSmoother, SIRENRegressor, SpectralEmbedder, surface_gradient
 from skginr.datasets import fetch_bunny
 from skginr.surface import _gradient_operators
+
+SQUARE = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
 
 
 class Field(RegressorMixin, BaseEstimator):
@@ -137,3 +140,25 @@ def test_what_it_refuses():
         surface_gradient(SIRENRegressor(), [[0]], graph=graph)
     with pytest.raises(ValueError, match="node='vertex' is not a column"):
         surface_gradient(model, pd.DataFrame({"node": [0]}), graph=graph, node="vertex")
+
+
+def test_an_array_of_labels_and_covariates():
+    square, _ = Graph.from_mesh(SQUARE, [[0, 1, 2], [0, 2, 3]]).refine(2)
+    X = np.column_stack([square.labels, square.positions[:, 1]])
+    model = GraphSmoother(graph=square, alpha=1e-6).fit(X, 2 * square.positions[:, 0])
+    frame = pd.DataFrame({"v": square.labels, "height": X[:, 1]})
+    named = GraphSmoother(graph=square, alpha=1e-6).fit(frame, 2 * square.positions[:, 0])
+    np.testing.assert_array_equal(
+        surface_gradient(model, X, graph=square), surface_gradient(named, frame, graph=square)
+    )
+
+
+def test_classes_have_no_slope():
+    mesh = Graph.from_mesh(SQUARE, [[0, 1, 2], [0, 2, 3]])
+    X = mesh.labels.to_frame(name="v")
+    model = make_pipeline(SpectralEmbedder(3, graph=mesh), LogisticRegression())
+    model.fit(X, ["a", "a", "b", "b"])
+    with pytest.raises(TypeError, match="model must be a regressor.*Pipeline predicts classes"):
+        surface_gradient(model, X, graph=mesh)
+    with pytest.raises(ValueError, match=r"node=\['v'\] is not a column of X"):
+        surface_gradient(Ridge().fit(X, [0.0, 1, 2, 3]), X, graph=mesh, node=["v"])

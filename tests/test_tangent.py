@@ -1,8 +1,10 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
@@ -94,7 +96,15 @@ def test_the_frozen_network_stays_and_others_are_fitted(line, network):
     before = network.predict(x)
     frozen = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second)
     np.testing.assert_array_equal(network.predict(x), before)
-    assert frozen.network_.net_ is network.net_
+    # A copy: what the network learns later is not known to the kernel.
+    assert frozen.network_.net_ is not network.net_
+    expected = frozen.predict(x)
+    trained_on = clone(network).set_params(warm_start=True).fit(x, first)
+    other = TangentKernelRegressor(FrozenEstimator(trained_on)).fit(x, second)
+    predicted = other.predict(x)
+    trained_on.fit(x, -first)
+    np.testing.assert_array_equal(other.predict(x), predicted)
+    np.testing.assert_array_equal(frozen.predict(x), expected)
     fresh = SIRENRegressor(max_epochs=3, random_state=0)
     fitted = TangentKernelRegressor(fresh).fit(x, first)
     assert not hasattr(fresh, "net_")
@@ -161,3 +171,24 @@ def test_wrong_input_is_refused(line, network):
         assert not hasattr(model, "n_features_in_")
     with pytest.raises(ValueError, match="NaN"):
         TangentKernelRegressor(frozen).fit(x, np.where(x[:, 0] > 1, np.nan, first))
+
+
+def test_a_frozen_network_wants_its_columns_in_their_order(line):
+    x, first, _ = line
+    frame = pd.DataFrame({"x": x[:, 0], "t": x[:, 0] ** 2})
+    network = SIRENRegressor(max_epochs=3, random_state=0).fit(frame, first)
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    with pytest.raises(ValueError, match=r"was fitted with, \['x', 't'\]; got \['t', 'x'\]"):
+        model.fit(frame[["t", "x"]], first)
+    assert model.fit(frame, first).score(frame, first) > 0.9
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_gradients_that_the_caller_switched_off_are_taken_all_the_same(line, switched_off):
+    x, first, second = line
+    network = SIRENRegressor(max_epochs=3, random_state=0).fit(x, first)
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    expected = network.gradient(x), model.fit(x, second).predict(x)
+    with switched_off():
+        np.testing.assert_array_equal(network.gradient(x), expected[0])
+        np.testing.assert_array_equal(model.fit(x, second).predict(x), expected[1])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tarfile
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from skginr._checks import require
+from skginr._writing import write_whole
 
 _VARIABLE = "SKGINR_DATA"
 # Archives that hold a folder's files as they are published, and where in them those lie. What is
@@ -34,7 +37,7 @@ def data_path(folder: str, name: str, *, owner: str) -> Path:
     if root and (path := Path(root, folder, name)).is_file():
         return _checked(path, folder, name, owner)
     if folder in _ARCHIVES:
-        return _checked(_download(folder, name, owner), folder, name, owner)
+        return _downloaded(folder, name, owner)
     if not root:
         raise FileNotFoundError(
             f"{owner} reads {folder}/{name} from the folder that the environment variable "
@@ -55,27 +58,32 @@ def _checked(path: Path, folder: str, name: str, owner: str) -> Path:
     return path
 
 
-def _download(folder: str, name: str, owner: str) -> Path:
-    """Return the path of a file in the user's cache, taken from its archive."""
+def _downloaded(folder: str, name: str, owner: str) -> Path:
+    """Return the path of a file in the user's cache, taken from its archive if it is not there.
+
+    The archive may be packed anew by its publisher: what is taken from it may not change.
+    """
     url, inside = _ARCHIVES[folder]
     purpose = f"{owner}, where {_VARIABLE} names no folder with {folder}/{name},"
     pooch = require("pooch", extra="data", purpose=purpose)
-    member = f"{inside}/{name}"
-    try:
-        # The archive may be packed anew; what is taken from it may not change, and is checked.
-        pooch.retrieve(
-            url,
-            known_hash=None,
-            fname=url.rpartition("/")[2],
-            path=pooch.os_cache("skginr"),
-            processor=pooch.Untar(members=[member], extract_dir=folder),
-        )
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{owner} could not download {url}: {error}. Where there is no network, put {name} "
-            f"into {folder}/ in a folder, and have the environment variable {_VARIABLE} name it."
-        ) from error
-    return Path(pooch.os_cache("skginr"), folder, member)
+    kept = Path(pooch.os_cache("skginr"), folder, name)
+    if kept.is_file():
+        return _checked(kept, folder, name, owner)
+    with tempfile.TemporaryDirectory() as scratch:
+        member = f"{inside}/{name}"
+        untar = pooch.Untar(members=[member], extract_dir="archive")
+        try:
+            pooch.retrieve(url, None, "archive.tar.gz", scratch, processor=untar)
+            content = _checked(Path(scratch, "archive", member), folder, name, owner).read_bytes()
+        except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+            raise FileNotFoundError(
+                f"{owner} looked for {folder}/{name} in the folder that {_VARIABLE} names, "
+                f"{os.environ.get(_VARIABLE)!r}, and could not download it from {url}: {error} Put "
+                f"the file there, or try again."
+            ) from error
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(content, kept)
+    return kept
 
 
 @cache

@@ -2,7 +2,13 @@
 
 from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
 from skginr.graphs._graph import Graph, check_graph
-from skginr.graphs._nodes import as_table, column_of, locate_nodes, locate_rows
+from skginr.graphs._nodes import (
+    as_table,
+    column_of,
+    locate_column,
+    locate_nodes,
+    locate_rows,
+)
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
 from skginr.graphs._shared import forget, remember, set_name
@@ -20,6 +26,7 @@ __all__ = [
     "column_of",
     "components_by_size",
     "forget",
+    "locate_column",
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",

@@ -110,12 +110,27 @@ def as_table(X: Any) -> pd.DataFrame:
             f"{n_dimensions} dimension(s). Use double brackets, table[['label']] (in a "
             f"ColumnTransformer a list, ['label']), or array.reshape(-1, 1)."
         )
-    return pd.DataFrame(np.asarray(X))
+    # A list may hold words beside numbers, which an array would make words of.
+    return pd.DataFrame([list(row) for row in X] if isinstance(X, list | tuple) else np.asarray(X))
+
+
+def locate_column(X: Any, graph: Graph, node: Hashable) -> NDArray[np.intp]:
+    """Return the nodes that one column of a table names.
+
+    Raises
+    ------
+    ValueError
+        If ``node`` is not a column of X, or a label is unknown.
+    """
+    labels = column_of(as_table(X), node).infer_objects()
+    if not isinstance(X, pd.DataFrame) and _hides_integers(labels, graph):
+        labels = labels.astype(graph.labels.dtype)
+    return graph.locate(labels, name=f"the column node={node!r} of X")
 
 
 def column_of(X: pd.DataFrame, node: Hashable) -> pd.Series:
     """Return the column that names nodes, by its name or else its position."""
-    if node in X.columns:
+    if isinstance(node, Hashable) and node in X.columns:
         return X[node]
     if isinstance(node, Integral) and -X.shape[1] <= node < X.shape[1]:
         return X.iloc[:, int(node)]

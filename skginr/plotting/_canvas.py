@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from skginr.graphs import Graph, check_graph
 from skginr.plotting._colours import MISSING, Scale
 from skginr.plotting._layout import (
     LEAST_GAP,
+    is_flat,
     is_sphere,
     longitudes_latitudes,
     spectral_layout,
@@ -83,7 +85,8 @@ def canvas_of(
     view = view_matrix(right, up)
     positions = np.empty((0, 0)) if graph.positions is None else graph.positions
     n_dimensions = positions.shape[1]
-    if is_sphere(positions):
+    # A flat mesh, such as a disc of six triangles, is no globe, though it lies on a sphere.
+    if is_sphere(positions) and (graph.faces is None or not is_flat(positions)):
         return _map_of_sphere(graph, positions)
     if n_dimensions == 2:
         placed = np.column_stack([positions, np.zeros(graph.n_nodes)])
@@ -109,6 +112,13 @@ def _by_node(geometry: Any, graph: Graph) -> geopandas.GeoSeries:
         rows = shapes.index.get_indexer(labels)
         if (rows >= 0).all():
             return shapes.iloc[rows]
+        if (rows >= 0).any() and not isinstance(shapes.index, pd.RangeIndex):
+            absent = labels[rows < 0]
+            raise ValueError(
+                f"geometry must have a row for every node; its index has none for "
+                f"{absent.tolist()[0]!r}, one of {len(absent)}. If rows are in the order of the "
+                f"nodes, give geometry.reset_index(drop=True)."
+            )
     if len(shapes) != graph.n_nodes:
         raise ValueError(
             f"geometry must have a row for each of the {graph.n_nodes} nodes, indexed by label or "

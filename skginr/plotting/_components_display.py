@@ -104,6 +104,8 @@ class ComponentsDisplay:
         key, score_name = _score_of(search, scoring)
         if f"mean_test_{key}" not in results:
             known = [name[10:] for name in results if name.startswith("mean_test_")]
+            if scoring is None:
+                raise ValueError(f"scoring must say which of {known}; the search has several.")
             raise ValueError(f"scoring must be one of {known}; got {key!r}.")
         parameters = pd.DataFrame(results["params"])
         sizes = parameters[_param_of(parameters, param_name)]
@@ -115,12 +117,16 @@ class ComponentsDisplay:
             )
         scores = pd.DataFrame(
             {
-                "size": sizes.astype(int),
+                "size": sizes.astype(int) if (sizes % 1 == 0).all() else sizes.astype(float),
                 "curve": _curves(parameters.drop(columns=sizes.name)),
                 "mean": results[f"mean_test_{key}"],
                 "std": results[f"std_test_{key}"],
             }
         )
+        if not np.isfinite(scores["mean"]).any():
+            raise ValueError(
+                f"the search has no score that is a number: every mean_test_{key} is NaN."
+            )
         # A search that halves tries candidates again, on more rows: the last counts.
         scores = scores.drop_duplicates(["size", "curve"], keep="last")
         return cls(scores, score_name).plot(ax=ax)

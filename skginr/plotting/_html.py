@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skginr._checks import require
+from skginr._writing import write_whole
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._canvas import MOST_EDGES, edges_of, face_values
 from skginr.plotting._colours import Scale, Values
@@ -84,16 +85,18 @@ def plot_signal_html(
     'signal.html'
     """
     check_graph(graph)
+    path = Path(path)
     read = Values.read("values", values, graph.n_nodes)
     view = view_matrix(right, up)
+    figure = require("plotly.graph_objects", extra="interactive", purpose="plot_signal_html")
+    _check_cmap(cmap)
     colours = None if read.classes else Scale.of(read, cmap=cmap, clim=clim)
     picture = _Picture(graph, read, colours, label)
-    figure = require("plotly.graph_objects", extra="interactive", purpose="plot_signal_html")
     hidden = {"visible": False}
     shown = figure.Figure(
         data=picture.surface() if picture.has_surface else picture.dots(),
         layout={
-            "title": label,
+            "title": _escaped(label),
             "margin": {"l": 0, "r": 0, "t": 50, "b": 0},
             "legend": {"itemsizing": "constant"},
             "scene": {
@@ -105,8 +108,20 @@ def plot_signal_html(
             },
         },
     )
-    shown.write_html(path, include_plotlyjs=True, config={"displaylogo": False})
-    return Path(path)
+    page = shown.to_html(include_plotlyjs=True, config={"displaylogo": False})
+    write_whole(page.encode(), path)
+    return path
+
+
+def _check_cmap(cmap: str | None) -> None:
+    colours = require("plotly.colors", extra="interactive", purpose="plot_signal_html")
+    known = colours.named_colorscales()
+    if cmap is not None and (
+        not isinstance(cmap, str) or cmap.lower().removesuffix("_r") not in known
+    ):
+        raise ValueError(
+            f"cmap must be a colour scale of plotly: {', '.join(known)}; got {cmap!r}."
+        )
 
 
 class _Picture:
@@ -206,13 +221,13 @@ class _Picture:
             "cmin": scale.low,
             "cmax": scale.high,
             "showscale": True,
-            "colorbar": {"title": self.label, "thickness": 16, "len": 0.7},
+            "colorbar": {"title": _escaped(self.label), "thickness": 16, "len": 0.7},
         }
 
     def _classes(self) -> list[tuple[str, str]]:
         """Return the name and colour of each class."""
         colours = require("plotly.colors", extra="interactive", purpose="plot_signal_html")
-        names = [str(name) for name in self.values.classes or ()]
+        names = [_escaped(name) for name in self.values.classes or ()]
         if len(names) <= 10:
             return list(zip(names, colours.qualitative.D3, strict=False))
         spread = np.linspace(0, 1, len(names)).tolist()

@@ -50,6 +50,12 @@ def is_sphere(positions: NDArray[np.float64]) -> bool:
     return bool(np.ptp(radius) <= _ROUND * radius.mean())
 
 
+def is_flat(positions: NDArray[np.float64]) -> bool:
+    """Say whether positions in space are in one plane."""
+    spread = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
+    return bool(spread[-1] <= _ROUND * spread[0])
+
+
 def longitudes_latitudes(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return degrees, shape (n, 2), of points on a sphere; longitudes start behind a gap."""
     x, y, z = (positions / np.linalg.norm(positions, axis=1)[:, None]).T

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from skginr.graphs import Graph, as_table
+from skginr.graphs import Graph, locate_column
 
 # Where meta-estimators of scikit-learn keep what they fitted.
 _INNER = ("best_estimator_", "regressor_", "estimator_")
@@ -66,19 +66,9 @@ def named_nodes(X: Any, graph: Graph, node: Any) -> NDArray[np.intp]:
     ValueError
         If ``node`` is no column of X, or a label is unknown or repeated.
     """
-    frame = as_table(X)
-    if node in frame.columns:
-        labels = frame[node]
-    elif isinstance(node, int) and -frame.shape[1] <= node < frame.shape[1]:
-        labels = frame.iloc[:, node]
-    else:
-        raise ValueError(
-            f"node={node!r} is not a column of X, which names the nodes; X has "
-            f"{list(frame.columns)}."
-        )
-    nodes = graph.locate(labels.infer_objects(), name=f"the column node={node!r} of X")
+    nodes = locate_column(X, graph, node)
     if len(np.unique(nodes)) < len(nodes):
-        repeated = labels[pd.Index(nodes).duplicated()].iloc[0]
+        repeated = graph.labels[nodes[pd.Index(nodes).duplicated()][0]]
         raise ValueError(
             f"X must have one row per node, since a node has one colour; {repeated!r} is repeated. "
             f"Select one time or signal: X[X['time'] == ...]."

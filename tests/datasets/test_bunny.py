@@ -62,7 +62,15 @@ def test_the_bunny_comes_from_its_publisher_once(publisher, data_root):
 def test_a_bunny_that_was_changed_is_refused(publisher, data_root, monkeypatch, tmp_path):
     content = (data_root / "bunny" / "bun_zipper_res4.ply").read_bytes()
     pack(publisher, content.replace(b"0", b"1", 1))
-    with pytest.raises(ValueError, match="is not the file that fetch_bunny expects: its SHA-256"):
+    with pytest.raises(
+        FileNotFoundError, match="is not the file that fetch_bunny expects: its SHA"
+    ):
+        fetch_bunny(4)
+    # Nothing of it is kept: the next call downloads again.
+    pack(publisher, content)
+    assert fetch_bunny(4).n_nodes == 453
+    (tmp_path / "cache" / "bunny" / "bun_zipper_res4.ply").write_bytes(content[1:])
+    with pytest.raises(ValueError, match="Delete it and get it anew"):
         fetch_bunny(4)
     (tmp_path / "bunny").mkdir()
     (tmp_path / "bunny" / "bun_zipper_res4.ply").write_bytes(content[:-1])
@@ -71,6 +79,15 @@ def test_a_bunny_that_was_changed_is_refused(publisher, data_root, monkeypatch, 
         fetch_bunny(4)
 
 
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"\x1f\x8b\x08\x00cut"])
+def test_what_is_no_archive_is_not_kept(publisher, data_root, page):
+    (publisher / "bunny.tar.gz").write_bytes(page)
+    with pytest.raises(FileNotFoundError, match="could not download it from http"):
+        fetch_bunny(4)
+    pack(publisher, (data_root / "bunny" / "bun_zipper_res4.ply").read_bytes())
+    assert fetch_bunny(4).n_nodes == 453
+
+
 def test_where_there_is_no_network_the_error_says_what_to_set(publisher):
-    with pytest.raises(FileNotFoundError, match=r"could not download .*404.*variable SKGINR_DATA"):
+    with pytest.raises(FileNotFoundError, match=r"SKGINR_DATA names.*nothing.*could not.*404"):
         fetch_bunny(4)
