@@ -303,10 +303,10 @@ def test_counties_by_their_graph_alone():
     ax = plot_signal(graph, counties["unemployment"])
     dots = ax.collections[-1]
     known = counties["unemployment"].notna()
-    inside = counties.geometry.representative_point()[known]
+    inside = counties.geometry.representative_point()[known].get_coordinates().to_numpy()
     # As they come, but for turns of 360 degrees.
-    np.testing.assert_allclose(dots.get_offsets()[:, 1], inside.y)
-    turns = (dots.get_offsets()[:, 0] - inside.x) / 360
+    np.testing.assert_allclose(dots.get_offsets()[:, 1], inside[:, 1])
+    turns = (dots.get_offsets()[:, 0] - inside[:, 0]) / 360
     np.testing.assert_allclose(turns, np.round(turns), atol=1e-9)
 
 
