@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
+from skginr._checks import check_no_words
 from skginr._indexed import IndexedArray, IndexedDtype
 
 
@@ -77,6 +78,11 @@ def validate_inputs(
         As there, or if an entry of an indexed column is missing.
     """
     indexed = _is_indexed(X)
+    advice = (
+        f" Node labels become numbers in a pipeline: make_pipeline(SpectralEmbedder(graph=...), "
+        f"{type(estimator).__name__}()); times by (t - t.min()) / (t.max() - t.min())."
+    )
+    check_no_words("X", X if not any(indexed) else X.loc[:, np.logical_not(indexed)], advice)
     if not any(indexed):
         return validate_data(estimator, X, y, reset=reset, **check_params)
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)

@@ -1,6 +1,7 @@
 """What pandas asks of a column, by its own tests."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pandas.tests.extension import base
 from pandas.tests.extension.conftest import *  # noqa: F403

@@ -196,7 +196,7 @@ def test_colours_end_at_percentiles_and_arrows_say_so(fields):
 
 def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(fields, tetrahedron):
     graph = Graph.from_geodataframe(fields, labels="field")
-    with pytest.raises(TypeError, match="graph must be a skginr.Graph; got DataFrame"):
+    with pytest.raises(TypeError, match="graph must be a skginr.Graph; got pandas.DataFrame"):
         plot_signal(fields.drop(columns="geometry"), np.ones(4))
     with pytest.raises(ValueError, match=r"values must have one value per node, shape \(4,\); got"):
         plot_signal(fields, np.ones(3))
@@ -483,3 +483,11 @@ def test_a_file_shows_points_and_edges(tmp_path):
     with pytest.raises(ValueError, match="values must have one value per node"):
         plot_signal_html(graph, values[1:], tmp_path / "d.html")
     assert not (tmp_path / "d.html").exists()
+
+
+def test_a_column_of_a_map_by_its_name(fields):
+    ax = plot_signal(fields.assign(level=[1.0, 2.0, 3.0, 4.0]), "level")
+    assert ax.collections[0].get_array().tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert ax.figure.axes[-1].get_ylabel() == "level"
+    with pytest.raises(TypeError, match=r"right must be three numbers, such as .*got '-y'"):
+        plot_signal(Graph.from_mesh(np.eye(3), [[0, 1, 2]]), [1.0, 2.0, 3.0], right="-y")

@@ -999,3 +999,16 @@ def test_an_isolated_node_gets_a_prediction(archipelago):
     y = np.where(X[:, 0] == 35, 7.0, np.sin(X[:, 0] / 5))
     assert pipeline.fit(X, y).predict([[35]]) == pytest.approx(7.0, abs=0.05)
     assert np.isfinite(pipeline.fit(X[:30], y[:30]).predict([[35]])).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (pd.DataFrame({"fips": ["01001", "01003", "01005"]}), "'01001' of type str"),
+        (pd.DataFrame({"time": pd.date_range("2026", periods=3)}), "datetime64"),
+        ([["1", "2"], ["3", "4"], ["5", "6"]], "'1' of type str"),
+    ],
+)
+def test_words_and_times_do_not_become_numbers(X, what):
+    with pytest.raises(ValueError, match=f"X must hold numbers; got .*{what}.*SpectralEmbedder"):
+        SIRENRegressor(max_epochs=1).fit(X, [0.0, 1.0, 2.0])

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
-from skginr._checks import check_count, check_option, check_real
+from skginr._checks import check_count, check_option, check_real, check_verbose
 from skginr._progress import open_progress
 from skginr.graphs import Graph
 from skginr.laplacians import degrees_of, positive
@@ -96,6 +96,7 @@ def make_reaction_diffusion(
     check_real("feed", feed, minimum=0)
     check_real("kill", kill, minimum=0)
     rates = _check_diffusion(diffusion)
+    check_verbose(verbose)
 
     walk = _walk(graph.adjacency, laplacian)
     uniform = check_random_state(random_state).uniform

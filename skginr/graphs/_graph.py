@@ -378,6 +378,11 @@ class Graph:
         >>> Graph.from_points(np.random.default_rng(0).random((100, 2)), n_neighbors=5)
         <Graph: 100 nodes, 390 edges, 1 component, from points by 5 nearest neighbours>
         """
+        if hasattr(points, "geometry"):
+            raise TypeError(
+                f"points must be a table of coordinates; got {type(points).__name__}. Use "
+                f"Graph.from_geodataframe(gdf, method='knn')."
+            )
         if labels is None and isinstance(points, pd.DataFrame):
             labels = points.index
         positions = check_points("points", points)
@@ -805,7 +810,7 @@ def check_graph(graph: object) -> Graph:
         "pandas": "from_edges",
     }.get(package, "from_adjacency")
     raise TypeError(
-        f"graph must be a skginr.Graph; got {type(graph).__name__}. "
+        f"graph must be a skginr.Graph; got {type(graph).__module__}.{type(graph).__name__}. "
         f"Build one with Graph.{builder}(...)."
     )
 

@@ -129,10 +129,15 @@ def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
     got, kept = (pd.api.types.infer_dtype(index, skipna=False) for index in (wanted, labels))
     if got == kept or len(wanted) == 0 or any(kind.startswith("mixed") for kind in (got, kept)):
         return
+    forgotten = ""
+    if got == "string" and labels.equals(pd.RangeIndex(len(labels))):
+        forgotten = (
+            " Nodes have numbers: was labels= forgotten where the graph was built?"
+        )
     raise ValueError(
         f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
         f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted "
-        f"silently{_conversion(wanted, labels)}."
+        f"silently{_conversion(wanted, labels)}.{forgotten}"
     )
 
 

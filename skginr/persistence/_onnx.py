@@ -49,6 +49,8 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
         If onnx is not installed (extra ``onnx``).
     OSError
         If the file cannot be written.
+    ValueError
+        If numbers of signals are one in the precision of the network.
 
     See Also
     --------
@@ -86,7 +88,7 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
     if hasattr(network, "feature_names_in_"):
         facts["features"] = json.dumps(list(network.feature_names_in_))
     if isinstance(model.target, ClassTarget):
-        facts["classes"] = json.dumps(model.target.classes.tolist())
+        facts["classes"] = json.dumps(model.target.classes.tolist(), default=str)
     write_whole(_Drawing(model, onnx).finished(facts).SerializeToString(), Path(path))
 
 
@@ -141,7 +143,13 @@ class _Drawing:
         axis = self._constant(np.array([1]))
         own = self._node("Slice", "X", ends[0], ends[1], axis)
         named = self._node("Slice", "X", ends[1], ends[2], axis)
-        signals = self._constant(self.model.signals.astype(self.model.dtype)[None])
+        numbers = self.model.signals.astype(self.model.dtype)
+        if len(np.unique(numbers)) < len(numbers):
+            raise ValueError(
+                f"the numbers of signals must differ in {self.model.dtype}, which X is of; fit "
+                f"with smaller ones, or with dtype='float64'."
+            )
+        signals = self._constant(numbers[None])
         which = self._cast(self._node("Equal", named, signals), self.model.dtype)
         codes = self._node("MatMul", which, self._constant(self.model.codes))
         # An unknown signal has no code: 0 / 0 is NaN, and so is all that comes of it.

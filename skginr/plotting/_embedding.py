@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,10 @@ def plot_embedding(
     """
     coordinates, own_graph = _coordinates(embedding)
     graph = own_graph if graph is None else graph
+    if values is not None and components is None and coordinates.shape[1] < 2:
+        raise ValueError(
+            "values are drawn over two components; the embedding has one. Leave values out."
+        )
     count: int | Sequence[int] = 2 if values is not None else min(6, coordinates.shape[1])
     which = _which(count if components is None else components, coordinates.shape[1])
     if values is not None:
@@ -123,7 +127,7 @@ def _coordinates(embedding: Any) -> tuple[NDArray[np.float64], Graph | None]:
 
 def _which(components: int | Sequence[int], n_available: int) -> list[int]:
     """Return the numbers of the components, from 1."""
-    if isinstance(components, int | np.integer):
+    if not isinstance(components, Iterable):
         check_count("components", components, minimum=1)
         components = range(1, int(components) + 1)
     which = list(components)

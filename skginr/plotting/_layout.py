@@ -30,6 +30,9 @@ def view_matrix(right: Sequence[float], up: Sequence[float]) -> NDArray[np.float
     ValueError
         If ``right`` and ``up`` are not three numbers each that span a plane.
     """
+    for name, direction in (("right", right), ("up", up)):
+        if isinstance(direction, str):
+            raise TypeError(f"{name} must be three numbers, such as (0, -1, 0); got {direction!r}.")
     rows = [check_numeric("right", right), check_numeric("up", up)]
     if any(row.shape != (3,) for row in rows) or not np.isfinite(rows).all():
         raise ValueError(f"right and up must be three numbers each; got {right!r} and {up!r}.")

@@ -5,7 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import MetaEstimatorMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from skginr.graphs import Graph, locate_column
 
@@ -48,9 +51,13 @@ def network_of(model: Any) -> Any:
         names = [name for name in _INNER if hasattr(inner, name)]
         if isinstance(inner, Pipeline):
             inner = inner[-1]
+        elif isinstance(inner, FrozenEstimator):
+            inner = inner.estimator
         elif names:
             inner = getattr(inner, names[0])
         else:
+            if isinstance(inner, MetaEstimatorMixin):
+                check_is_fitted(inner, list(_INNER), all_or_any=any)
             raise TypeError(
                 f"model must be a SIRENRegressor or SIRENClassifier, or end in one, as a Pipeline "
                 f"does; this one ends in {type(inner).__name__}. Give the fitted network itself."

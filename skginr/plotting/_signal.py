@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from skginr.graphs import Graph
@@ -46,7 +47,7 @@ def plot_signal(
     Parameters
     ----------
     graph : Graph, GeoDataFrame or GeoSeries
-    values : array-like of shape (n_nodes,)
+    values : array-like of shape (n_nodes,), or the name of a column of a GeoDataFrame
         In the order of ``graph.labels``, or of the rows of a GeoDataFrame. Numbers have a colour
         bar; words, booleans and categories a legend. What is unknown (NaN, None) is grey, as a
         dot hollow. A face shows the mean of its corners, or the class of most; of those that are
@@ -92,6 +93,8 @@ def plot_signal(
     34
     """
     canvas = canvas_of(graph, geometry, right=right, up=up)
+    if isinstance(values, str) and isinstance(graph, pd.DataFrame) and values in graph:
+        label, values = label or values, graph[values]
     read = Values.read("values", values, canvas.n_nodes)
     scale = Scale.of(read, cmap=cmap, clim=clim)
     (ax,) = axes_of(ax, 1, purpose="plot_signal", figsize=figure_size(canvas.extent, 6.4))

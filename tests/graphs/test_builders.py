@@ -373,3 +373,11 @@ def test_networkx_lengths_and_positions():
             Graph.from_networkx(roads, **arguments)
     with pytest.raises(ValueError, match="got a multigraph, whose lengths would add up"):
         Graph.from_networkx(nx.MultiGraph(roads), length="km")
+
+
+def test_labels_that_were_forgotten_are_missed():
+    graph = Graph.from_geodataframe(fishnet(3, 1.0, 1.0))
+    with pytest.raises(ValueError, match=r"was labels= forgotten where the graph was built\?"):
+        graph.locate(["a", "b"])
+    with pytest.raises(TypeError, match=r"points must be a table.*Graph.from_geodataframe"):
+        Graph.from_points(fishnet(3, 1.0, 1.0))
