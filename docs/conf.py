@@ -26,7 +26,6 @@ extensions = [
 ]
 exclude_patterns = ["benchmarks/**", "reproduction/**"]
 templates_path = ["_templates"]
-html_static_path = ["_static"]
 
 # Anchors as a forge makes them, so that links hold there and here.
 myst_heading_anchors = 3

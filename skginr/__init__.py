@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from skginr.alignment import Alignment, align
     from skginr.classification import SIRENClassifier
-    from skginr.correction import CorrectedSmoother, ResidualCorrector
+    from skginr.correction import CorrectedSmoother, ResidualCorrector, default_smoothers
     from skginr.covariates import NeighborMeans
     from skginr.embeddings import MultiGraphEmbedder, SpectralEmbedder
     from skginr.frames import predict_frame
@@ -46,6 +46,7 @@ __all__ = [
     "SpectralEmbedder",
     "TangentKernelRegressor",
     "align",
+    "default_smoothers",
     "inspect_spectrum",
     "load",
     "predict_frame",
@@ -73,6 +74,7 @@ _HOME = {
     "SpectralEmbedder": "skginr.embeddings",
     "TangentKernelRegressor": "skginr.tangent",
     "align": "skginr.alignment",
+    "default_smoothers": "skginr.correction",
     "inspect_spectrum": "skginr.inspection",
     "load": "skginr.persistence",
     "predict_frame": "skginr.frames",

@@ -8,7 +8,7 @@ import pytest
 PAGES = Path(__file__).parents[1] / "docs" / "howto"
 # What each page needs beyond skginr, and what must hold when it has run.
 CLAIMS = {
-    "geopandas": lambda found: 0.2 < found["r2"] < 0.5 and found["found"]["observed"].sum() == 3215,
+    "geopandas": lambda found: 0.35 < r2_of(found) < 0.5 and len(found["found"]) == 3109,
     "sensors": lambda found: found["scores"].mean() > 0.7,
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95,
     "meshes": lambda found: found["score"] > 0.99 and "predicted" in found["mesh"].point_data,
@@ -20,6 +20,11 @@ NEEDS = {
     "torch_geometric": ["torch_geometric"],
     "sphere_grid": ["xarray"],
 }
+
+
+def r2_of(found):
+    """What the picture says."""
+    return float(found["display"].figure_.get_suptitle().removeprefix("R² "))
 
 
 def test_every_page_is_run():
