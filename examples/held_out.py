@@ -20,6 +20,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 from sklearn.model_selection import ShuffleSplit
@@ -61,7 +62,7 @@ def main(full=False, output=Path("build")):
         scores["proteins"].append(held_out("proteins", data.graph, data.frame["charge"], full))
         print(name, scores["proteins"][-1].mean().round(4).to_dict(), flush=True)
     rows = [row for data, tables in scores.items() for row in report(data, tables)]
-    draw(scores, output)
+    draw(rows, output)
     return rows
 
 
@@ -95,7 +96,8 @@ def models(data, graph, full):
             embedder, clone(network).set_params(first_gain=GAIN_OF_EMBEDDING)
         )
     named["corrected smoothers"] = CorrectedSmoother(graph=graph)
-    named[BASELINE] = GraphSmoother(graph=graph, order=2)
+    # With the Laplacian that the coordinates are of.
+    named[BASELINE] = GraphSmoother(graph=graph, order=2, laplacian=EMBEDDING[data]["laplacian"])
     return named
 
 
@@ -126,21 +128,25 @@ def report(data, tables):
     return rows
 
 
-def draw(scores, output):
-    """Save a dot for each model, signal and split."""
+def draw(rows, output):
+    """Save what each model misses, by mean and spread, and what the paper's missed."""
     mpl.use("Agg")
+    table = pd.DataFrame(rows)
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
-    for axis, (data, tables) in zip(axes, scores.items(), strict=True):
-        names = tables[0].columns
-        dots = pd.concat(tables)
-        for place, name in enumerate(names):
-            jitter = np.linspace(-0.2, 0.2, len(dots))
-            axis.plot(dots[name], place + jitter, "o", color="C0", alpha=0.5, markersize=3)
-            if name in PAPER[data]:
-                axis.plot(PAPER[data][name], place, "x", color="C3", markersize=8)
-        axis.set(title=data, xlabel="R², nodes held out (cross: the paper)", xlim=(-0.05, 1.02))
-        axis.set_yticks(range(len(names)), names)
+    for axis, (data, found) in zip(axes, table.groupby("data"), strict=True):
+        names = found["what"].str.removeprefix("held-out R², ")
+        places = np.arange(len(found))
+        axis.errorbar(1 - found["ours"], places, xerr=found["spread"], fmt="o", label="ours")
+        axis.plot(1 - found["paper"].astype(float), places, "x", color="C3", label="the paper's")
+        axis.axvline(1 - found["baseline"].iloc[0], color="0.5", linewidth=1, label=BASELINE)
+        axis.set(title=data, xlabel="1 - R², nodes held out", xscale="log")
+        axis.set_yticks(places, names)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.grid(axis="x", which="both", alpha=0.2)
     axes[0].invert_yaxis()
+    axes[1].legend(frameon=False)
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "held_out.png", dpi=80)
     pyplot.close(figure)

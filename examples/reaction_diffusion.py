@@ -70,7 +70,7 @@ def main(full=False, output=Path("build")):
         {
             "experiment": "time",
             "data": "reaction-diffusion, bunny",
-            "what": f"R² of steps between every {EVERY}. of {last:,}",
+            "what": f"R² of steps between every {EVERY}th of {last:,}",
             "ours": ours,
             "paper": None,
             "baseline": linear,

@@ -146,6 +146,10 @@ def choose(smoother, parameters, labels, signals, groups):
     return best
 
 
+def nth(n):
+    return "2nd" if n == 2 else f"{n}th"
+
+
 def draw_columns(signals, n):
     return signals[:, np.random.default_rng(0).permutation(signals.shape[1])[:n]]
 
@@ -214,8 +218,8 @@ def compare(grid, every, step, max_epochs, picture):
         "network": grid.on_grid(train(grid, every, step, max_epochs)),
     }
     draw(grid, fields, every, picture)
-    times = "" if every == 1 else f"every {every}. time"
-    places = "" if step == 1 else f"every {step}. latitude and longitude"
+    times = "" if every == 1 else f"every {nth(every)} time"
+    places = "" if step == 1 else f"every {nth(step)} latitude and longitude"
     rows = []
     for c, column in enumerate(grid.columns):
         of = {

@@ -131,9 +131,7 @@ def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
         return
     forgotten = ""
     if got == "string" and labels.equals(pd.RangeIndex(len(labels))):
-        forgotten = (
-            " Nodes have numbers: was labels= forgotten where the graph was built?"
-        )
+        forgotten = " Nodes have numbers: was labels= forgotten where the graph was built?"
     raise ValueError(
         f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
         f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted "

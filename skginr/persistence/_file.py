@@ -60,7 +60,8 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
 
     Examples
     --------
-    >>>     >>> from pathlib import Path
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> import numpy as np
     >>> import skginr
     >>> path = Path(tempfile.mkdtemp()) / "model.skginr"
@@ -104,7 +105,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Examples
     --------
-    >>>     >>> from pathlib import Path
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from sklearn.linear_model import Ridge
     >>> import skginr
     >>> path = Path(tempfile.mkdtemp()) / "model.skginr"

@@ -188,7 +188,11 @@ def test_unfit_label_tables_are_refused(grid, X, message):
         ({"structural_features": "yes"}, TypeError, "structural_features must be True or False"),
         ({"component_features": 1}, TypeError, "component_features must be True or False"),
         ({"affinity": "precomputed"}, ValueError, "graph is given"),
-        ({"graph": np.eye(3)}, TypeError, r"skginr\.Graph; got ndarray.*Graph\.from_adjacency"),
+        (
+            {"graph": np.eye(3)},
+            TypeError,
+            r"skginr\.Graph; got numpy.ndarray.*Graph\.from_adjacency",
+        ),
         ({"graph": sp.eye_array(3)}, TypeError, r"Graph\.from_adjacency"),
         ({"graph": nx.path_graph(3)}, TypeError, r"Graph\.from_networkx"),
         ({"graph": pd.DataFrame()}, TypeError, r"Graph\.from_edges"),
