@@ -191,7 +191,7 @@ def test_unfit_label_tables_are_refused(grid, X, message):
         (
             {"graph": np.eye(3)},
             TypeError,
-            r"skginr\.Graph; got numpy.ndarray.*Graph\.from_adjacency",
+            r"got numpy.ndarray.*Graph\.from_adjacency",
         ),
         ({"graph": sp.eye_array(3)}, TypeError, r"Graph\.from_adjacency"),
         ({"graph": nx.path_graph(3)}, TypeError, r"Graph\.from_networkx"),
