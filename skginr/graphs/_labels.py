@@ -104,7 +104,7 @@ def plain_index(labels: ArrayLike | pd.Index | pd.Series, *, name: str) -> pd.In
     elif not isinstance(labels, pd.Index) and not hasattr(labels, "dtype"):
         labels = list(labels)  # type: ignore[arg-type]
     if getattr(labels, "ndim", 1) != 1:
-        raise ValueError(f"{name} must have one dimension; got {labels.ndim}.")  # type: ignore
+        raise ValueError(f"{name} must have one dimension; got {labels.ndim}.")  # type: ignore[union-attr]
     index = labels if isinstance(labels, pd.Index) else pd.Index(labels, tupleize_cols=False)
     if index.dtype == object:
         _check_hashable(index, name=name)

@@ -73,7 +73,7 @@ class SIREN(nn.Module):
         outputs = [hidden_units] * (n_layers - 1) + [n_outputs]
         # skip_init: the default initialisation would draw from the global state.
         layers = [
-            nn.utils.skip_init(nn.Linear, width, out, dtype=dtype)
+            nn.utils.skip_init(nn.Linear, width, out, dtype=dtype)  # type: ignore[no-untyped-call]
             for width, out in zip(widths, outputs, strict=True)
         ]
         generator = torch.Generator().manual_seed(seed)
