@@ -137,7 +137,9 @@ def test_a_worker_that_dies_is_replaced_and_nothing_changes(cluster, problem, tm
     graph, X, y = problem
     once = str(tmp_path / "once")
     search = search_over_k(graph, DiesOnce(1e-3, once=once), refit=False, n_jobs=-1)
-    # What tasks have in common is given to all workers, so that none takes it to its grave.
+    # What tasks have in common is given to all workers, so that none takes it to its grave; dask
+    # would drop all copies but one within two seconds.
+    cluster.amm.stop()
     search.cv = list(search.cv.split(X))
     common = [X, y, *(rows for split in search.cv for rows in split)]
     with joblib.parallel_config("dask", scatter=common), shared_graphs(cluster, graph):
