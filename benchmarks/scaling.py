@@ -168,6 +168,7 @@ def on_a_cluster(n_nodes):
             Client(cluster) as client,
         ):
             client.run(os.environ.update, {"OMP_NUM_THREADS": "1"})
+            client.amm.stop()
             scatter = [table, y, *(rows for split in splits for rows in split)]
             for shared in (False, True):
                 client.run(clear_cache)

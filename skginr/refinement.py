@@ -32,7 +32,8 @@ def transfer(model: _Model, graph: Graph) -> _Model:
     Returns
     -------
     estimator
-        A copy of ``model``. Where it is fitted again, it embeds ``graph``.
+        A copy of ``model``. Where it is fitted again, it embeds ``graph``; folds that hold a graph
+        of their own, as a search's ``cv``, stay as they are.
 
     Raises
     ------

@@ -491,3 +491,11 @@ def test_a_column_of_a_map_by_its_name(fields):
     assert ax.figure.axes[-1].get_ylabel() == "level"
     with pytest.raises(TypeError, match=r"right must be three numbers, such as .*got '-y'"):
         plot_signal(Graph.from_mesh(np.eye(3), [[0, 1, 2]]), [1.0, 2.0, 3.0], right="-y")
+
+
+def test_colours_that_are_none_leave_no_figure_behind(fields):
+    values = [1.0, 2.0, 3.0, 4.0]
+    for draw in (plot_signal, lambda graph, y, cmap: plot_embedding(np.eye(4), y, cmap=cmap)):
+        with pytest.raises(ValueError, match="cmap must be a Colormap or the name of one"):
+            draw(fields, values, cmap="nope")
+    assert not plt.get_fignums()

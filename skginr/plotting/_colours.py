@@ -84,6 +84,16 @@ class Values:
         return ~np.isnan(self.numbers)
 
 
+def check_cmap(cmap: Colormap | str | None) -> None:
+    """Raise unless matplotlib has these colours: before a figure is made that would stay empty."""
+    matplotlib = require("matplotlib", extra="plot", purpose="plotting")
+    if isinstance(cmap, str) and cmap not in matplotlib.colormaps:
+        raise ValueError(
+            f"cmap must be a Colormap or the name of one in matplotlib.colormaps, such as "
+            f"'viridis'; got {cmap!r}."
+        )
+
+
 @dataclass(frozen=True)
 class Scale:
     """From values to colours.

@@ -14,7 +14,7 @@ from skginr.embeddings import SpectralEmbedder
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Dots, canvas_of
-from skginr.plotting._colours import Scale, Values
+from skginr.plotting._colours import Scale, Values, check_cmap
 
 if TYPE_CHECKING:
     import geopandas
@@ -87,6 +87,7 @@ def plot_embedding(
     >>> [ax.get_title() for ax in plot_embedding(embedder, components=[1, 5])]
     ['component 1', 'component 5']
     """
+    check_cmap(cmap)
     coordinates, own_graph = _coordinates(embedding)
     graph = own_graph if graph is None else graph
     if values is not None and components is None and coordinates.shape[1] < 2:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from skginr.graphs import Graph
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import canvas_of
-from skginr.plotting._colours import Scale, Values
+from skginr.plotting._colours import Scale, Values, check_cmap
 
 if TYPE_CHECKING:
     import geopandas
@@ -92,6 +92,7 @@ def plot_signal(
     >>> len(ax.collections[-1].get_offsets())
     34
     """
+    check_cmap(cmap)
     canvas = canvas_of(graph, geometry, right=right, up=up)
     if isinstance(values, str) and isinstance(graph, pd.DataFrame) and values in graph:
         label, values = label or values, graph[values]

@@ -13,7 +13,7 @@ from skginr._checks import require
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Canvas, canvas_of
-from skginr.plotting._colours import Scale, Values
+from skginr.plotting._colours import Scale, Values, check_cmap
 from skginr.plotting._models import graph_of, named_nodes, spread_over
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ class SignalDisplay:
         SignalDisplay
             This one.
         """
+        check_cmap(cmap)
         canvas = canvas_of(self.graph, self.geometry, right=right, up=up)
         observed, predicted = _read_both(self.y_true, self.y_pred, canvas)
         error = _error(observed, predicted)
