@@ -98,7 +98,9 @@ def predict_frame(
     if cv is not None:
         known = np.flatnonzero(frame[targets].notna().all(axis=1))
         y = frame[targets] if isinstance(target, list) else frame[targets[0]]
-        said.iloc[known] = _held_out(model, X.iloc[known], y.iloc[known], cv)
+        held_out = _held_out(model, X.iloc[known], y.iloc[known], cv).set_axis(known)
+        # Joined, not written into: classes may be longer words, and numbers no integers.
+        said = pd.concat([said.drop(index=known), held_out]).sort_index()
     said.index = frame.index
     added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
     for name, suffix in zip(targets, suffixes, strict=bool(targets)):
@@ -172,7 +174,7 @@ def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[
 
 def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     """Return what the model predicts, a column for each output, and with which probability."""
-    said = pd.DataFrame(model.predict(X))
+    said = pd.DataFrame(np.asarray(model.predict(X)))
     if is_classifier(model) and hasattr(model, "predict_proba"):
         said[_PROBABILITY] = np.max(model.predict_proba(X), axis=1)
     return said
