@@ -78,11 +78,7 @@ def validate_inputs(
         As there, or if an entry of an indexed column is missing.
     """
     indexed = _is_indexed(X)
-    advice = (
-        f" Node labels become numbers in a pipeline: make_pipeline(SpectralEmbedder(graph=...), "
-        f"{type(estimator).__name__}()); times by (t - t.min()) / (t.max() - t.min())."
-    )
-    check_no_words("X", X if not any(indexed) else X.loc[:, np.logical_not(indexed)], advice)
+    _check_no_words(estimator, X)
     if not any(indexed):
         return validate_data(estimator, X, y, reset=reset, **check_params)
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
@@ -94,6 +90,23 @@ def validate_inputs(
         return _columns(X, indexed, check_array(numbers, input_name="X", **check_params))
     numbers, y = check_X_y(numbers, y, **check_params)
     return _columns(X, indexed, numbers), y
+
+
+def _check_no_words(estimator: Any, X: Any) -> None:
+    """Raise where X has words or times, which scikit-learn would make numbers of."""
+    if isinstance(X, pd.DataFrame):
+        # A long table is not copied for it: numbers, and codes of an indexed column, are none.
+        none = [
+            pd.api.types.is_numeric_dtype(dtype) or isinstance(dtype, IndexedDtype)
+            for dtype in X.dtypes
+        ]
+        X = X.iloc[:, np.flatnonzero(np.logical_not(none))]
+    check_no_words(
+        "X",
+        X,
+        f" Node labels become numbers in a pipeline: make_pipeline(SpectralEmbedder(graph=...), "
+        f"{type(estimator).__name__}()); times by (t - t.min()) / (t.max() - t.min()).",
+    )
 
 
 def _is_indexed(X: Any) -> list[bool]:
