@@ -165,7 +165,8 @@ class SIRENEstimator(BaseEstimator):
         Returns
         -------
         SIRENRegressor or SIRENClassifier
-            As this is. Its ``stop_reason_`` is that of the codes.
+            As this is. Its ``stop_reason_`` is that of the codes, its ``history_`` still that of
+            the layers.
         """
         check_is_fitted(self)
         known = self._model

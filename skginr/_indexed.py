@@ -240,5 +240,6 @@ def _not_numbers() -> TypeError:
     return TypeError(
         "an indexed column is no array of numbers. SIRENRegressor reads it, in a DataFrame; for "
         "other estimators use SpectralEmbedder(output='array'), and between the two of them "
-        "set_output(transform='pandas') on every step."
+        "set_output(transform='pandas') on every step. Columns of two embedders are not one: rows "
+        "that were joined must be transformed together."
     )
