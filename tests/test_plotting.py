@@ -196,7 +196,7 @@ def test_colours_end_at_percentiles_and_arrows_say_so(fields):
 
 def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(fields, tetrahedron):
     graph = Graph.from_geodataframe(fields, labels="field")
-    with pytest.raises(TypeError, match="graph must be a skginr.Graph; got pandas.DataFrame"):
+    with pytest.raises(TypeError, match="graph must be a skginr.Graph; got pandas.*DataFrame"):
         plot_signal(fields.drop(columns="geometry"), np.ones(4))
     with pytest.raises(ValueError, match=r"values must have one value per node, shape \(4,\); got"):
         plot_signal(fields, np.ones(3))
