@@ -169,7 +169,6 @@ def on_a_cluster(n_nodes):
             ) as cluster,
             Client(cluster) as client,
         ):
-            client.run(os.environ.update, {"OMP_NUM_THREADS": "1"})
             client.amm.stop()
             # Loads torch.
             client.run(measure, list(TASKS)[-1], SIZES[0])

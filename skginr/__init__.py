@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from skginr.inspection import inspect_spectrum
     from skginr.interpolation import PositionInterpolator
     from skginr.model_selection import GraphBlockKFold
-    from skginr.persistence import load, save, to_onnx
+    from skginr.persistence import load, save
+    from skginr.persistence._onnx import to_onnx
     from skginr.processes import GraphGaussianProcessRegressor
     from skginr.refinement import transfer
     from skginr.regression import SIRENRegressor
@@ -81,7 +82,7 @@ _HOME = {
     "save": "skginr.persistence",
     "shared_graphs": "skginr.sharing",
     "surface_gradient": "skginr.surface",
-    "to_onnx": "skginr.persistence",
+    "to_onnx": "skginr.persistence._onnx",
     "transfer": "skginr.refinement",
 }
 

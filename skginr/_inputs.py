@@ -78,7 +78,7 @@ def validate_inputs(
         As there, or if an entry of an indexed column is missing.
     """
     indexed = _is_indexed(X)
-    _check_no_words(estimator, X)
+    check_numbers(estimator, X)
     if not any(indexed):
         return validate_data(estimator, X, y, reset=reset, **check_params)
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
@@ -92,7 +92,7 @@ def validate_inputs(
     return _columns(X, indexed, numbers), y
 
 
-def _check_no_words(estimator: Any, X: Any) -> None:
+def check_numbers(estimator: Any, X: Any) -> None:
     """Raise where X has words or times, which scikit-learn would make numbers of."""
     if isinstance(X, pd.DataFrame):
         # A long table is not copied for it: numbers, and codes of an indexed column, are none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
@@ -63,19 +64,21 @@ class Processes:
         votes = torch.tensor(float(said), device=device)
         return bool(self.accelerator.reduce(votes, reduction="sum"))
 
-    def check_same(self, what: str, *tensors: torch.Tensor) -> None:
-        """Raise, in every process, unless all have the same numbers in the same order."""
+    def check_same(self, what: str, *parts: torch.Tensor | str) -> None:
+        """Raise, in every process, unless all have the same numbers and words, to the bit."""
         if self.n_processes == 1:
             return
-        sums = [_ordered_sum(tensor) for tensor in tensors]
-        if self.accelerator.gather(torch.stack(sums)[None]).unique(dim=0).shape[0] > 1:
+        seen = hashlib.sha256()
+        for part in parts:
+            seen.update(
+                part.encode() if isinstance(part, str) else part.detach().cpu().numpy().tobytes()
+            )
+        # What fits into a number that every device has.
+        number = int.from_bytes(seen.digest()[:7], "big")
+        mine = torch.tensor([number], device=self.accelerator.device)
+        if len(set(self.accelerator.gather(mine).tolist())) > 1:
             raise ValueError(
                 f"every process of an accelerator must be given the same {what}; they differ. "
-                f"Give all of them the whole table and the same hyper-parameters: each takes its "
-                f"share of every batch itself."
+                f"Give all of them the whole table, which each takes its share of itself, and the "
+                f"same hyper-parameters."
             )
-
-
-def _ordered_sum(tensor: torch.Tensor) -> torch.Tensor:
-    numbers = tensor.detach().double().flatten()
-    return numbers @ torch.linspace(1, 2, len(numbers), dtype=numbers.dtype, device=numbers.device)

@@ -44,11 +44,20 @@ class Net(NeuralNet):
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, and remember if one of them stops the training."""
+        stopped = False
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt as stop:
             self.stop_requested_ = isinstance(stop, StopTraining) or not _came_from_outside(stop)
+            stopped = True
             raise
+        finally:
+            # Where one stops at the end of an epoch, all do: the others would wait for it.
+            if method_name == "on_epoch_end" and self.processes_.n_processes > 1:
+                any_stopped = self.processes_.any(stopped, self.device)
+        if method_name == "on_epoch_end" and self.processes_.n_processes > 1 and any_stopped:
+            self.stop_requested_ = True
+            raise StopTraining
 
     def is_out_of_time(self) -> bool:
         """Say whether the deadline is over."""
@@ -186,6 +195,8 @@ def train(
     net.deadline_ = np.inf if max_time is None else time.monotonic() + max_time
     n_before = len(net.history)
     with _unchanged_on_failure(net), _together(net, Processes(accelerator)):
+        settings = n_epochs, learning_rate, max_time is None, net.iterator_train__batch_size
+        net.processes_.check_same("hyper-parameters", repr(settings))
         net.processes_.check_same("network", *net.module_.parameters())
         net.processes_.check_same("rows of X and y", *_some_numbers(table))
         net.set_params(lr=learning_rate)
@@ -215,7 +226,9 @@ def _closed_bars(net: NeuralNet) -> Iterator[None]:
 def _some_numbers(table: TensorTable) -> tuple[torch.Tensor, ...]:
     """Return what tells one table from another: its length, and a thousand rows."""
     rows = torch.arange(0, len(table), max(1, len(table) // 1000), device=table.X.device)
-    return rows.new_tensor(len(table)), table.X[rows], table.y[rows]
+    X, target = table[rows]
+    parts = target if isinstance(target, tuple) else (target,)
+    return rows.new_tensor(len(table)), X, *parts
 
 
 @contextmanager

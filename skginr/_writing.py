@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(content: bytes, path: Path) -> None:
-    """Write a file, with the rights that it had or that new files have, or leave what is there.
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, which is there under its name when all is written, and not before.
+
+    It has the rights of the file that it replaces, or those of new files. Where anything fails,
+    what was there stays.
 
     Raises
     ------
@@ -21,10 +28,10 @@ def write_whole(content: bytes, path: Path) -> None:
         raise IsADirectoryError(f"{path} is no file, and cannot be replaced by one.")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists():
@@ -35,3 +42,13 @@ def write_whole(content: bytes, path: Path) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+# Windows would write two bytes for a line's end.
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def write_whole(content: bytes, path: Path) -> None:
+    """Write a file by :func:`whole_file`."""
+    with whole_file(path) as file:
+        file.write(content)

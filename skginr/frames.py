@@ -54,7 +54,7 @@ def predict_frame(
             The target less what was predicted, NaN where it is not known; with ``target`` only, and
             not of classes.
         ``probability``
-            Of the class that was predicted, where a classifier has probabilities.
+            Of the class that was predicted, where a classifier of one output has probabilities.
 
         Of several targets, or of several outputs, one each: ``predicted_u``, ``predicted_v``, or
         by number without ``target``.
@@ -175,7 +175,8 @@ def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[
 def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     """Return what the model predicts, a column for each output, and with which probability."""
     said = pd.DataFrame(np.asarray(model.predict(X)))
-    if is_classifier(model) and hasattr(model, "predict_proba"):
+    # Of several outputs it would be one for each.
+    if said.shape[1] == 1 and is_classifier(model) and hasattr(model, "predict_proba"):
         said[_PROBABILITY] = np.max(model.predict_proba(X), axis=1)
     return said
 

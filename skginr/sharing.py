@@ -10,7 +10,7 @@ from typing import Any
 
 from skginr._checks import require
 from skginr.eigen import bases_of
-from skginr.graphs import Graph, check_graph, forget, remember, set_name
+from skginr.graphs import Graph, add_name, check_graph, drop_name, forget, remember
 
 
 @contextlib.contextmanager
@@ -70,16 +70,15 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     bases = {key: basis for graph in graphs for key, basis in bases_of(graph.digest).items()}
     plugin = SharedGraphs(pickle.dumps((named, bases)), list(named))
     client.register_plugin(plugin)
-    before = []
     for name, graph in named.items():
         # Results that name a graph come back to this process.
         remember(name, graph)
-        before.append(set_name(graph, name))
+        add_name(graph, name)
     try:
         yield
     finally:
-        for (name, graph), earlier in zip(named.items(), before, strict=True):
-            set_name(graph, earlier)
+        for name, graph in named.items():
+            drop_name(graph, name)
             forget(name)
         # Where it was closed inside, its workers have let go already.
         if client.status == "running":

@@ -15,6 +15,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skginr._checks import check_numeric, check_real, unchanged_on_error
+from skginr._inputs import check_numbers
+from skginr._model import Model
 from skginr.nn import TangentFeatures, tangent_kernel
 from skginr.regression import SIRENRegressor
 
@@ -102,13 +104,15 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         _check_network(network)
         if y is not None and np.asarray(y).dtype.kind != "c":
             check_numeric("y", y)
+        check_numbers(self, X)
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
         )
-        # A frozen network is its own clone, and stays as it is: also where it is trained on.
-        with torch.inference_mode(False):
-            self.network_ = copy.deepcopy(clone(network).fit(X, y))
+        # A frozen network is its own clone.
+        self.network_ = clone(network).fit(X, y)
         self._check_columns(X.shape[1])
+        if isinstance(self.network_, FrozenEstimator):
+            self.network_ = FrozenEstimator(_with_own_weights(self.network_.estimator))
         features = self.network_._model.tangent_features(X)
         factor = self._factor_of(features)
         signals = y.reshape(len(y), -1).astype(np.float64)
@@ -131,6 +135,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_signals), as y was
         """
         check_is_fitted(self)
+        check_numbers(self, X)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predicted = np.empty((len(X), len(self._mean)))
         for start in range(0, len(X), _CHUNK):
@@ -183,6 +188,15 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _with_own_weights(network: SIRENRegressor) -> SIRENRegressor:
+    """Return a network that stays as it is when the given one is trained on."""
+    own = copy.copy(network)
+    with torch.inference_mode(False):
+        own._model = Model.from_state(network._model.to_state())
+    own.net_, own.callbacks = own._model.net, None
+    return own
 
 
 def _check_network(network: Any) -> None:

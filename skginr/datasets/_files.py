@@ -6,6 +6,7 @@ import hashlib
 import os
 import tarfile
 import tempfile
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -49,13 +50,16 @@ def data_path(folder: str, name: str, *, owner: str) -> Path:
 
 def _checked(path: Path, folder: str, name: str, owner: str) -> Path:
     """Return the path, or refuse a file that was cut short, changed or replaced."""
-    found, expected = hashlib.sha256(path.read_bytes()).hexdigest(), _registry()[f"{folder}/{name}"]
-    if found != expected:
+    if not _is_expected(path.read_bytes(), folder, name):
         raise ValueError(
-            f"{path} is not the file that {owner} expects: its SHA-256 is {found}, not {expected}. "
-            f"Delete it and get it anew."
+            f"{path} is not the file that {owner} expects, whose SHA-256 is "
+            f"{_registry()[f'{folder}/{name}']}. Delete it and get it anew."
         )
     return path
+
+
+def _is_expected(content: bytes, folder: str, name: str) -> bool:
+    return hashlib.sha256(content).hexdigest() == _registry()[f"{folder}/{name}"]
 
 
 def _downloaded(folder: str, name: str, owner: str) -> Path:
@@ -73,9 +77,13 @@ def _downloaded(folder: str, name: str, owner: str) -> Path:
         member = f"{inside}/{name}"
         untar = pooch.Untar(members=[member], extract_dir="archive")
         try:
+            # It would tell the user to note the hash of the archive down.
+            pooch.get_logger().setLevel("WARNING")
             pooch.retrieve(url, None, "archive.tar.gz", scratch, processor=untar)
-            content = _checked(Path(scratch, "archive", member), folder, name, owner).read_bytes()
-        except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+            content = Path(scratch, "archive", member).read_bytes()
+            if not _is_expected(content, folder, name):
+                raise ValueError(f"the {name} in it is not the one that was published before.")
+        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
             raise FileNotFoundError(
                 f"{owner} looked for {folder}/{name} in the folder that {_VARIABLE} names, "
                 f"{os.environ.get(_VARIABLE)!r}, and could not download it from {url}: {error} Put "

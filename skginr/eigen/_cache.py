@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 import threading
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from skginr._writing import whole_file
 from skginr.eigen._basis import Basis
 
 if TYPE_CHECKING:
@@ -141,14 +141,8 @@ def write_basis(basis: Basis, file: Path) -> None:
     """Write ``basis`` unless ``file`` already holds as much; whole or not at all."""
     if _suffices(file, basis):
         return
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-        try:
-            np.savez(part, **dataclasses.asdict(basis))
-            part.close()
-            os.replace(part.name, file)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
+    with whole_file(file) as stream:
+        np.savez(stream, **dataclasses.asdict(basis))
 
 
 def _suffices(file: Path, basis: Basis) -> bool:

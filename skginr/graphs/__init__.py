@@ -11,13 +11,14 @@ from skginr.graphs._nodes import (
 )
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
-from skginr.graphs._shared import forget, remember, set_name
+from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
 
 __all__ = [
     "DistanceKernel",
     "Graph",
     "NeighborKernel",
+    "add_name",
     "array_digest",
     "as_table",
     "balanced_folds",
@@ -25,13 +26,13 @@ __all__ = [
     "clean_adjacency",
     "column_of",
     "components_by_size",
+    "drop_name",
     "forget",
     "locate_column",
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
     "remember",
-    "set_name",
     "sphere_points",
     "to_csr",
 ]

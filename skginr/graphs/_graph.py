@@ -378,7 +378,7 @@ class Graph:
         >>> Graph.from_points(np.random.default_rng(0).random((100, 2)), n_neighbors=5)
         <Graph: 100 nodes, 390 edges, 1 component, from points by 5 nearest neighbours>
         """
-        if hasattr(points, "geometry"):
+        if type(points).__module__.partition(".")[0] == "geopandas":
             raise TypeError(
                 f"points must be a table of coordinates; got {type(points).__name__}. Use "
                 f"Graph.from_geodataframe(gdf, method='knn')."
@@ -809,9 +809,9 @@ def check_graph(graph: object) -> Graph:
         "geopandas": "from_geodataframe",
         "pandas": "from_edges",
     }.get(package, "from_adjacency")
+    name = f"{type(graph).__module__}.{type(graph).__name__}".removeprefix("builtins.")
     raise TypeError(
-        f"graph must be a skginr.Graph; got {type(graph).__module__}.{type(graph).__name__}. "
-        f"Build one with Graph.{builder}(...)."
+        f"graph must be a skginr.Graph; got {name}. Build one with Graph.{builder}(...)."
     )
 
 

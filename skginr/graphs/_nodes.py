@@ -122,8 +122,9 @@ def locate_column(X: Any, graph: Graph, node: Hashable) -> NDArray[np.intp]:
     ValueError
         If ``node`` is not a column of X, or a label is unknown.
     """
-    labels = column_of(as_table(X), node).infer_objects()
-    if not isinstance(X, pd.DataFrame) and _hides_integers(labels, graph):
+    frame = as_table(X)
+    labels = column_of(frame, node).infer_objects()
+    if not isinstance(X, pd.DataFrame) and frame.shape[1] > 1 and _hides_integers(labels, graph):
         labels = labels.astype(graph.labels.dtype)
     return graph.locate(labels, name=f"the column node={node!r} of X")
 

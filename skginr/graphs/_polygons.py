@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 _EARTH_RADIUS = 6_371_008.8
 # Of the size of a polygon: so far apart, those that share a corner may be for rounding.
 _ROUNDING = 1e-6
-# Of the tolerance: borders that run beside each other for less only come near at a corner.
-_ALONG = 100
+# Of the tolerance: borders that run beside each other for less only come near at a corner, where
+# rounding is forgiven and where the user gave one.
+_ALONG, _ALONG_GIVEN = 100, 4
 
 
 def check_geometry(gdf: Any) -> None:
@@ -65,27 +66,37 @@ def contiguity_pairs(
         )
     import shapely
 
-    if tolerance is None:
-        tolerance = _ROUNDING * float(np.median(np.sqrt(shapely.area(gdf.geometry))))
-    first, second = gdf.sindex.query(gdf.geometry, predicate="dwithin", distance=tolerance)
+    rounding = _ROUNDING * float(np.median(np.sqrt(shapely.area(gdf.geometry))))
+    distance = rounding if tolerance is None else tolerance
+    first, second = gdf.sindex.query(gdf.geometry, predicate="dwithin", distance=distance)
     once = first < second
     pairs = np.column_stack([first[once], second[once]])
-    return pairs[_share_a_line(gdf, pairs, tolerance)] if rook else pairs
+    if not rook:
+        return pairs
+    along = distance * (_ALONG if tolerance is None else _ALONG_GIVEN)
+    return pairs[_share_a_line(gdf, pairs, min(rounding, distance), distance, along)]
 
 
 def _share_a_line(
-    gdf: "geopandas.GeoDataFrame", pairs: NDArray[np.intp], tolerance: float
+    gdf: "geopandas.GeoDataFrame",
+    pairs: NDArray[np.intp],
+    shortest: float,
+    distance: float,
+    along: float,
 ) -> NDArray[np.bool_]:
-    """Return which pairs meet along a line, or nearly, and not only in a point."""
+    """Return which pairs meet along a line, or nearly, and not only in a point.
+
+    They share a line longer than ``shortest``, or run within ``distance`` for more than ``along``.
+    """
     import shapely
 
     first, second = gdf.geometry.to_numpy()[pairs].T
     # Corners that overlap by rounding share a line too, but a short one.
-    share = shapely.length(shapely.intersection(first, second)) > tolerance
+    share = shapely.length(shapely.intersection(first, second)) > shortest
     rest = np.flatnonzero(~share)
-    near = shapely.buffer(first[rest], tolerance)
+    near = shapely.buffer(first[rest], distance)
     beside = shapely.intersection(near, shapely.boundary(second[rest]))
-    share[rest] = shapely.length(beside) > _ALONG * tolerance
+    share[rest] = shapely.length(beside) > along
     return share
 
 

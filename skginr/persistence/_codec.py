@@ -377,9 +377,10 @@ class Decoder:
         if "nullable" in column:
             if column["dtype"] not in _NULLABLE:
                 raise ValueError(f"a column cannot be of {column['dtype']}")
-            made = pd.array(self.decode(column["nullable"]), dtype=column["dtype"])
-            made[self.decode(column["missing"])] = pd.NA
-            return made
+            kind = pd.api.types.pandas_dtype(column["dtype"]).construct_array_type()
+            return kind(
+                self.decode(column["nullable"]).copy(), self.decode(column["missing"]).copy()
+            )
         if "times" in column:
             times = self.decode(column["times"]).view(f"M8[{column['unit']}]")
             return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(column["zone"]).array

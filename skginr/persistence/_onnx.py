@@ -85,8 +85,10 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
     model = network._model
     onnx = require("onnx", extra="onnx", purpose="to_onnx")
     facts = {"producer": f"skginr {version('skginr')}"}
-    if hasattr(network, "feature_names_in_"):
-        facts["features"] = json.dumps(list(network.feature_names_in_))
+    # An indexed column is one name for several.
+    names = getattr(network, "feature_names_in_", ())
+    if len(names) == model.net.module__n_inputs:
+        facts["features"] = json.dumps(list(names))
     if isinstance(model.target, ClassTarget):
         facts["classes"] = json.dumps(model.target.classes.tolist(), default=str)
     write_whole(_Drawing(model, onnx).finished(facts).SerializeToString(), Path(path))

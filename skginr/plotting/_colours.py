@@ -87,7 +87,8 @@ class Values:
 def check_cmap(cmap: Colormap | str | None) -> None:
     """Raise unless matplotlib has these colours: before a figure is made that would stay empty."""
     matplotlib = require("matplotlib", extra="plot", purpose="plotting")
-    if isinstance(cmap, str) and cmap not in matplotlib.colormaps:
+    known = isinstance(cmap, str) and cmap in matplotlib.colormaps
+    if not (cmap is None or known or isinstance(cmap, matplotlib.colors.Colormap)):
         raise ValueError(
             f"cmap must be a Colormap or the name of one in matplotlib.colormaps, such as "
             f"'viridis'; got {cmap!r}."

@@ -158,7 +158,14 @@ def test_hexagons_from_their_centres_meet():
 def test_gaps_are_closed_by_a_tolerance():
     apart = gpd.GeoDataFrame(geometry=[box(1.1 * i, 0, 1.1 * i + 1, 1) for i in range(4)])
     assert Graph.from_geodataframe(apart).n_edges == 0
-    assert Graph.from_geodataframe(apart, tolerance=0.11).n_edges == 3
+    for method in ("queen", "rook"):
+        for tolerance in (0.11, 0.15, 0.2):
+            closed = Graph.from_geodataframe(apart, method=method, tolerance=tolerance)
+            assert closed.n_edges == 3, (method, tolerance)
+    # A border that is there stays, however short beside the tolerance.
+    stairs = gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1), box(1, 0.95, 2, 2)])
+    for tolerance in (None, 0.01, 0.06, 0.2):
+        assert Graph.from_geodataframe(stairs, method="rook", tolerance=tolerance).n_edges == 1
     with pytest.raises(ValueError, match="tolerance must be at least 0 and finite; got -1"):
         Graph.from_geodataframe(apart, tolerance=-1)
 
