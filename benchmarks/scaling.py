@@ -1,6 +1,6 @@
 """How time and memory grow with the graph, and a search on a cluster of processes.
 
-    python benchmarks/scaling.py           # up to a million nodes, about 15 minutes
+    python benchmarks/scaling.py           # up to a million nodes, about 10 minutes
     python benchmarks/scaling.py --small   # up to 65,536, about a minute
 
 Needs Linux. Each line of the first table is a process of its own on one thread, and its memory is

@@ -69,12 +69,12 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     named = {f"{check_graph(graph).digest}-{uuid.uuid4().hex}": graph for graph in graphs}
     bases = {key: basis for graph in graphs for key, basis in bases_of(graph.digest).items()}
     plugin = SharedGraphs(pickle.dumps((named, bases)), list(named))
-    client.register_plugin(plugin)
     for name, graph in named.items():
         # Results that name a graph come back to this process.
         remember(name, graph)
         add_name(graph, name)
     try:
+        client.register_plugin(plugin)
         yield
     finally:
         for name, graph in named.items():

@@ -5,6 +5,7 @@ import pytest
 from shapely.geometry import box
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import KFold, ShuffleSplit, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -125,6 +126,15 @@ def test_class_and_probability_are_of_the_same_fit(squares):
         ByRow().fit(frame[["name"]], frame["side"]), frame, target="side", cv=splits
     )
     assert (two["predicted"] == two["probability"].map("{:.6f}".format)).all()
+
+
+def test_a_classifier_of_several_outputs_has_no_one_probability():
+    table = pd.DataFrame({"a": range(6), "c": list("xxyyxx"), "d": list("uvuvuv")})
+    model = KNeighborsClassifier(1).fit(table[["a"]], table[["c", "d"]])
+    found = predict_frame(model, table, target=["c", "d"])
+    assert found["predicted_c"].tolist() == list("xxyyxx")
+    assert found["predicted_d"].tolist() == list("uvuvuv")
+    assert "probability" not in found
 
 
 class ByRow(ClassifierMixin, BaseEstimator):

@@ -149,6 +149,7 @@ def _module(path):
         ("import skginr", {"torch", "geopandas", "sklearn", "scipy"}),
         ("from skginr import Graph, SpectralEmbedder", {"torch", "skorch", "geopandas"}),
         ("from skginr import GraphBlockKFold, GraphSmoother", {"torch", "geopandas"}),
+        ("from skginr import load, predict_frame, save, transfer", {"torch", "geopandas"}),
         ("from skginr import SIRENRegressor", {"geopandas", "matplotlib"}),
         ("import skginr.datasets, skginr.plotting", {"torch", "geopandas", "matplotlib"}),
     ],

@@ -1,6 +1,8 @@
 """Several processes that train one network, as accelerate starts them; on CPUs, by gloo."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -28,7 +30,7 @@ y = np.sin(4 * X[:, 0])
 model = {model}
 model.set_params(net_params={{"accelerator": accelerator}}, device="cpu")
 model.fit(X, y{more})
-model.set_params(net_params=None)
+model.set_params(net_params=None, callbacks=None)
 save(model, sys.argv[1] + str(rank))
 """
 
@@ -38,14 +40,21 @@ def start(tmp_path, model, change="", more=""):
     script.write_text(TRAINING.format(model=model, change=change, more=more))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2"]
-    return subprocess.run(
+    process = subprocess.Popen(
         [*command, str(script), str(tmp_path / "model")],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        output, errors = process.communicate(timeout=120)
+    finally:
+        # Those that it started too, if they wait for each other.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def loaded(tmp_path):
@@ -98,10 +107,41 @@ def test_time_runs_out_for_all_at_once(tmp_path):
     np.testing.assert_array_equal(first.predict([[0.5]]), second.predict([[0.5]]))
 
 
-def test_processes_with_different_tables_are_refused(tmp_path):
-    run = start(tmp_path, "SIRENRegressor(random_state=0)", change="y = y + 0.1 * rank * X[:, 0]")
+@pytest.mark.parametrize(
+    ("model", "given", "what"),
+    [
+        ("SIRENRegressor(random_state=0)", {"change": "y = y + 0.1 * rank * X[:, 0]"}, "rows of"),
+        (
+            "SIRENClassifier(random_state=0)",
+            {"more": " > 0, sample_weight=np.linspace(1, 2 + rank, 301)"},
+            "rows of X and y",
+        ),
+        ("SIRENRegressor(learning_rate=0.001 * (1 + rank), random_state=0)", {}, "hyper-par"),
+        ("SIRENRegressor(random_state=rank)", {}, "network"),
+    ],
+)
+def test_processes_that_are_given_different_things_are_refused(tmp_path, model, given, what):
+    run = start(tmp_path, model, **given)
     assert run.returncode != 0
-    assert "must be given the same rows of X and y; they differ" in run.stderr
+    assert f"must be given the same {what}" in run.stderr
+
+
+def test_a_callback_of_one_process_stops_all(tmp_path):
+    change = """
+from skorch.callbacks import Callback
+
+class Stop(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if rank == 1 and len(net.history) == 7:
+            raise KeyboardInterrupt
+"""
+    model = "SIRENRegressor(max_epochs=50, random_state=0, callbacks=[Stop()])"
+    run = start(tmp_path, model, change=change)
+    assert run.returncode == 0, run.stderr
+    first, second = loaded(tmp_path)
+    assert first.n_epochs_ == second.n_epochs_ == 7
+    assert first.stop_reason_ == second.stop_reason_ == "stopped by a callback"
+    np.testing.assert_array_equal(first.predict([[0.5]]), second.predict([[0.5]]))
 
 
 def test_processes_without_a_common_seed_are_refused(tmp_path):

@@ -237,6 +237,8 @@ def test_columns_that_know_missing_values(tmp_path):
             "count": pd.array([1, None, 3], dtype="Int64"),
             "known": pd.array([True, None, False], dtype="boolean"),
             "share": pd.array([1.5, None, 2], dtype="Float32"),
+            # Not a number, and not missing.
+            "ratio": pd.array([0.0, 1.0, None], dtype="Float64") / pd.array([0, 1, 1]),
         }
     )
     graph = Graph.from_adjacency(np.ones((3, 3)) - np.eye(3)).with_attributes(frame)
@@ -336,7 +338,7 @@ def test_codes_can_be_added_to_a_loaded_network(tmp_path):
         (RandomForestRegressor(), "model", "RandomForestRegressor"),
         (SIRENRegressor(random_state=sp), r"model\.random_state", "module"),
         (OneHotEncoder(dtype=np.floating), r"model\.dtype", "floating"),
-        (SimpleImputer(fill_value=np.zeros(2, np.longdouble)), r"model\.fill_value", "float128"),
+        (SimpleImputer(fill_value=np.zeros(2, np.dtype("V3"))), r"model\.fill_value", "V3"),
     ],
     ids=["callback", "class", "function", "unknown step", "forest", "module", "family", "long"],
 )

@@ -121,6 +121,22 @@ def test_the_bytes_of_a_task_do_not_grow_with_the_graph(cluster, problem):
         pickle.loads(inside)
 
 
+def test_contexts_that_overlap_leave_no_name_behind(cluster, problem):
+    graph, _, _ = problem
+    whole = len(sent(graph))
+    with shared_graphs(cluster, graph, graph):
+        assert len(sent(graph)) < 500
+    assert len(sent(graph)) == whole
+    first, second = shared_graphs(cluster, graph), shared_graphs(cluster, graph)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert pickle.loads(sent(graph)) is graph
+    assert len(sent(graph)) < 500
+    second.__exit__(None, None, None)
+    assert len(sent(graph)) == whole
+
+
 def test_files_and_other_pools_get_the_whole_graph(cluster, problem, tmp_path):
     graph, X, y = problem
     model = make_pipeline(SpectralEmbedder(4, graph=graph), Ridge())

@@ -1,4 +1,5 @@
 import pickle
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 import skginr.tangent
 from skginr import SIRENRegressor, TangentKernelRegressor
@@ -192,3 +194,25 @@ def test_gradients_that_the_caller_switched_off_are_taken_all_the_same(line, swi
     with switched_off():
         np.testing.assert_array_equal(network.gradient(x), expected[0])
         np.testing.assert_array_equal(model.fit(x, second).predict(x), expected[1])
+
+
+def test_words_are_no_coordinates():
+    model = TangentKernelRegressor(SIRENRegressor(max_epochs=1, random_state=0))
+    with pytest.raises(ValueError, match="X must hold numbers; got '01001' of type str"):
+        model.fit([["01001"], ["01003"], ["01005"]], [0.0, 1.0, 2.0])
+    model.fit([[1.0], [3.0], [5.0]], [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="X must hold numbers"):
+        model.predict([["1"]])
+
+
+def test_a_network_whose_callbacks_cannot_be_copied(line):
+    class Locked(Callback):
+        def __init__(self):
+            self.lock = Lock()
+
+    x, first, second = line
+    network = SIRENRegressor(max_epochs=3, random_state=0, callbacks=[Locked()]).fit(x, first)
+    model = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second)
+    plain = SIRENRegressor(max_epochs=3, random_state=0).fit(x, first)
+    same = TangentKernelRegressor(FrozenEstimator(plain)).fit(x, second)
+    np.testing.assert_array_equal(model.predict(x), same.predict(x))

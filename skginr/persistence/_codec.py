@@ -216,7 +216,7 @@ class Encoder:
         if str(dtype) in _NULLABLE:
             absent = np.asarray(column.isna())
             zero = False if str(dtype) == "boolean" else 0
-            plain = column.fillna(zero).to_numpy(dtype=dtype.numpy_dtype)
+            plain = values.to_numpy(dtype=dtype.numpy_dtype, na_value=zero)
             parts = self.encode(plain, path), self.encode(absent, path)
             return {"nullable": parts[0], "missing": parts[1], "dtype": str(dtype)}
         if isinstance(dtype, pd.DatetimeTZDtype) and _is_known_by_name(dtype):
@@ -378,9 +378,8 @@ class Decoder:
             if column["dtype"] not in _NULLABLE:
                 raise ValueError(f"a column cannot be of {column['dtype']}")
             kind = pd.api.types.pandas_dtype(column["dtype"]).construct_array_type()
-            return kind(
-                self.decode(column["nullable"]).copy(), self.decode(column["missing"]).copy()
-            )
+            parts = self.decode(column["nullable"]), self.decode(column["missing"])
+            return kind(*(part.copy() for part in parts))
         if "times" in column:
             times = self.decode(column["times"]).view(f"M8[{column['unit']}]")
             return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(column["zone"]).array
