@@ -44,20 +44,19 @@ class Net(NeuralNet):
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, and remember if one of them stops the training."""
-        stopped = False
+        stop: KeyboardInterrupt | None = None
         try:
             super().notify(method_name, **kwargs)
-        except KeyboardInterrupt as stop:
-            self.stop_requested_ = isinstance(stop, StopTraining) or not _came_from_outside(stop)
-            stopped = True
-            raise
-        finally:
-            # Where one stops at the end of an epoch, all do: the others would wait for it.
-            if method_name == "on_epoch_end" and self.processes_.n_processes > 1:
-                any_stopped = self.processes_.any(stopped, self.device)
-        if method_name == "on_epoch_end" and self.processes_.n_processes > 1 and any_stopped:
-            self.stop_requested_ = True
-            raise StopTraining
+        except KeyboardInterrupt as interrupt:
+            ours = isinstance(interrupt, StopTraining) or not _came_from_outside(interrupt)
+            self.stop_requested_, stop = ours, interrupt
+        if method_name == "on_epoch_end":
+            # Where one process stops, all do: the others would wait for it.
+            any_stops = self.processes_.any(stop is not None, self.device)
+            if any_stops and stop is None:
+                self.stop_requested_, stop = True, StopTraining()
+        if stop is not None:
+            raise stop
 
     def is_out_of_time(self) -> bool:
         """Say whether the deadline is over."""
