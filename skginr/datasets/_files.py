@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -77,9 +80,10 @@ def _downloaded(folder: str, name: str, owner: str) -> Path:
         member = f"{inside}/{name}"
         untar = pooch.Untar(members=[member], extract_dir="archive")
         try:
-            # It would tell the user to note the hash of the archive down.
-            pooch.get_logger().setLevel("WARNING")
-            pooch.retrieve(url, None, "archive.tar.gz", scratch, processor=untar)
+            with _without_advice(pooch.get_logger()):
+                pooch.retrieve(
+                    url, None, "archive.tar.gz", scratch, processor=untar, progressbar=True
+                )
             content = Path(scratch, "archive", member).read_bytes()
             if not _is_expected(content, folder, name):
                 raise ValueError(f"the {name} in it is not the one that was published before.")
@@ -92,6 +96,17 @@ def _downloaded(folder: str, name: str, owner: str) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(content, kept)
     return kept
+
+
+@contextlib.contextmanager
+def _without_advice(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch from telling the user to note down the hash of the archive."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @cache
