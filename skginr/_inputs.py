@@ -96,11 +96,8 @@ def check_numbers(estimator: Any, X: Any) -> None:
     """Raise where X has words or times, which scikit-learn would make numbers of."""
     if isinstance(X, pd.DataFrame):
         # A long table is not copied for it: numbers, and codes of an indexed column, are none.
-        none = [
-            pd.api.types.is_numeric_dtype(dtype) or isinstance(dtype, IndexedDtype)
-            for dtype in X.dtypes
-        ]
-        X = X.iloc[:, np.flatnonzero(np.logical_not(none))]
+        none = [pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes]
+        X = X.iloc[:, np.flatnonzero(np.logical_not(np.logical_or(none, _is_indexed(X))))]
     check_no_words(
         "X",
         X,

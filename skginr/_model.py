@@ -237,7 +237,7 @@ class Model:
             "network": {name: getattr(net, f"module__{name}") for name in kept},
             "latent_dim": latent,
             "learning_rate": net.lr,
-            "weights": {name: _array(value) for name, value in net.module_.state_dict().items()},
+            "weights": {name: as_array(value) for name, value in net.module_.state_dict().items()},
             "optimizer": _arrays(net.optimizer_.state_dict()),
             "history": [dict(row) for row in net.history],
             "device": net.device,
@@ -359,14 +359,15 @@ def _there_or_cpu(device: str) -> str:
         return "cpu"
 
 
-def _array(tensor: torch.Tensor) -> NDArray:
+def as_array(tensor: torch.Tensor) -> NDArray:
+    """Return the numbers of a tensor, wherever it is."""
     return tensor.detach().cpu().numpy()
 
 
 def _arrays(state: Any) -> Any:
     """Return nested dicts and lists with arrays for tensors."""
     if isinstance(state, torch.Tensor):
-        return _array(state)
+        return as_array(state)
     if isinstance(state, dict):
         return {name: _arrays(value) for name, value in state.items()}
     return [_arrays(value) for value in state] if isinstance(state, list) else state

@@ -36,15 +36,13 @@ class Processes:
         n_rows = len(batch[0])
         if n_rows < self.n_processes:
             return batch, 1 / self.n_processes
-        # As torch.tensor_split does.
-        least, larger = divmod(n_rows, self.n_processes)
-        index = self.accelerator.process_index
-        start = index * least + min(index, larger)
-        rows = slice(start, start + least + (index < larger))
         X, target = batch
-        if isinstance(target, tuple):
-            return (X[rows], tuple(part[rows] for part in target)), (rows.stop - start) / n_rows
-        return (X[rows], target[rows]), (rows.stop - start) / n_rows
+        rows = self._own(X)
+        own = tuple(map(self._own, target)) if isinstance(target, tuple) else self._own(target)
+        return (rows, own), len(rows) / n_rows
+
+    def _own(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows.tensor_split(self.n_processes)[self.accelerator.process_index]
 
     def sum_up(self, module: torch.nn.Module, loss: torch.Tensor, share: float) -> torch.Tensor:
         """Make the gradients of a share those of the batch, and return the batch's loss."""

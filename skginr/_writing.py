@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+# Windows would write two bytes for a line's end.
+_BINARY = getattr(os, "O_BINARY", 0)
+
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
@@ -24,7 +27,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     # What a link names is replaced, and not the link.
     target = Path(os.path.realpath(path))
-    if target.is_dir() or (target.exists() and not target.is_file()):
+    if target.exists() and not target.is_file():
         raise IsADirectoryError(f"{path} is no file, and cannot be replaced by one.")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
@@ -42,10 +45,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-# Windows would write two bytes for a line's end.
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_whole(content: bytes, path: Path) -> None:

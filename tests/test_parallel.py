@@ -11,7 +11,7 @@ import pytest
 
 from skginr import SIRENClassifier, SIRENRegressor
 
-pytest.importorskip("accelerate")
+pytest.importorskip("accelerate", reason="needs the extra accelerate")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and gloo")
 
 TRAINING = """

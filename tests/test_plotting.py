@@ -453,7 +453,7 @@ def test_a_file_of_classes_has_a_legend(tetrahedron, tmp_path):
 
 
 def test_a_page_that_cannot_be_written_whole_is_not_touched(tetrahedron, tmp_path, monkeypatch):
-    pytest.importorskip("plotly")
+    pytest.importorskip("plotly", reason="needs the extra interactive")
     path = tmp_path / "page.html"
     path.write_text("before")
 

@@ -1,5 +1,6 @@
 """Weather and climate on grids of latitude and longitude, read from disk."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def fetch_navy_winds() -> Bunch:
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
-        If a file is not the one expected.
+        If the file is not the one expected.
     """
     path = data_path("weather_navy_winds", "navy_winds_monthly.npz", owner="fetch_navy_winds")
     with np.load(path) as data:
@@ -68,16 +69,11 @@ def fetch_era_interim() -> Bunch:
     path = data_path("weather_era_interim", "era_interim_uvz_1p5deg.npz", owner="fetch_era_interim")
     with np.load(path) as data:
         latitude, longitude = _grid(data["lat"], data["lon"])
-        months, levels = data["month"], data["level"]
-        times = {
-            "month": np.repeat(months, len(levels)),
-            "level": np.tile(levels, len(months)),
-        }
-        scales = {"u": data["uv_scale"], "v": data["uv_scale"], "height": 1}
-        stored = {"u": "u", "v": "v", "height": "z"}
+        months, levels, scale = data["month"], data["level"], data["uv_scale"]
+        times = {"month": np.repeat(months, len(levels)), "level": np.tile(levels, len(months))}
         signals = {
-            name: _by_node(data[stored[name]].reshape(len(times["month"]), -1), scale)
-            for name, scale in scales.items()
+            name: _by_node(np.concatenate(data[stored]), unit)
+            for name, stored, unit in (("u", "u", scale), ("v", "v", scale), ("height", "z", 1))
         }
     return _on_globe(latitude, longitude, times, signals)
 
@@ -106,11 +102,7 @@ def fetch_mpi_esm() -> Bunch:
         If the file is not the one expected.
     """
     path = data_path("climate_mpi_esm", "mpi_esm_2005_monthly.npz", owner="fetch_mpi_esm")
-    with np.load(path) as data:
-        latitude, longitude = _grid(data["lat"], data["lon"])
-        names = {"temperature": "tas", "u": "uas", "v": "vas"}
-        signals = {name: _by_node(data[stored]) for name, stored in names.items()}
-    return _on_globe(latitude, longitude, {"month": np.arange(1, 13)}, signals)
+    return _twelve_months(path, {"temperature": "tas", "u": "uas", "v": "vas"})
 
 
 def fetch_coads() -> Bunch:
@@ -137,17 +129,13 @@ def fetch_coads() -> Bunch:
         If the file is not the one expected.
     """
     path = data_path("climate_coads", "coads_climatology.npz", owner="fetch_coads")
-    with np.load(path) as data:
-        latitude, longitude = _grid(data["lat"], data["lon"])
-        names = {"sea_surface_temperature": "sst"}
-        names |= {name: name for name in ("air_temperature", "wind_speed")}
-        signals = {name: _by_node(data[stored]) for name, stored in names.items()}
-    whole = _on_globe(latitude, longitude, {"month": np.arange(1, 13)}, signals)
-    observed = whole.frame[whole.frame["node"].isin(_ever_observed(whole.frame, list(names)))]
-    return Bunch(
-        frame=observed.reset_index(drop=True),
-        graph=whole.graph.subgraph(observed["node"].unique()),
-    )
+    names = {"sea_surface_temperature": "sst"}
+    names |= {name: name for name in ("air_temperature", "wind_speed")}
+    whole = _twelve_months(path, names)
+    frame = whole.frame
+    nodes = frame.loc[frame[list(names)].notna().any(axis=1), "node"].unique()
+    observed = frame[frame["node"].isin(nodes)].reset_index(drop=True)
+    return Bunch(frame=observed, graph=whole.graph.subgraph(observed["node"].unique()))
 
 
 def fetch_era5_uk() -> Bunch:
@@ -169,7 +157,7 @@ def fetch_era5_uk() -> Bunch:
     FileNotFoundError
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
-        If a file is not the one expected.
+        If the file is not the one expected.
     """
     path = data_path("weather_era5_uk_hourly", "era5_t2m_uk_2019-03.npz", owner="fetch_era5_uk")
     with np.load(path) as data:
@@ -215,9 +203,12 @@ def _on_globe(
     return Bunch(frame=frame[~frame["node"].isin(poles)].reset_index(drop=True), graph=graph)
 
 
-def _ever_observed(frame: pd.DataFrame, names: list[str]) -> NDArray[np.int64]:
-    """Return the nodes at which any of some columns is known in any row."""
-    return frame.loc[frame[names].notna().any(axis=1), "node"].unique()
+def _twelve_months(path: Path, names: dict[str, str]) -> Bunch:
+    """Return the table and graph of arrays in a file, by the names that they are to have."""
+    with np.load(path) as data:
+        latitude, longitude = _grid(data["lat"], data["lon"])
+        signals = {name: _by_node(data[stored]) for name, stored in names.items()}
+    return _on_globe(latitude, longitude, {"month": np.arange(1, 13)}, signals)
 
 
 def _with_places(

@@ -74,14 +74,9 @@ def locate_rows(
     if len(frame) == 0:
         raise ValueError("X must have at least one row; got an empty table.")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    named = isinstance(X, pd.DataFrame)
-    labels = frame.iloc[:, 0]
-    if labels.dtype == object:
-        # A mixed table has no type: what its labels are, they say themselves.
-        labels = labels.infer_objects()
-    if not named and frame.shape[1] > 1 and _hides_integers(labels, graph):
-        labels = labels.astype(graph.labels.dtype)
-    nodes = graph.locate(labels, name=f"X[{frame.columns[0]!r}]" if named else "X")
+    name = f"X[{frame.columns[0]!r}]" if isinstance(X, pd.DataFrame) else "X"
+    mixed = not isinstance(X, pd.DataFrame) and frame.shape[1] > 1
+    nodes = graph.locate(_labels_of(frame.iloc[:, 0], graph, mixed=mixed), name=name)
     covariates = np.empty((len(frame), frame.shape[1] - 1))
     for i in range(1, frame.shape[1]):
         name = f"X[{frame.columns[i]!r}]"
@@ -123,9 +118,8 @@ def locate_column(X: Any, graph: Graph, node: Hashable) -> NDArray[np.intp]:
         If ``node`` is not a column of X, or a label is unknown.
     """
     frame = as_table(X)
-    labels = column_of(frame, node).infer_objects()
-    if not isinstance(X, pd.DataFrame) and frame.shape[1] > 1 and _hides_integers(labels, graph):
-        labels = labels.astype(graph.labels.dtype)
+    mixed = not isinstance(X, pd.DataFrame) and frame.shape[1] > 1
+    labels = _labels_of(column_of(frame, node), graph, mixed=mixed)
     return graph.locate(labels, name=f"the column node={node!r} of X")
 
 
@@ -138,6 +132,13 @@ def column_of(X: pd.DataFrame, node: Hashable) -> pd.Series:
     raise ValueError(
         f"node={node!r} is not a column of X, which names the nodes; X has {list(X.columns)}."
     )
+
+
+def _labels_of(column: pd.Series, graph: Graph, *, mixed: bool) -> pd.Series:
+    """Return a column as the labels that were meant; ``mixed``: from an array with others."""
+    # A mixed table has no type: what its labels are, they say themselves.
+    labels = column.infer_objects()
+    return labels.astype(graph.labels.dtype) if mixed and _hides_integers(labels, graph) else labels
 
 
 def _hides_integers(labels: pd.Series, graph: Graph) -> bool:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import require
 from skginr._estimator import SIRENEstimator
-from skginr._model import ClassTarget, Model
+from skginr._model import ClassTarget, Model, as_array
 from skginr._writing import write_whole
 
 # Of 2022, so that runtimes of some years ago read it; nothing newer is used.
@@ -164,7 +164,9 @@ class _Drawing:
         for i, layer in enumerate(layers):
             if i == self.module.skip_at:
                 hidden = self._node("Concat", hidden, inputs, axis=1)
-            weight, bias = (self._constant(_array(tensor)) for tensor in (layer.weight, layer.bias))
+            weight, bias = (
+                self._constant(as_array(tensor)) for tensor in (layer.weight, layer.bias)
+            )
             hidden = self._node("Gemm", hidden, weight, bias, transB=1)
             if layer is layers[-1]:
                 break
@@ -200,7 +202,3 @@ class _Drawing:
         name = f"constant_{len(self.constants)}"
         self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
-
-
-def _array(tensor: Any) -> NDArray:
-    return tensor.detach().cpu().numpy()
