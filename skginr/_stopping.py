@@ -93,15 +93,19 @@ class TailAverage:
 
     def __init__(self, net: NeuralNet) -> None:
         self.weights = weights_of(net)
+        # Looked up once: a walk through the modules takes as long as a layer.
+        named = dict(net.module_.named_parameters())
+        self._current = list(named.values())
+        self._means = [self.weights[name] for name in named]
         self._n_steps = 0
 
-    def update(self, net: NeuralNet) -> None:
+    def update(self) -> None:
         """Take the weights after a step in."""
         self._n_steps += 1
         share = min(1.0, (_TAIL + 1) / self._n_steps)
         with torch.no_grad():
-            for name, weights in net.module_.named_parameters():
-                self.weights[name].lerp_(weights, share)
+            # As one: of kernels so small, CUDA takes most of the time to start them.
+            torch._foreach_lerp_(self._means, self._current, share)
 
 
 class BestWeights(Callback):
@@ -146,7 +150,7 @@ class BestWeights(Callback):
         if training:
             self.n_steps_ += 1
             if self.tail_ is not None:
-                self.tail_.update(net)
+                self.tail_.update()
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Compare, and stop if a rule says so."""
@@ -253,12 +257,16 @@ class BestWeights(Callback):
 
 def evaluate(net: NeuralNet, rows: Any, loss: type[Loss] = SquaredLoss) -> Fit:
     """Return how a network does on ``rows``, a table or subset of one."""
-    totals = np.zeros(2)
-    for X, target in TensorBatches(rows, EVALUATION_ROWS):
+    batches = TensorBatches(rows, EVALUATION_ROWS)
+    # Left on the device until the end: see the losses of an epoch.
+    found = next(net.module_.parameters()).new_empty(len(batches), 2)
+    sizes: list[int] = []
+    for X, target in batches:
         step = net.validation_step((X, target))
         misfit = loss.misfit(step["loss"], step["y_pred"], target)
-        # One transfer from the device.
-        totals += len(X) * np.array(torch.stack([step["loss"], misfit]).tolist())
+        found[len(sizes)] = torch.stack([step["loss"], misfit])
+        sizes.append(len(X))
+    totals = sum(n * np.array(of) for n, of in zip(sizes, found.tolist(), strict=True))
     return Fit(*(totals / len(rows)).tolist()) if np.isfinite(totals).all() else Fit(math.inf)
 
 

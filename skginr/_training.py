@@ -64,6 +64,12 @@ class Net(NeuralNet):
             return False
         return self.processes_.any(time.monotonic() >= self.deadline_, self.device)
 
+    def _set_training(self, training: bool = True) -> None:
+        """Say that a step trains or not: where that changes, not at every step."""
+        parts = self.module_, self.criterion_
+        if any(getattr(part, "training", training) != training for part in parts):
+            super()._set_training(training)
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch and its gradients, here or in several processes."""
         if self.processes_.n_processes == 1:

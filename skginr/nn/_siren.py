@@ -97,9 +97,11 @@ class SIREN(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the signal at coordinates ``X``, shape (n_rows, n_outputs)."""
         hidden = X
-        for i, layer in enumerate(self.layers[:-1]):
+        # A slice of a ModuleList would be a new module.
+        *inner, last = self.layers
+        for i, layer in enumerate(inner):
             hidden = self._activate(layer(self._with_input(hidden, X, i)))
-        return self.layers[-1](self._with_input(hidden, X, len(self.layers) - 1))
+        return last(self._with_input(hidden, X, len(inner)))
 
     def _activate(self, hidden: torch.Tensor) -> torch.Tensor:
         if not self.periodic:
