@@ -116,6 +116,7 @@ class TensorBatches:
         self.batch_size = batch_size
         self.sampling = sampling
         self._generator = torch.Generator().manual_seed(seed)
+        self._drawn: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return 1 if self.sampling == "draw" else math.ceil(len(self.dataset) / self.batch_size)
@@ -128,8 +129,14 @@ class TensorBatches:
             # The mean over all rows does not depend on their order.
             yield self.dataset[:]
         else:
-            for rows in torch.tensor_split(self._order().to(self.dataset.X.device), len(self)):
+            device = self.dataset.X.device
+            order = self._order() if self._drawn is None else self._drawn
+            self._drawn = None
+            for rows in torch.tensor_split(order.to(device), len(self)):
                 yield self.dataset[rows]
+            if device.type != "cpu":
+                # The next one, on the CPU, while the device is still at work on these.
+                self._drawn = self._order()
 
     def _order(self) -> torch.Tensor:
         n_rows = len(self.dataset)

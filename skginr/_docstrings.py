@@ -97,8 +97,9 @@ latent_dim : int, optional
 dtype : {"float32", "float64"}, default "float32"
     Precision of the network.
 device : str, default "auto"
-    Where to train and predict: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where
-    there is one. A model fitted on CUDA loads on a machine without.
+    Where to train and predict: "cpu", "cuda", "cuda:1", ...; "auto" is the first CUDA device
+    where there is one, else the CPU. "mps" (Apple) must be named, and has float32 only. A model
+    fitted on CUDA loads on a machine without.
 random_state : int, RandomState instance or None, default None
     Of the initial weights and the order of the rows. An int makes runs on one
     device equal. torch's global random state is not touched.

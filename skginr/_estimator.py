@@ -389,7 +389,7 @@ class SIRENEstimator(BaseEstimator):
             latent=(len(signals), self.latent_dim) if signals is not None else None,
             seed=seed,
             dtype=self.dtype,
-            device=resolve_device(self.device),
+            device=resolve_device(self.device, self.dtype),
             verbose=int(self.verbose > 1),
             net_params=self._net_params,
         )

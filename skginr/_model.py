@@ -262,7 +262,7 @@ class Model:
             latent=None if signals is None else (len(signals), state["latent_dim"]),
             seed=state["seed"],
             dtype=state["dtype"],
-            device=_there_or_cpu(state["device"]),
+            device=_there_or_cpu(state["device"], state["dtype"]),
             verbose=0,
             net_params=state["net_params"],
         )
@@ -352,10 +352,10 @@ def _gradients_allowed() -> Iterator[None]:
         yield
 
 
-def _there_or_cpu(device: str) -> str:
+def _there_or_cpu(device: str, dtype: str) -> str:
     try:
-        return resolve_device(device)
-    except ValueError:
+        return resolve_device(device, dtype)
+    except (TypeError, ValueError):
         return "cpu"
 
 
@@ -430,16 +430,28 @@ def _optimizer_settings(settings: Settings) -> dict[str, Any]:
     return {"weight_decay": settings.weight_decay, "betas": (float(first), float(second))}
 
 
-def resolve_device(device: str) -> str:
-    """Return the device to use, or raise if it cannot be."""
+def resolve_device(device: str, dtype: str) -> str:
+    """Return the device to compute on in this precision, or raise if that cannot be."""
+    if not isinstance(device, str):
+        raise TypeError(
+            f"device must be a string: 'auto', or a torch device such as 'cpu', 'cuda' or "
+            f"'cuda:1'; got {device!r} of type {type(device).__name__}. Of a torch.device, give "
+            f"str(device)."
+        )
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.partition(":")[0] == "mps" and dtype == "float64":
+        raise ValueError(
+            f"dtype must be 'float32' with device={device!r}, which has no numbers of 64 bits; got "
+            f"'float64'. Give device='cpu' to compute in float64."
+        )
     try:
         # Using it is what shows whether the device is there, and holds numbers.
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason, *_ = str(error).splitlines()[0].split(". ")
         raise ValueError(
             f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
-            f"'cuda'; got {device!r} ({str(error).splitlines()[0]})."
+            f"'cuda'; got {device!r} ({reason.rstrip('.')})."
         ) from error
     return device

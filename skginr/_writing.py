@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,3 +52,11 @@ def write_whole(content: bytes, path: Path) -> None:
     """Write a file by :func:`whole_file`."""
     with whole_file(path) as file:
         file.write(content)
+
+
+def own_version() -> str:
+    """Return the version of skginr for a file to name; of a checkout on the path there is none."""
+    try:
+        return version("skginr")
+    except PackageNotFoundError:
+        return "unknown"

@@ -165,7 +165,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         kept = getattr(self, "_factored", None)
         if kept is not None and kept[0] == self.alpha and _equal(features, self._features):
             return kept[1]
-        kernel = tangent_kernel(features, features).double()
+        kernel = _in_double(tangent_kernel(features, features))
         diagonal = kernel.diagonal()
         diagonal += self.alpha * diagonal.mean()
         factor, failed = torch.linalg.cholesky_ex(kernel)
@@ -210,6 +210,11 @@ def _check_network(network: Any) -> None:
         check_is_fitted(
             inner, msg="network is frozen but not fitted: fit the %(name)s before freezing it."
         )
+
+
+def _in_double(kernel: torch.Tensor) -> torch.Tensor:
+    """Return it in float64, on its device if that has such numbers; MPS has not."""
+    return (kernel.cpu() if kernel.device.type == "mps" else kernel).double()
 
 
 def _equal(a: TangentFeatures, b: TangentFeatures) -> bool:

@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 import struct
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skginr._writing import write_whole
+from skginr._writing import own_version, write_whole
 from skginr.graphs import Graph
 from skginr.persistence._codec import Decoder, Encoder
 
@@ -142,7 +141,7 @@ def _file_of(nodes: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> byte
         metadata={
             "format": _FORMAT,
             "format_version": str(FORMAT_VERSION),
-            "skginr_version": version("skginr"),
+            "skginr_version": own_version(),
             "checksum": _NO_CHECKSUM.decode(),
             "model": json.dumps(nodes, allow_nan=False),
         },
@@ -177,7 +176,7 @@ def _checked_metadata(content: bytes, path: Path) -> dict[str, str]:
     if of_format > FORMAT_VERSION:
         raise ValueError(
             f"{path} is of version {of_format} of the format, written by skginr "
-            f"{metadata.get('skginr_version')}; skginr {version('skginr')} reads versions up to "
+            f"{metadata.get('skginr_version')}; skginr {own_version()} reads versions up to "
             f"{FORMAT_VERSION}. Update skginr."
         )
     return metadata

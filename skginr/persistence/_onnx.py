@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import require
 from skginr._estimator import SIRENEstimator
 from skginr._model import ClassTarget, Model, as_array
-from skginr._writing import write_whole
+from skginr._writing import own_version, write_whole
 
 # Of 2022, so that runtimes of some years ago read it; nothing newer is used.
 _OPSET, _IR_VERSION = 17, 8
@@ -84,7 +83,7 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
     check_is_fitted(network)
     model = network._model
     onnx = require("onnx", extra="onnx", purpose="to_onnx")
-    facts = {"producer": f"skginr {version('skginr')}"}
+    facts = {"producer": f"skginr {own_version()}"}
     # An indexed column is one name for several.
     names = getattr(network, "feature_names_in_", ())
     if len(names) == model.net.module__n_inputs:

@@ -1,0 +1,374 @@
+"""Whether a device computes what the CPU does, from the same seed, for all that the network can.
+
+A check is a name, what was found, what was expected, and how far apart the two may be: the largest
+difference over the largest number. Everything is done in float32 and in float64.
+
+On a CPU there is nothing to compare with but itself. In the reference every step then begins with
+weights changed by their last digit, as if another device had rounded them.
+
+    python benchmarks/_gpu_checks.py FOLDER      the part of a machine without a GPU, for gpu.py
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+# After the same steps, and of the same weights.
+TRAINED = {"float32": 1e-4, "float64": 1e-9}
+KEPT = {"float32": 1e-5, "float64": 1e-12}
+N_INPUTS = 8
+
+
+class Check(NamedTuple):
+    name: str
+    difference: float
+    tolerance: float
+
+    @property
+    def ok(self):
+        return self.difference <= self.tolerance
+
+
+class Side(NamedTuple):
+    """Where models are trained, and whether their last digits are changed at every step."""
+
+    device: str
+    rounds_otherwise: bool = False
+
+    def fit(self, model, X, y, **fit_params):
+        callbacks = [rounding()] if self.rounds_otherwise else None
+        return model.set_params(device=self.device, callbacks=callbacks).fit(X, y, **fit_params)
+
+
+def rounding():
+    """Return a callback that changes the last digit of all weights before every step."""
+    import torch
+    from skorch.callbacks import Callback
+
+    class Rounding(Callback):
+        def on_batch_begin(self, net, training, **kwargs):
+            if training:
+                with torch.no_grad():
+                    for weights in net.module_.parameters():
+                        digits = torch.rand_like(weights).sub_(0.5)
+                        weights.mul_(digits.mul_(torch.finfo(weights.dtype).eps).add_(1))
+
+    return Rounding()
+
+
+def difference(found, expected):
+    """Return the largest difference, over the largest number expected; inf where one is NaN."""
+    found, expected = np.asarray(found, dtype=float), np.asarray(expected, dtype=float)
+    if found.shape != expected.shape:
+        return np.inf
+    largest = np.abs(found - expected).max() / np.abs(expected).max()
+    return float(largest) if np.isfinite(largest) else np.inf
+
+
+def run(device, folder, n_rows=2000):
+    """Yield the checks; where a group of them fails, its name and the error."""
+    on_cpu = device.split(":")[0] == "cpu"
+    ours, reference = Side(device), Side("cpu", rounds_otherwise=on_cpu)
+    # MPS has no float64.
+    dtypes = [dtype for dtype in TRAINED if dtype == "float32" or not device.startswith("mps")]
+    benches = [Bench(ours, reference, dtype, Path(folder), n_rows) for dtype in dtypes]
+    for bench in benches:
+        for group in GROUPS:
+            yield from guarded(group, bench, name=f"{group.__name__}, {bench.dtype}")
+    yield from guarded(files, benches)
+    yield from guarded(doors, benches[0])
+
+
+def guarded(group, given, name=None):
+    try:
+        yield from group(given)
+    except Exception as error:
+        yield name or group.__name__, error
+
+
+class Bench:
+    """Two sides, a precision, and rows to train on."""
+
+    def __init__(self, ours, reference, dtype, folder, n_rows):
+        self.ours, self.reference = ours, reference
+        self.dtype, self.folder = dtype, folder
+        self.X, self.y = rows(n_rows)
+
+    def regressor(self, preset="predict", **given):
+        return self._made("SIRENRegressor", preset, given)
+
+    def classifier(self, preset="predict", **given):
+        return self._made("SIRENClassifier", preset, given)
+
+    def _made(self, name, preset, given):
+        import skginr
+
+        given = {"max_epochs": 4, "random_state": 0, "dtype": self.dtype} | given
+        return getattr(skginr, name)(preset, **given)
+
+    def both(self, make, X=None, y=None, **fit):
+        """Return ``make()`` trained on our side and on the other."""
+        X, y = self.X if X is None else X, self.y if y is None else y
+        return [side.fit(make(), X, y, **fit) for side in (self.ours, self.reference)]
+
+    def trained(self, name, found, expected, times=1):
+        tolerance = times * TRAINED[self.dtype]
+        return Check(f"{name}, {self.dtype}", difference(found, expected), tolerance)
+
+    def kept(self, name, found, expected):
+        tolerance = KEPT[self.dtype]
+        return Check(f"{name}, {self.dtype}", difference(found, expected), tolerance)
+
+    def of_predictions(self, name, make, **fit):
+        found, expected = self.both(make, **fit)
+        return self.trained(name, found.predict(self.X), expected.predict(self.X))
+
+
+def rows(n_rows):
+    rng = np.random.default_rng(0)
+    # The same in both precisions.
+    X = rng.standard_normal((n_rows, N_INPUTS)).astype(np.float32).astype(float)
+    return X, np.sin(2 * X[:, 0]) * X[:, 1] + np.cos(X[:, 2])
+
+
+# --- groups of checks
+
+
+def presets(bench):
+    for preset in ("predict", "represent", "paper"):
+        given = {"batch_size": min(5000, len(bench.X))} if preset == "paper" else {}
+        found, expected = bench.both(lambda p=preset, given=given: bench.regressor(p, **given))
+        yield bench.trained(preset, found.predict(bench.X), expected.predict(bench.X))
+        where = {weights.device.type for weights in found.net_.module_.parameters()}
+        there = where == {bench.ours.device.split(":")[0]}
+        yield Check(f"{preset} is on the device, {bench.dtype}", 0.0 if there else np.inf, 0.0)
+
+
+def ways_to_train(bench):
+    weight = np.linspace(0.5, 2, len(bench.X))
+    yield bench.of_predictions("sample_weight", bench.regressor, sample_weight=weight)
+    yield bench.of_predictions("validation blocks", lambda: bench.regressor(validation=0.2))
+    yield bench.of_predictions('batch_size="all"', lambda: bench.regressor(batch_size="all"))
+    index = bench.ours.device if ":" in bench.ours.device else f"{bench.ours.device}:0"
+    numbered = Side(index).fit(bench.regressor(), bench.X, bench.y)
+    named = bench.ours.fit(bench.regressor(), bench.X, bench.y)
+    yield bench.kept(f'device="{index}"', numbered.predict(bench.X), named.predict(bench.X))
+
+
+def going_on(bench):
+    models = bench.both(lambda: bench.regressor(warm_start=True))
+    models = [side.fit(m, bench.X, bench.y) for side, m in zip(sides(bench), models, strict=True)]
+    yield bench.trained("warm_start", *(model.predict(bench.X) for model in models))
+    without, resumed = (bench.regressor().set_params(device=bench.ours.device) for _ in range(2))
+    for epoch in range(4):
+        without.partial_fit(bench.X, bench.y)
+        resumed.partial_fit(bench.X, bench.y)
+        if epoch == 1:
+            resumed = reloaded(resumed, bench.folder / "resumed.skginr")
+    yield bench.kept("resumed from a file", resumed.predict(bench.X), without.predict(bench.X))
+
+
+def classes(bench):
+    y = np.digitize(bench.y, [-0.5, 0.5])
+    found, expected = bench.both(bench.classifier, y=y)
+    yield bench.trained(
+        "class probabilities", found.predict_proba(bench.X), expected.predict_proba(bench.X)
+    )
+
+
+def codes(bench):
+    X = np.column_stack([bench.X, np.arange(len(bench.X)) % 3])
+    y = bench.y * (1 + X[:, -1])
+    found, expected = bench.both(lambda: bench.regressor(latent_dim=4), X, y)
+    yield bench.trained("latent codes", found.codes_, expected.codes_)
+    yield bench.trained("of latent codes", found.predict(X), expected.predict(X))
+    X[:, -1] += 10
+    found, expected = (model.add_signals(X, y) for model in (found, expected))
+    yield bench.trained("add_signals", found.predict(X), expected.predict(X))
+
+
+def derivatives(bench):
+    found, expected = bench.both(lambda: bench.regressor("represent"))
+    # A derivative multiplies what was rounded by the gains of the layers.
+    yield bench.trained("gradient", found.gradient(bench.X), expected.gradient(bench.X), times=10)
+
+
+def tangents(bench):
+    from sklearn.frozen import FrozenEstimator
+
+    from skginr import TangentKernelRegressor
+
+    X, y = bench.X[:300], bench.X[:300, 3] ** 2
+    found, expected = (
+        TangentKernelRegressor(FrozenEstimator(model), alpha=0.01).fit(X, y).predict(X)
+        for model in bench.both(bench.regressor)
+    )
+    yield bench.trained("tangent kernel", found, expected)
+
+
+def onnx(bench):
+    from skginr import to_onnx
+
+    model = bench.ours.fit(bench.regressor("represent"), bench.X, bench.y)
+    path = bench.folder / "network.onnx"
+    to_onnx(model, path)
+    X = bench.X.astype(bench.dtype)
+    try:
+        from onnxruntime import InferenceSession
+    except ModuleNotFoundError:
+        from onnx.reference import ReferenceEvaluator as InferenceSession
+    (found,) = InferenceSession(str(path)).run(["y"], {"X": X})
+    yield bench.kept("ONNX", found, model.predict(X))
+
+
+def indexed(bench):
+    from sklearn.compose import make_column_transformer
+    from sklearn.preprocessing import MinMaxScaler
+
+    from skginr import Graph, SpectralEmbedder
+
+    graph = Graph.from_points(np.random.default_rng(0).random((200, 2)))
+    table = pd.DataFrame({"node": np.arange(len(bench.X)) % 200, "time": bench.X[:, 0]})
+    tables = [
+        make_column_transformer(
+            (SpectralEmbedder(6, graph=graph, output=output), ["node"]),
+            (MinMaxScaler((-1, 1)), ["time"]),
+        )
+        .set_output(transform="pandas")
+        .fit_transform(table)
+        for output in ("indexed", "array")
+    ]
+    found, expected = (
+        side.fit(bench.regressor(), X, bench.y).predict(X)
+        for side, X in zip(sides(bench), tables, strict=True)
+    )
+    yield bench.trained("indexed columns", found, expected)
+
+
+def files(benches):
+    """Files of the device that a process without one reads, and the reverse."""
+    folder, X = benches[0].folder, benches[0].X
+    np.savez(folder / "rows.npz", X=X, y=benches[0].y)
+    expected = {}
+    for bench in benches:
+        model = bench.ours.fit(bench.regressor(), X, bench.y)
+        expected[bench.dtype] = model.predict(X)
+        write(model, folder, f"ours-{bench.dtype}")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
+    command = [sys.executable, __file__, str(folder), *expected]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    for bench in benches:
+        with np.load(folder / f"elsewhere-{bench.dtype}.npz") as kept:
+            elsewhere = dict(kept)
+        for how, read in READERS.items():
+            name = f"{how} on the device, read without one"
+            yield bench.kept(name, elsewhere[how], expected[bench.dtype])
+            model = read(folder, f"theirs-{bench.dtype}")
+            found = model.predict(X)
+            yield bench.kept(f"{how} on the CPU, read beside a device", found, elsewhere["theirs"])
+            moved = on(model, bench.ours.device).predict(X)
+            yield bench.kept(f"{how} on the CPU, moved to the device", moved, elsewhere["theirs"])
+
+
+def doors(bench):
+    """An error where a device is not there."""
+    try:
+        bench.regressor(device="cuda:99").fit(bench.X, bench.y)
+    except ValueError as error:
+        told = str(error).startswith("device must be") and "cuda:99" in str(error)
+    else:
+        told = False
+    yield Check('device="cuda:99" is refused', 0.0 if told else np.inf, 0.0)
+
+
+GROUPS = (
+    presets,
+    ways_to_train,
+    going_on,
+    classes,
+    codes,
+    derivatives,
+    tangents,
+    onnx,
+    indexed,
+)
+
+
+def sides(bench):
+    return bench.ours, bench.reference
+
+
+# --- files
+
+
+def reloaded(model, path):
+    import skginr
+
+    skginr.save(model, path)
+    return skginr.load(path)
+
+
+def write(model, folder, name):
+    import skginr
+
+    skginr.save(model, folder / f"{name}.skginr")
+    (folder / f"{name}.pickle").write_bytes(pickle.dumps(model))
+
+
+def read_file(folder, name):
+    import skginr
+
+    return skginr.load(folder / f"{name}.skginr")
+
+
+def read_pickle(folder, name):
+    return pickle.loads((folder / f"{name}.pickle").read_bytes())
+
+
+READERS = {"saved": read_file, "pickled": read_pickle}
+
+
+def on(model, device):
+    """Return the model on another device, as if its file had come from there."""
+    import copy
+
+    from skginr._model import Model
+
+    moved = copy.copy(model)
+    moved._model = Model.from_state(model._model.to_state() | {"device": device})
+    moved.net_ = moved._model.net
+    return moved
+
+
+def elsewhere(folder, *dtypes):
+    """Read what the device wrote, and write what is to be read there."""
+    import warnings
+
+    from skorch.exceptions import DeviceWarning
+
+    from skginr import SIRENRegressor
+
+    # That the device of a pickle is not there is what this is about.
+    warnings.simplefilter("ignore", DeviceWarning)
+    folder = Path(folder)
+    with np.load(folder / "rows.npz") as kept:
+        X, y = kept["X"], kept["y"]
+    for dtype in dtypes:
+        found = {how: read(folder, f"ours-{dtype}").predict(X) for how, read in READERS.items()}
+        model = SIRENRegressor(max_epochs=4, random_state=0, dtype=dtype).fit(X, y)
+        write(model, folder, f"theirs-{dtype}")
+        np.savez(folder / f"elsewhere-{dtype}.npz", theirs=model.predict(X), **found)
+
+
+if __name__ == "__main__":
+    elsewhere(*sys.argv[1:])
