@@ -97,17 +97,18 @@ def iterated(matrix, bound, k, improve):
     generator = torch.Generator().manual_seed(0)
     block = torch.randn(n_rows, width, generator=generator, dtype=torch.float64)
     block, values = block.to(matrix.device), None
-    for n_rounds in range(1, MOST_ROUNDS + 1):
+    residual, n_rounds = math.inf, 0
+    while residual > TOL and n_rounds < MOST_ROUNDS:
+        n_rounds += 1
         block = torch.linalg.qr(improve(block, values))[0]
         product = matrix @ block
         values, turn = torch.linalg.eigh(block.T @ product)
         block, product = block @ turn, product @ turn
-        residual = torch.linalg.norm(product - block * values, dim=0)[: k + 1].max() / bound
-        if residual <= TOL:
-            break
+        residuals = torch.linalg.norm(product - block * values, dim=0)
+        residual = float(residuals[: k + 1].max()) / bound
     wanted = slice(1, k + 1)
     vectors = block[:, wanted].cpu().numpy()
-    return values[wanted].cpu().numpy(), vectors, float(residual), n_rounds
+    return values[wanted].cpu().numpy(), vectors, residual, n_rounds
 
 
 def largest_angle(vectors, reference):

@@ -8,6 +8,7 @@ import numpy as np
 
 # Of the mesh that stands in for the bunny, which has 34,834.
 N_NODES = 35_000
+MADE = "generated mesh"
 
 
 def surface(mesh, n_nodes):
@@ -21,7 +22,7 @@ def surface(mesh, n_nodes):
         return mesh.name, graph.subgraph(graph.labels[graph.components == 0])
     if n_nodes == N_NODES and "SKGINR_DATA" in os.environ:
         return "bunny", fetch_bunny()
-    return "generated mesh", Graph.from_mesh(*pebble(n_nodes))
+    return MADE, Graph.from_mesh(*pebble(n_nodes))
 
 
 def coordinates(graph, k):

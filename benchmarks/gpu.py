@@ -88,7 +88,7 @@ class Size(NamedTuple):
 FULL = Size(
     nodes=_gpu_signals.N_NODES,
     k=100,
-    texture_steps=30_000,
+    texture_steps=10_000,
     side=1000,
     table=1 << 20,
     batches=(65_536, 2_048),
@@ -136,8 +136,10 @@ class Bench:
         """Coordinates of the surface's nodes, and the paper's signal on them."""
         from skginr.datasets import make_reaction_diffusion
 
-        _, graph = self.surface
-        y = make_reaction_diffusion(graph, n_steps=self.size.texture_steps)["v"]
+        name, graph = self.surface
+        # The paper's 30,000 where the surface is given: what is to be compared with other figures.
+        n_steps = self.size.texture_steps if name == _gpu_signals.MADE else 30_000
+        y = make_reaction_diffusion(graph, n_steps=n_steps)["v"]
         return _gpu_signals.coordinates(graph, self.size.k), y.to_numpy()
 
     @cached_property
@@ -212,7 +214,7 @@ def bunny(bench):
     seconds, (X, y) = bench.timed(lambda: bench.texture)
     yield Row("coordinates and texture, on the CPU, s", seconds, note=f"{name}, {len(X)} nodes")
     bench.regressor(max_epochs=2).fit(X, y)
-    for score in (0.9, 0.95, 0.98) if bench.toy else (0.98, 0.99, 0.999):
+    for score in (0.98, 0.99, 0.999):
         runs = [fit_until(bench, score, X, y, random_state=seed) for seed in SEEDS]
         what = f"bunny to R² {score:g}, s".replace("0.", ".")
         note = f"R² {min(run['score'] for run in runs):.5f}, {runs[0]['epochs']} epochs"
@@ -398,7 +400,7 @@ def judged(name, value, *, note="", more=False):
 
 
 def failed(name, error):
-    return Row(name, error="".join(traceback.format_exception_only(error)).strip())
+    return Row(name, error=f"{type(error).__name__}: {error}")
 
 
 def spoken(calls):

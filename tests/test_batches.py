@@ -61,3 +61,26 @@ def test_indexed_columns_are_gathered_in_their_place():
         assert torch.equal(X[rows], dense[rows])
     (given,) = TensorBatches(Subset(TensorTable(X), [4, 1]), 2)
     assert torch.equal(given[0], dense[[4, 1]])
+
+
+def test_the_order_of_rows_is_the_same_on_every_device(table, monkeypatch):
+    orders = {"cpu": [], "meta": []}
+    order = TensorBatches._order
+
+    def recorded(batches):
+        orders[batches.dataset.X.device.type].append(order(batches).tolist())
+        return torch.tensor(orders[batches.dataset.X.device.type][-1])
+
+    monkeypatch.setattr(TensorBatches, "_order", recorded)
+    # A device without numbers: rows are drawn on the CPU, one epoch ahead of the device.
+    for where in (table, TensorTable(table.X.to("meta"), table.y.to("meta"))):
+        batches = TensorBatches(where, 4, "shuffle", seed=0)
+        for _ in range(3):
+            assert [len(X) for X, _ in batches] == [4, 3, 3]
+    assert len(orders["cpu"]) == 3
+    assert orders["meta"][:3] == orders["cpu"]
+    # An epoch that is left off is not gone through again.
+    next(iter(batches))
+    for _ in batches:
+        pass
+    assert len({tuple(drawn) for drawn in orders["meta"]}) == len(orders["meta"]) == 6

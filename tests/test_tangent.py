@@ -216,3 +216,19 @@ def test_a_network_whose_callbacks_cannot_be_copied(line):
     plain = SIRENRegressor(max_epochs=3, random_state=0).fit(x, first)
     same = TangentKernelRegressor(FrozenEstimator(plain)).fit(x, second)
     np.testing.assert_array_equal(model.predict(x), same.predict(x))
+
+
+def test_mps_which_has_no_float64_leaves_the_factor_to_the_cpu():
+    class OnMps:
+        """What a kernel there would be, on a machine without."""
+
+        device = torch.device("mps")
+
+        def cpu(self):
+            return torch.eye(2, dtype=torch.float32)
+
+        def double(self):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    assert skginr.tangent._in_double(OnMps()).dtype == torch.float64
+    assert skginr.tangent._in_double(torch.eye(2)).dtype == torch.float64
