@@ -13,6 +13,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def difference(found, expected):
 
 
 def run(device, folder, n_rows=2000):
-    """Yield the checks; where a group of them fails, its name and the error."""
+    """Yield the checks; where a group of them fails, or can't be made, its name and why."""
     on_cpu = device.split(":")[0] == "cpu"
     ours, reference = Side(device), Side("cpu", rounds_otherwise=on_cpu)
     # MPS has no float64.
@@ -221,6 +222,9 @@ def tangents(bench):
 
 
 def onnx(bench):
+    if find_spec("onnx") is None:
+        yield f"ONNX, {bench.dtype}", "onnx is not installed"
+        return
     from skginr import to_onnx
 
     model = bench.ours.fit(bench.regressor("represent"), bench.X, bench.y)

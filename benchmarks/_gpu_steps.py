@@ -274,7 +274,7 @@ def profiler(device):
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device.split(":")[0] == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
-    return torch.profiler.profile(activities=activities, acc_events=True)
+    return torch.profiler.profile(activities=activities)
 
 
 def calls_of(step, batch_size):

@@ -180,9 +180,9 @@ class Bench:
         return time.perf_counter() - start, result
 
     def peaks(self, function):
-        """Return what a function returns, and the memory of the card that it took at most, in GB.
+        """Return what a function returns, and the most memory of the card in use and held, in GB.
 
-        In use, and held by torch: beyond what was there before. None but on CUDA.
+        Beyond what was there before; None but on CUDA.
         """
         if not self.on_cuda:
             return function(), None
@@ -203,9 +203,9 @@ def correctness(bench):
         for check in _gpu_checks.run(bench.device, folder, bench.size.checked):
             if isinstance(check, _gpu_checks.Check):
                 yield Row(check.name, check.difference, "{:.1e}", target=check.tolerance)
-            else:
-                group, error = check
-                yield failed(group, error)
+                continue
+            name, why = check
+            yield failed(name, why) if isinstance(why, Exception) else not_measured(name, why)
 
 
 def bunny(bench):
@@ -319,7 +319,7 @@ def memory(bench):
             _, peaks = bench.peaks(function)
             name = f"peak, {what}, {batch_size:,} rows a step, GB"
             if peaks is None:
-                yield Row(name, note="not measured: on CUDA only")
+                yield not_measured(name, "on CUDA only")
             else:
                 yield Row(name, peaks[0], note=f"{peaks[1]:.2f} GB held")
 
@@ -359,7 +359,7 @@ def eigen(bench):
             solver = getattr(_gpu_eigen, name)
             seconds, found = bench.timed(lambda s=solver: s(stiffness, k, bench.device))
         except ModuleNotFoundError as error:
-            yield Row(f"{name}, s", note=f"not measured: {error}")
+            yield not_measured(f"{name}, s", error)
             continue
         except Exception as error:
             yield failed(name, error)
@@ -401,6 +401,10 @@ def judged(name, value, *, note="", more=False):
 
 def failed(name, error):
     return Row(name, error=f"{type(error).__name__}: {error}")
+
+
+def not_measured(name, why):
+    return Row(name, note=f"not measured: {why}")
 
 
 def spoken(calls):

@@ -54,7 +54,7 @@ CASES = {
 def calls(model, X, y, **fit):
     """Return calls by name: of a whole fit, but for what torch's own operators call in turn."""
     activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, acc_events=True) as profile:
+    with torch.profiler.profile(activities=activities) as profile:
         model.fit(X, y, **fit)
     names = (
         event.name
