@@ -266,7 +266,9 @@ def evaluate(net: NeuralNet, rows: Any, loss: type[Loss] = SquaredLoss) -> Fit:
         misfit = loss.misfit(step["loss"], step["y_pred"], target)
         found[len(sizes)] = torch.stack([step["loss"], misfit])
         sizes.append(len(X))
-    totals = sum(n * np.array(of) for n, of in zip(sizes, found.tolist(), strict=True))
+    totals = np.zeros(2)
+    for n_rows, means in zip(sizes, found.tolist(), strict=True):
+        totals += n_rows * np.array(means)
     return Fit(*(totals / len(rows)).tolist()) if np.isfinite(totals).all() else Fit(math.inf)
 
 

@@ -142,6 +142,15 @@ def test_without_time_nothing_begins(tmp_path):
     assert row["error"] == "OutOfTime: not begun: no time was left"
 
 
+def test_a_training_that_does_not_reach_its_target_is_not_fast(modules, monkeypatch):
+    gpu = modules("gpu")
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--device", "cpu", "--toy"])
+    bench = gpu.Bench(gpu.arguments())
+    X, y = bench.noise
+    assert gpu.fit_until(bench, 0.999, X, y, max_epochs=2)["seconds"] == math.inf
+    assert gpu.fit_until(bench, -1.0, X, y, max_epochs=2)["seconds"] < 100
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_without_a_card_it_says_so():
     run = run_script()
