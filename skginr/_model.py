@@ -209,7 +209,7 @@ class Model:
 
     def gradient(self, X: NDArray | Columns) -> NDArray[np.float64]:
         """Return derivatives of the outputs by the columns of X: (n_rows, n_outputs, n_inputs)."""
-        inputs, module = self._inputs(X), self.net.module_.eval()
+        inputs, module = self._inputs(X), self._network.eval()
         n_outputs = self.target.n_columns
         gradient = np.empty((len(inputs), n_outputs, self.net.module__n_inputs))
         for start in range(0, len(inputs), _GRADIENT_ROWS):
@@ -226,7 +226,7 @@ class Model:
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
         with _gradients_allowed():
-            return tangent_features(self.net.module_, self._inputs(X))
+            return tangent_features(self._network, self._inputs(X))
 
     def to_state(self) -> dict[str, Any]:
         """Return what a file keeps of it: numbers and words."""
@@ -287,6 +287,11 @@ class Model:
         net.module__n_signals = len(signals)
         net.initialize_optimizer()
         return Model(net, self.target, self.seed, self.dtype, self.net_params, signals)
+
+    @property
+    def _network(self) -> Any:
+        """The network as written: what torch.compile made of it goes backward once, without hooks."""
+        return getattr(self.net.module_, "_orig_mod", self.net.module_)
 
     def _inputs(self, X: NDArray | Columns) -> Any:
         n_inputs = self.net.module__n_inputs

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -260,3 +261,27 @@ def test_calls_are_counted_by_step(modules):
             (a @ a).sum()
     # A product and a sum; what they call in turn does not count.
     assert steps.calls(profile) == {"operators": 2}
+
+
+def test_calls_of_a_card_are_counted_by_kind(modules):
+    steps = modules("_gpu_steps")
+
+    def event(name, device="CPU", **given):
+        kind = getattr(torch.autograd.DeviceType, device)
+        return SimpleNamespace(name=name, device_type=kind, cpu_parent=None, **given)
+
+    events = [
+        *[event("aten::mm"), event("cudaLaunchKernel"), event("sgemm", "CUDA")] * 10,
+        *[event("cuLaunchKernelEx"), event("triton_fused_sin", "CUDA")] * 10,
+        # One launch of a graph of two kernels.
+        *[event("cudaGraphLaunch"), event("sin", "CUDA"), event("cos", "CUDA")] * 10,
+        *[event("cudaMemcpyAsync"), event("Memcpy HtoD", "CUDA"), event("Memset", "CUDA")] * 10,
+        *[event("cudaStreamSynchronize")] * 5,
+        event("cudaDeviceGetAttribute"),
+        # A stretch of time with a name, not a kernel.
+        event("Optimizer.step#AdamW.step", "CUDA", is_user_annotation=True),
+    ]
+    found = steps.calls(SimpleNamespace(events=lambda: events))
+    expected = {"operators": 1, "launches": 3, "kernels": 4, "copies": 1, "waits": 0.5}
+    assert steps.PROFILED == 10
+    assert found == expected

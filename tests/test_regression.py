@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import (
     GridSearchCV,
@@ -26,7 +27,7 @@ from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from skorch.exceptions import DeviceWarning
 
-from skginr import SIRENRegressor, SpectralEmbedder
+from skginr import SIRENRegressor, SpectralEmbedder, TangentKernelRegressor, load, save
 from skginr._batches import TensorTable
 from skginr._presets import PRESETS, Settings
 from skginr._schedules import Anytime, HalveOnPlateau, WarmupCosine
@@ -1004,3 +1005,23 @@ def test_an_isolated_node_gets_a_prediction(archipelago):
 def test_words_and_times_do_not_become_numbers(X, what):
     with pytest.raises(ValueError, match=f"X must hold numbers; got .*{what}.*SpectralEmbedder"):
         SIRENRegressor(max_epochs=1).fit(X, [0.0, 1.0, 2.0])
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # by torch's own compiler
+def test_a_compiled_network_does_all_that_another_does(wave, tmp_path):
+    X, y = wave
+    targets = np.column_stack([y, y**2])
+    as_it_is = SIRENRegressor(**QUICK).fit(X, targets)
+    # Traced and differentiated as for any backend, but with nothing for a compiler of C++ to do.
+    how = {"compile": True, "compile__backend": "aot_eager"}
+    compiled = SIRENRegressor(net_params=how, **QUICK).fit(X, targets)
+    np.testing.assert_allclose(compiled.predict(X), as_it_is.predict(X), atol=1e-5)
+    # Of several outputs, it goes backward several times.
+    np.testing.assert_allclose(compiled.gradient(X), as_it_is.gradient(X), atol=1e-4)
+    tangents = (
+        TangentKernelRegressor(FrozenEstimator(model), alpha=0.1).fit(X[:50], y[:50])
+        for model in (compiled, as_it_is)
+    )
+    np.testing.assert_allclose(*(model.predict(X) for model in tangents), atol=1e-4)
+    save(compiled, tmp_path / "compiled")
+    np.testing.assert_array_equal(load(tmp_path / "compiled").predict(X), compiled.predict(X))
