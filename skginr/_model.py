@@ -290,7 +290,7 @@ class Model:
 
     @property
     def _network(self) -> Any:
-        """The network as written: what torch.compile made of it goes backward once, without hooks."""
+        """The network as written: what torch.compile makes of it goes backward once only."""
         return getattr(self.net.module_, "_orig_mod", self.net.module_)
 
     def _inputs(self, X: NDArray | Columns) -> Any:
