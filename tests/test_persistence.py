@@ -6,6 +6,7 @@ import pickle
 import shutil
 import struct
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import networkx as nx
@@ -286,6 +287,15 @@ def test_where_it_cannot_be_written_the_error_names_the_file(tmp_path):
     # A name as long as names may be.
     skginr.save(Ridge(), tmp_path / ("m" * 255))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_checkout_that_is_not_installed_saves_too(tmp_path, monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("skginr._writing.version", version)
+    skginr.save(Ridge(2.0), tmp_path / "model")
+    assert skginr.load(tmp_path / "model").alpha == 2.0
 
 
 def test_a_device_that_is_not_there_gives_way_to_the_cpu(tmp_path):
