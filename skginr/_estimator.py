@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -27,7 +28,7 @@ from skginr._checks import (
 from skginr._inputs import Columns, last_of, validate_inputs
 from skginr._losses import Loss
 from skginr._model import DTYPES, Model, Target, build_net, resolve_device
-from skginr._presets import NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
+from skginr._presets import DESCENT_SETTINGS, NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
 from skginr._stopping import BestWeights, StopRules
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
@@ -66,6 +67,7 @@ class SIRENEstimator(BaseEstimator):
         hidden_gain: float | None = None,
         zero_output: bool | None = None,
         skip: bool | None = None,
+        input_scaling: str | None = None,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         betas: tuple[float, float] | None = None,
@@ -95,6 +97,7 @@ class SIRENEstimator(BaseEstimator):
         self.hidden_gain = hidden_gain
         self.zero_output = zero_output
         self.skip = skip
+        self.input_scaling = input_scaling
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.betas = betas
@@ -203,6 +206,8 @@ class SIRENEstimator(BaseEstimator):
         """Train, and return the most epochs that it was to take and why it ended."""
         model.take_settings(settings)
         steps = model.set_batches(table, settings.batch_size)
+        if settings.last_layer == "solved":
+            return self._solve(model, settings, table)
         n_epochs = settings.n_epochs(steps)
         average = settings.schedule == "anytime"
         best = BestWeights(_rules(settings), loss=self._loss, average=average)
@@ -227,6 +232,23 @@ class SIRENEstimator(BaseEstimator):
         )
         stopped = "stopped by a callback" if model.net.stop_requested_ else None
         return n_epochs, best.reason_ or stopped or f"reached max_epochs={n_epochs}"
+
+    def _solve(self, model: Model, settings: Settings, table: TensorTable) -> tuple[int, str]:
+        train(
+            model.net,
+            table,
+            n_epochs=1,
+            learning_rate=settings.learning_rate,
+            accelerator=self._accelerator,
+            callbacks=[
+                *_named(progress=EpochBar(1) if self.verbose == 1 else None),
+                *(self.callbacks or []),
+            ],
+            solver=partial(model.solve, table, settings),
+        )
+        assert model.solution is not None
+        score = f"{self._loss.score} of rows held out {model.solution.held_out_score:.3f}"
+        return 1, f"solved for the last layer ({score})"
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **target: Any) -> Self:
         """Train for one epoch; ``target`` is for the first call to make its target of."""
@@ -260,6 +282,14 @@ class SIRENEstimator(BaseEstimator):
         return history.loc[:, ~history.columns.str.endswith(("_best", "_batch_count"))]
 
     @property
+    def held_out_score_(self) -> float:
+        """R² or accuracy at rows that were held out when the last layer was solved for."""
+        check_is_fitted(self)
+        if self._model.solution is None:
+            raise AttributeError("a model has held_out_score_ if its last layer was solved for.")
+        return self._model.solution.held_out_score
+
+    @property
     def codes_(self) -> pd.DataFrame:
         """The code of each signal, by its number in X's last column."""
         check_is_fitted(self)
@@ -290,6 +320,7 @@ class SIRENEstimator(BaseEstimator):
         check_real("hidden_gain", settings.hidden_gain, minimum=0, strict=True)
         check_flag("zero_output", settings.zero_output)
         check_flag("skip", settings.skip)
+        check_option("input_scaling", settings.input_scaling, ("unit", "given"))
         check_real("learning_rate", settings.learning_rate, minimum=0, strict=True)
         check_real("weight_decay", settings.weight_decay, minimum=0)
         _check_betas(settings.betas)
@@ -317,10 +348,24 @@ class SIRENEstimator(BaseEstimator):
                 f"validation={settings.validation} and net_params={{'train_split': ...}} both hold "
                 f"rows out. Give one of the two."
             )
+        if settings.last_layer == "solved":
+            self._check_solvable()
         if self.verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2; got {self.verbose!r}.")
         _check_callbacks(self.callbacks)
         return settings
+
+    def _check_solvable(self) -> None:
+        """Refuse what has no meaning where the last layer is solved for."""
+        of_descent = [name for name in DESCENT_SETTINGS if getattr(self, name) is not None]
+        if self.latent_dim is not None:
+            of_descent.append("latent_dim")
+        of_descent += {"criterion", "train_split"} & set(self.net_params or {})
+        if of_descent:
+            raise ValueError(
+                f"{of_descent[0]} is for a training by descent, and preset={self.preset!r} solves for "
+                f"its last layer. Leave it out, or give {type(self).__name__}('train')."
+            )
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool, **target: Any
@@ -334,7 +379,10 @@ class SIRENEstimator(BaseEstimator):
             model = self._fitted_model(settings)
         else:
             model = self._new_model(X, self._target(y, weight, **target), settings)
-        return settings, model, model.table(X, y, weight)
+        table = model.table(X, y, weight)
+        if not goes_on:
+            model.adapt_to(table, settings)
+        return settings, model, table
 
     def _target(self, y: NDArray, weight: NDArray | None) -> Target:
         """Return what becomes of y."""

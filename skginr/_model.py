@@ -18,8 +18,10 @@ from skginr._batches import TensorBatches, TensorColumns, TensorTable
 from skginr._checks import warn
 from skginr._inputs import Columns, last_of, with_last
 from skginr._losses import CrossEntropy, Loss, SquaredLoss
+from skginr._moments import moments_of
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
-from skginr._stopping import EVALUATION_ROWS
+from skginr._solving import Solution, solve_last_layer
+from skginr._stopping import EVALUATION_ROWS, evaluate
 from skginr._training import Net
 from skginr._validation import BlockSplit
 from skginr.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
@@ -147,7 +149,8 @@ class ClassTarget:
 class Model:
     """A network, what its target means, and the seed and precision it was made with.
 
-    Of many signals, ``signals`` are what names them in the last column of X, in order.
+    Of many signals, ``signals`` are what names them in the last column of X, in order. Of a last
+    layer that was solved for, ``solution`` is how good it is.
     """
 
     def __init__(
@@ -158,8 +161,10 @@ class Model:
         dtype: str,
         net_params: dict[str, Any],
         signals: NDArray | None = None,
+        solution: Solution | None = None,
     ) -> None:
         self.net = net
+        self.solution = solution
         self.signals = signals
         self.net_params = net_params
         self.target = target
@@ -171,7 +176,8 @@ class Model:
         net = self.net
         net.iterator_train__sampling = settings.sampling
         if "train_split" not in self.net_params:
-            held_out = settings.validation != "off"
+            # What is solved for holds rows out by itself, and is of all of them.
+            held_out = settings.validation != "off" and settings.last_layer == "trained"
             net.train_split = (
                 BlockSplit(float(settings.validation), self.seed) if held_out else None
             )
@@ -185,6 +191,36 @@ class Model:
         """Return the data as the network takes it, on its device."""
         weights = None if weight is None else self._numbers("sample_weight", weight)
         return TensorTable(self._inputs(X), self._numbers("y", self.target.encode(y)), weights)
+
+    def adapt_to(self, table: TensorTable, settings: Settings) -> None:
+        """Make the first layer one for inputs as wide as these are, before the first training."""
+        solved = settings.last_layer == "solved"
+        if not solved and settings.input_scaling == "given":
+            return
+        module = self._network
+        moments = moments_of(table)
+        # The last column of many signals is a name.
+        n_inputs = self.net.module__n_inputs - (self.signals is not None)
+        scale = moments.unit_scale[:n_inputs]
+        module.scale_inputs(scale.to(self.net.device, DTYPES[self.dtype]))
+        if solved:
+            spread = moments.spread
+            if settings.input_scaling == "unit":
+                spread = spread * scale
+            module.spread_first_layer(spread)
+
+    def solve(self, table: TensorTable, settings: Settings) -> dict[str, float]:
+        """Solve for the last layer, and return what the history keeps of it."""
+        self.solution = solve_last_layer(
+            self._network,
+            table,
+            self.target.loss,
+            validation=settings.validation,
+            dtype=self.dtype,
+            seed=self.seed,
+        )
+        loss = evaluate(self.net, table, self.target.loss).loss
+        return {"train_loss": loss, "held_out_loss": self.solution.held_out_loss}
 
     def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
         """Set how ``table`` is sliced, and return the number of steps of an epoch."""
@@ -246,13 +282,16 @@ class Model:
             "dtype": self.dtype,
             "net_params": self.net_params,
             "signals": self.signals,
+            "solution": self.solution,
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Model:
         """Return the model of a state, on its device if that is there, else on the CPU."""
+        # A file may be older than the last of these.
+        network = {"input_scaling": "given"} | state["network"]
         settings = dataclasses.replace(
-            PRESETS["predict"], learning_rate=state["learning_rate"], **state["network"]
+            PRESETS["train"], learning_rate=state["learning_rate"], **network
         )
         signals = state["signals"]
         net = build_net(
@@ -273,7 +312,8 @@ class Model:
             for name, value in row.items():
                 net.history.record(name, value)
         names = ("target", "seed", "dtype", "net_params", "signals")
-        return cls(net, **{name: state[name] for name in names})
+        kept = {name: state[name] for name in names}
+        return cls(net, **kept, solution=state.get("solution"))
 
     @property
     def codes(self) -> NDArray[np.floating]:

@@ -19,6 +19,8 @@ class Settings:
     hidden_gain: float
     zero_output: bool
     skip: bool
+    input_scaling: str
+    last_layer: str
     learning_rate: float
     weight_decay: float
     betas: tuple[float, float]
@@ -50,9 +52,34 @@ class Settings:
 
 
 PRESETS = {
-    # Nodes that were not observed: few steps, low frequencies, so that noise is
-    # not learned.
+    # Nodes that were not observed: waves of many lengths beside the coordinates themselves, and a
+    # last layer that is solved for.
     "predict": Settings(
+        hidden_units=1024,
+        n_layers=2,
+        activation="sine",
+        omega_0=1.0,
+        first_gain=1.0,
+        hidden_gain=1.0,
+        zero_output=True,
+        skip=True,
+        input_scaling="given",
+        last_layer="solved",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        betas=(0.9, 0.999),
+        schedule="constant",
+        batch_size=256,
+        sampling="shuffle",
+        max_epochs="auto",
+        patience="off",
+        target_score="off",
+        max_time="off",
+        validation="off",
+        auto_epochs=(1, 0),
+    ),
+    # The same by descent: few steps, low frequencies, so that noise is not learned.
+    "train": Settings(
         hidden_units=128,
         n_layers=4,
         activation="sine",
@@ -61,6 +88,8 @@ PRESETS = {
         hidden_gain=1.0,
         zero_output=True,
         skip=False,
+        input_scaling="unit",
+        last_layer="trained",
         learning_rate=2e-3,
         weight_decay=0.01,
         betas=(0.9, 0.999),
@@ -84,6 +113,8 @@ PRESETS = {
         hidden_gain=2.0,
         zero_output=True,
         skip=False,
+        input_scaling="unit",
+        last_layer="trained",
         learning_rate=4e-3,
         weight_decay=0.0,
         betas=(0.8, 0.97),
@@ -107,6 +138,8 @@ PRESETS = {
         hidden_gain=1.0,
         zero_output=False,
         skip=True,
+        input_scaling="unit",
+        last_layer="trained",
         learning_rate=1e-4,
         weight_decay=0.01,
         betas=(0.9, 0.999),
@@ -133,4 +166,7 @@ NETWORK_SETTINGS = (
     "hidden_gain",
     "zero_output",
     "skip",
+    "input_scaling",
 )
+# How a training by descent goes, which a layer that is solved for knows nothing of.
+DESCENT_SETTINGS = ("schedule", "max_epochs", "patience", "target_score", "max_time")

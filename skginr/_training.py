@@ -41,6 +41,8 @@ class Net(NeuralNet):
 
     deadline_ = np.inf
     processes_ = Processes()
+    #: What takes the place of the steps of an epoch, and returns what is to be recorded.
+    solver_: Callable[[], dict[str, float]] | None = None
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, and remember if one of them stops the training."""
@@ -83,6 +85,11 @@ class Net(NeuralNet):
     ) -> None:
         """Go through the batches once, or until the deadline, and record their mean loss."""
         if iterator is None:
+            return
+        if training and self.solver_ is not None:
+            for name, value in self.solver_().items():
+                self.history.record(name, value)
+            self.history.record(f"{prefix}_batch_count", 1)
             return
         # Left on the device, which would have to be waited for, and in one place: small tensors
         # kept one by one would lie between the memory of batches, which could not be used again.
@@ -182,10 +189,11 @@ def train(
     callbacks: list[Any],
     max_time: float | None = None,
     accelerator: Any = None,
+    solver: Callable[[], dict[str, float]] | None = None,
 ) -> None:
     """Train ``net`` for ``n_epochs``; if anything goes wrong, leave it as it was.
 
-    Callbacks run in their order. With an accelerator of several processes, all of them train it.
+    Callbacks run in their order. A ``solver`` takes the place of an epoch's steps. With an accelerator of several processes, all of them train it.
 
     Raises
     ------
@@ -199,7 +207,7 @@ def train(
     net.stop_requested_ = False
     net.deadline_ = np.inf if max_time is None else time.monotonic() + max_time
     n_before = len(net.history)
-    with _unchanged_on_failure(net), _together(net, Processes(accelerator)):
+    with _unchanged_on_failure(net), _together(net, Processes(accelerator)), _solved(net, solver):
         settings = n_epochs, learning_rate, max_time is None, net.iterator_train__batch_size
         net.processes_.check_same("hyper-parameters", repr(settings))
         net.processes_.check_same("network", *net.module_.parameters())
@@ -244,6 +252,15 @@ def _together(net: Net, processes: Processes) -> Iterator[None]:
         yield
     finally:
         net.processes_ = Processes()
+
+
+@contextmanager
+def _solved(net: Net, solver: Callable[[], dict[str, float]] | None) -> Iterator[None]:
+    net.solver_ = solver
+    try:
+        yield
+    finally:
+        net.solver_ = None
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from skginr._batches import TensorColumns, TensorTable
 _CHUNK = 1 << 16
 # Blocks held out at least, where there are rows enough.
 _N_BLOCKS = 10
+# And of each fold, where all rows are held out in turn.
+_BLOCKS_A_FOLD = 4
 # How many times the share wanted may be held out, for a block to be whole.
 _TOO_MANY = 1.5
 
@@ -61,6 +63,22 @@ class BlockSplit:
         if not held.any():
             held[np.flatnonzero(blocks == sizes.argmax())[:wanted]] = True
         return held
+
+    def folds(self, X: NDArray | torch.Tensor | TensorColumns) -> NDArray[np.intp]:
+        """Return the fold of every row, each of about ``share`` of the rows and of whole blocks."""
+        n_rows = len(X)
+        n_folds = min(max(2, round(1 / self.share)), n_rows)
+        n_clusters = min(_BLOCKS_A_FOLD * n_folds, max(n_folds, n_rows // 4))
+        blocks = self._clusters(X, n_clusters)
+        folds = np.empty(n_clusters, dtype=np.intp)
+        filled = np.zeros(n_folds)
+        sizes = np.bincount(blocks, minlength=n_clusters)
+        # The largest first, each to the fold that has least.
+        for block in np.argsort(-sizes, kind="stable"):
+            folds[block] = filled.argmin()
+            filled[folds[block]] += sizes[block]
+        _, numbers = np.unique(folds[blocks], return_inverse=True)
+        return numbers
 
     def _clusters(
         self, X: NDArray | torch.Tensor | TensorColumns, n_clusters: int

@@ -33,7 +33,7 @@ class LatentSIREN(SIREN):
         codes = torch.randn(n_signals, latent_dim, generator=generator, dtype=torch.float64)
         self.codes = nn.Parameter(codes.to(settings["dtype"]))
 
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the signals at ``X``, shape (n_rows, n_outputs)."""
+    def features(self, X: torch.Tensor) -> torch.Tensor:
+        """Return what the last layer sees of coordinates and signals ``X``."""
         codes = nn.functional.embedding(X[:, -1].long(), self.codes)
-        return super().forward(torch.cat([X[:, :-1], codes], dim=1))
+        return super().features(torch.cat([X[:, :-1], codes], dim=1))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from skginr.nn._initialisers import gain_uniform_, siren_uniform_
+from skginr.nn._initialisers import gain_uniform_, siren_uniform_, spread_waves_
 
 
 class SIREN(nn.Module):
@@ -34,6 +34,8 @@ class SIREN(nn.Module):
     skip : bool
         Whether the input also enters the middle layer (number ceil(n_layers / 2),
         counted from 0).
+    input_scaling : {"unit", "given"}
+        Whether inputs are multiplied by ``input_scale``, which is 1 until it is set.
     seed : int
         Of the initial weights; the global random state is not touched.
     dtype : torch.dtype
@@ -42,10 +44,12 @@ class SIREN(nn.Module):
     --------
     >>> net = SIREN(2, 1, hidden_units=8, n_layers=3, activation="sine", omega_0=30.0,
     ...             first_gain="siren", hidden_gain=1.0, zero_output=False, skip=False,
-    ...             seed=0, dtype=torch.float32)
+    ...             input_scaling="given", seed=0, dtype=torch.float32)
     >>> net(torch.zeros(5, 2)).shape
     torch.Size([5, 1])
     """
+
+    input_scale: torch.Tensor | None
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class SIREN(nn.Module):
         hidden_gain: float,
         zero_output: bool,
         skip: bool,
+        input_scaling: str,
         seed: int,
         dtype: torch.dtype,
     ) -> None:
@@ -93,15 +98,43 @@ class SIREN(nn.Module):
             nn.init.zeros_(layers[-1].weight)
             nn.init.zeros_(layers[-1].bias)
         self.layers = nn.ModuleList(layers)
+        scale = torch.ones(n_inputs, dtype=dtype) if input_scaling == "unit" else None
+        self.register_buffer("input_scale", scale)
+        self._first_gain, self._seed = first_gain, seed
+
+    def scale_inputs(self, scale: torch.Tensor) -> None:
+        """Multiply inputs by these factors from now on, the first of them where there are more."""
+        if self.input_scale is not None:
+            self.input_scale[: len(scale)] = scale
+
+    def spread_first_layer(self, spread: torch.Tensor) -> None:
+        """Draw the first layer for inputs of these standard deviations: waves of many lengths."""
+        # Another seed than that of the layers, whose first numbers would be the same.
+        generator = torch.Generator().manual_seed(self._seed + 2)
+        gain = 1.0 if self._first_gain == "siren" else float(self._first_gain)
+        spread_waves_(
+            self.layers[0],
+            spread,
+            omega_0=self.omega_0,
+            gain=gain,
+            periodic=self.periodic,
+            generator=generator,
+        )
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the signal at coordinates ``X``, shape (n_rows, n_outputs)."""
+        return self.layers[-1](self.features(X))
+
+    def features(self, X: torch.Tensor) -> torch.Tensor:
+        """Return what the last layer sees of coordinates ``X``."""
+        if self.input_scale is not None:
+            X = X * self.input_scale
         hidden = X
         # A slice of a ModuleList would be a new module.
-        *inner, last = self.layers
+        *inner, _ = self.layers
         for i, layer in enumerate(inner):
             hidden = self._activate(layer(self._with_input(hidden, X, i)))
-        return last(self._with_input(hidden, X, len(inner)))
+        return self._with_input(hidden, X, len(inner))
 
     def _activate(self, hidden: torch.Tensor) -> torch.Tensor:
         if not self.periodic:

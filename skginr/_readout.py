@@ -1,0 +1,296 @@
+"""The last layer of a network in closed form, its strength chosen on rows held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+
+# Strengths of the ridge that are tried, as powers of ten: the variance of the noise over that of
+# the signal, each feature's prior spread being 1. In float32 weaker ones are lost in rounding.
+_STRONGEST, _STEP = 3.0, 0.25
+WEAKEST = {"float32": -6.0, "float64": -10.0}
+# Strengths are averaged, not chosen: one whose error is so many times 1 / sqrt(n_rows) above the
+# least counts 1 / e of the best. Errors on n held-out rows differ by chance by about as much.
+_SHARPNESS = 1.5
+# Features of so many rows and units are kept, and made again at every pass beyond (256 MiB).
+_KEPT = 1 << 25
+# Rows held out one by one: more would tell strengths apart no better.
+_ENOUGH_ROWS = 1 << 16
+# What of 1 - leverage is rounding.
+_ROUNDING = 1e-9
+
+# Features of some rows, shape (n_rows, n_features), in float64.
+Features = Callable[[slice], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A last layer that was solved for.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (n_outputs, n_features)
+    bias : Tensor of shape (n_outputs,)
+    loss, held_out_loss : float
+        Mean squared error, over rows and outputs, of rows by all of them and of rows held out.
+    held_out : Tensor of shape (n_seen, n_outputs)
+        Predictions of rows that were held out from them, and of which rows of the table.
+    rows : Tensor of int of shape (n_seen,)
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    loss: float
+    held_out_loss: float
+    held_out: torch.Tensor
+    rows: torch.Tensor
+
+
+@dataclass
+class RidgeProblem:
+    """Weighted ridge regression of targets on features, with a free intercept, at many strengths.
+
+    Features are turned so that their products over all rows are a diagonal matrix, which serves all
+    strengths at once.
+
+    Parameters
+    ----------
+    features : callable
+        From a slice of rows to their features.
+    target : Tensor of shape (n_rows, n_outputs), in float64
+    weight : Tensor of shape (n_rows,), in float64
+        Positive, of mean 1.
+    n_features : int
+    strengths : Tensor of shape (n_strengths,), in float64
+    """
+
+    features: Features
+    target: torch.Tensor
+    weight: torch.Tensor
+    n_features: int
+    strengths: torch.Tensor
+    _chunk: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chunk = max(1, _KEPT // (4 * self.n_features))
+        self.total = self.weight.sum()
+        self.mean_target = self.weight @ self.target / self.total
+        self.centred = self.target - self.mean_target
+        self.mean = sum(self.weight[rows] @ f for rows, f in self._raw()) / self.total
+        self._decompose()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.target)
+
+    @cached_property
+    def _all(self) -> torch.Tensor | None:
+        """Features of all rows, where they are few."""
+        if self.n_rows * self.n_features > _KEPT:
+            return None
+        return self.features(slice(0, self.n_rows))
+
+    def _raw(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        n_rows = self.n_rows if n_rows is None else n_rows
+        for start in range(0, n_rows, self._chunk):
+            rows = slice(start, min(start + self._chunk, n_rows))
+            yield rows, self.features(rows) if self._all is None else self._all[rows]
+
+    def _decompose(self) -> None:
+        """Find the turn of the features, what their squares sum to, and their products with y."""
+        roots = self.weight.sqrt()[:, None]
+        if self.n_rows < self.n_features:
+            # As many directions as rows: what all features say of them.
+            scaled = roots * (self.features(slice(0, self.n_rows)) - self.mean)
+            values, vectors = torch.linalg.eigh(scaled @ scaled.T)
+            kept = values > values[-1].clamp_min(0) * len(values) * 1e-15
+            self.squares, vectors = values[kept], vectors[:, kept]
+            self.turn = scaled.T @ (vectors / self.squares.sqrt())
+        else:
+            products = self.target.new_zeros(self.n_features, self.n_features)
+            for rows, part in self._raw():
+                scaled = roots[rows] * (part - self.mean)
+                products.addmm_(scaled.T, scaled)
+            values, self.turn = torch.linalg.eigh(products)
+            self.squares = values.clamp_min(0)
+        self.products = sum(
+            (self.weight[rows, None] * part).T @ self.centred[rows] for rows, part in self.turned()
+        )
+
+    def turned(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield the turned features of rows, centred, chunk by chunk."""
+        for rows, part in self._raw(n_rows):
+            yield rows, (part - self.mean) @ self.turn
+
+    def coefficients(self, shares: torch.Tensor) -> torch.Tensor:
+        """Return those of turned features, averaged over strengths: (n_turned, n_outputs)."""
+        shrunk = 1 / (self.squares[:, None] + self.strengths)
+        return self.products * (shrunk @ shares)
+
+    def readout(
+        self, shares: torch.Tensor, held_out: torch.Tensor, rows: torch.Tensor, loss: float
+    ) -> Readout:
+        """Return the layer of averaged strengths, as features themselves enter it."""
+        coefficients = self.coefficients(shares)
+        own = sum(
+            self.weight[part] @ (self.centred[part] - turned @ coefficients) ** 2
+            for part, turned in self.turned()
+        )
+        weight = (self.turn @ coefficients).T
+        return Readout(
+            weight=weight,
+            bias=self.mean_target - weight @ self.mean,
+            loss=float((own / self.total).mean()),
+            held_out_loss=loss,
+            held_out=held_out,
+            rows=rows,
+        )
+
+
+class LeaveOneOut:
+    """Predictions of every row from all others, exactly."""
+
+    def __init__(self, problem: RidgeProblem) -> None:
+        self.problem = problem
+        # The first rows are as good as any: they come in the order of a hash.
+        self.rows = torch.arange(min(problem.n_rows, _ENOUGH_ROWS), device=problem.target.device)
+
+    def residuals(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield what is missing at rows held out: (n_rows, n_outputs, n_strengths)."""
+        problem = self.problem
+        shrunk = 1 / (problem.squares[:, None] + problem.strengths)
+        fitted = problem.products[:, :, None] * shrunk[:, None, :]
+        for rows, part in problem.turned(len(self.rows)):
+            weight = problem.weight[rows, None]
+            missing = problem.centred[rows, :, None] - torch.einsum("ij,jok->iok", part, fitted)
+            leverage = weight * (part**2 @ shrunk + 1 / problem.total)
+            yield rows, missing / (1 - leverage).clamp_min(_ROUNDING)[:, None, :]
+
+
+class LeaveBlocksOut:
+    """Predictions of whole blocks of rows from all others, exactly.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    blocks : Tensor of int of shape (n_rows,)
+        The number of each row's block, counted from 0.
+    """
+
+    def __init__(self, problem: RidgeProblem, blocks: torch.Tensor) -> None:
+        self.problem = problem
+        self.blocks = blocks
+        self.rows = torch.arange(problem.n_rows, device=blocks.device)
+        self._parts = [self._without(*sums) for sums in self._sums(int(blocks.max()) + 1)]
+
+    def _sums(self, n_blocks: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Yield what the rows of each block add up to: products, with y, features, y, weight."""
+        problem, like = self.problem, self.problem.products
+        width, n_outputs = like.shape
+        products = like.new_zeros(n_blocks, width, width)
+        with_y, sums = like.new_zeros(n_blocks, width, n_outputs), like.new_zeros(n_blocks, width)
+        sums_y, weights = like.new_zeros(n_blocks, n_outputs), like.new_zeros(n_blocks)
+        for rows, part in problem.turned():
+            for block in range(n_blocks):
+                inside = self.blocks[rows] == block
+                own, weight, y = (
+                    part[inside],
+                    problem.weight[rows][inside],
+                    problem.centred[rows][inside],
+                )
+                products[block] += (weight[:, None] * own).T @ own
+                with_y[block] += (weight[:, None] * own).T @ y
+                sums[block] += weight @ own
+                sums_y[block] += weight @ y
+                weights[block] += weight.sum()
+        return zip(products, with_y, sums, sums_y, weights, strict=True)
+
+    def _without(
+        self,
+        products: torch.Tensor,
+        with_y: torch.Tensor,
+        sums: torch.Tensor,
+        sums_y: torch.Tensor,
+        weight: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return means of the other rows' features and y, and coefficients by strength."""
+        problem = self.problem
+        total = problem.total - weight
+        # Over all rows, features and y have mean 0.
+        mean, mean_y = -sums / total, -sums_y / total
+        products = problem.squares.diag() - products - total * torch.outer(mean, mean)
+        values, vectors = torch.linalg.eigh(products)
+        shrunk = 1 / (values.clamp_min(0)[:, None] + problem.strengths)
+        with_y = vectors.T @ (problem.products - with_y - total * torch.outer(mean, mean_y))
+        return (
+            mean,
+            mean_y,
+            torch.einsum("ij,jok->iok", vectors, with_y[:, :, None] * shrunk[:, None]),
+        )
+
+    def residuals(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield what is missing at rows held out: (n_rows, n_outputs, n_strengths)."""
+        problem = self.problem
+        for rows, part in problem.turned():
+            missing = problem.centred[rows, :, None].repeat(1, 1, len(problem.strengths))
+            for block, (mean, mean_y, fitted) in enumerate(self._parts):
+                inside = self.blocks[rows] == block
+                predicted = torch.einsum("ij,jok->iok", part[inside] - mean, fitted)
+                missing[inside] -= predicted + mean_y[:, None]
+            yield rows, missing
+
+
+def solve_readout(
+    problem: RidgeProblem, blocks: torch.Tensor | None = None, *, together: bool = False
+) -> Readout:
+    """Return the last layer whose predictions of rows held out are best, averaged over strengths.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    blocks : Tensor of int of shape (n_rows,), optional
+        Rows that are held out together; by default each by itself.
+    together : bool
+        Whether all outputs share one strength.
+
+    References
+    ----------
+    Y. Yao, A. Vehtari, D. Simpson and A. Gelman, "Using stacking to average Bayesian predictive
+    distributions", Bayesian Analysis 13, 2018.
+    """
+    way = LeaveOneOut(problem) if blocks is None else LeaveBlocksOut(problem, blocks)
+    weight = problem.weight[way.rows]
+    errors = (
+        sum(
+            torch.einsum("i,iok->ok", problem.weight[rows], missing**2)
+            for rows, missing in way.residuals()
+        )
+        / weight.sum()
+    )
+    if together:
+        errors = errors.mean(dim=0).expand_as(errors)
+    shares = _shares(errors, len(way.rows))
+    held_out = torch.cat(
+        [problem.target[rows] - (missing * shares).sum(dim=2) for rows, missing in way.residuals()]
+    )
+    loss = weight @ (problem.target[way.rows] - held_out) ** 2 / weight.sum()
+    return problem.readout(shares.T, held_out, way.rows, float(loss.mean()))
+
+
+def _shares(errors: torch.Tensor, n_rows: int) -> torch.Tensor:
+    """Return how much each strength counts, rows of sum 1: (n_outputs, n_strengths)."""
+    least = errors.min(dim=1, keepdim=True).values
+    # Where a strength leaves no error, all that leave none are alike.
+    excess = torch.where(least > 0, errors / least.clamp_min(1e-300) - 1, errors)
+    return torch.softmax(-_SHARPNESS * math.sqrt(n_rows) * excess, dim=1)
+
+
+def strengths_of(dtype: str, like: torch.Tensor) -> torch.Tensor:
+    """Return the strengths that are tried for a network of this precision."""
+    exponents = torch.arange(WEAKEST[dtype], _STRONGEST + _STEP / 2, _STEP, dtype=torch.float64)
+    return 10.0 ** exponents.to(like.device)
