@@ -337,7 +337,7 @@ def test_a_vertex_in_no_face_stays():
         ([[0, 1, 3]], ValueError, "vertices 0 to 2; got numbers from 0 to 3.*subtract 1"),
         ([[0, 1, 1]], ValueError, r"three different vertices; got \[0, 1, 1\] in row 0"),
         ([[0, 1]], ValueError, r"shape \(n_faces, 3\)"),
-        ([[0.0, 1.0, 2.0]], TypeError, "integers"),
+        ([[0.0, 1.0, 1.5]], TypeError, "integers, counted from 0; got 1.5"),
     ],
 )
 def test_unfit_faces_are_refused(faces, error, message):
