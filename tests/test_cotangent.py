@@ -1,7 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
+import trimesh
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
-from skginr import Graph, SpectralEmbedder
+from skginr import Graph, GraphSmoother, SpectralEmbedder
 from skginr._cotangent import cotangent_laplacian
 from skginr.eigen import solve
 from skginr.laplacians import laplacian_of
@@ -157,3 +161,110 @@ def test_coordinates_of_the_sphere_do_not_depend_on_its_mesh():
         explained[kind] = 1 - (left**2).sum() / (uneven.positions**2).sum()
     assert explained["cotangent"] > 0.995
     assert explained["combinatorial"] < 0.99
+
+
+def globe(n_rows, n_columns):
+    """A sphere as it is unwrapped for a texture: a row of coincident vertices at each pole."""
+    latitude = np.linspace(-np.pi / 2, np.pi / 2, n_rows)
+    longitude = np.arange(n_columns) * 2 * np.pi / n_columns
+    up, around = (grid.ravel() for grid in np.meshgrid(latitude, longitude, indexing="ij"))
+    row, column = (grid.ravel() for grid in np.indices((n_rows - 1, n_columns)))
+    a, b = row * n_columns + column, row * n_columns + (column + 1) % n_columns
+    faces = np.concatenate(
+        [np.column_stack([a, b, b + n_columns]), np.column_stack([a, b + n_columns, a + n_columns])]
+    )
+    points = np.column_stack([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+    return points, faces
+
+
+def with_flat_faces(vertices, faces):
+    """Beside some faces another without area, whose third corner is in no other face."""
+    flat = [[a, b, len(vertices) + i] for i, (a, b, _) in enumerate(faces[:5].tolist())]
+    return np.vstack([vertices, vertices[faces[:5, 0]]]), np.vstack([faces, flat])
+
+
+def with_needles(vertices, faces):
+    """Some faces cut in three by a vertex next to one of their corners."""
+    vertices, faces = list(vertices), faces.tolist()
+    for a, b, c in faces[:5]:
+        vertices.append((1 - 2e-7) * vertices[a] + 1e-7 * vertices[b] + 1e-7 * vertices[c])
+        new = len(vertices) - 1
+        faces += [[a, b, new], [b, c, new], [c, a, new]]
+    return np.array(vertices), np.array(faces[5:])
+
+
+def nearly_polar_rows():
+    """A grid of latitudes and longitudes whose last rows are next to the poles, not at them."""
+    latitude = np.linspace(-90, 90, 37)
+    latitude[[0, -1]] = -89.99999, 89.99999
+    rows, columns = np.meshgrid(latitude, np.arange(0, 360, 5.0), indexing="ij")
+    graph = Graph.from_sphere(rows.ravel(), columns.ravel())
+    return graph.positions, graph.faces
+
+
+AWKWARD_SPHERES = {
+    "coincident poles": lambda: globe(33, 48),
+    "small": lambda: globe(15, 20),
+    "flat faces": lambda: with_flat_faces(*sphere(3)),
+    "needles": lambda: with_needles(*sphere(3)),
+    "nearly polar rows": nearly_polar_rows,
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD_SPHERES)
+@pytest.mark.parametrize("solver", ["auto", "dense"])
+def test_columns_of_awkward_spheres_are_eigenvectors(name, solver):
+    vertices, faces = AWKWARD_SPHERES[name]()
+    graph = Graph.from_mesh(vertices, faces, merge=False)
+    operator = laplacian_of(graph, "cotangent")
+    embedder = SpectralEmbedder(24, graph=graph, laplacian="cotangent", eigen_solver=solver)
+    columns = embedder.fit_transform(graph.labels.to_frame())
+    exact = np.repeat([order * (order + 1) for order in range(1, 5)], range(3, 10, 2))
+    quotients = (columns * (operator.stiffness @ columns)).sum(axis=0)
+    quotients /= operator.mass @ columns**2
+    np.testing.assert_allclose(quotients, embedder.eigenvalues_, rtol=1e-6)
+    np.testing.assert_allclose(quotients, exact, rtol=0.12 if name == "small" else 0.03)
+    # The first three span the coordinates of space.
+    left = vertices - columns[:, :3] @ np.linalg.lstsq(columns[:, :3], vertices)[0]
+    assert (left**2).sum() < 0.005 * (vertices**2).sum()
+
+
+@pytest.mark.parametrize("name", AWKWARD_SPHERES)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_vertices_without_area_do_not_set_the_strength_of_a_smoother(name, order):
+    vertices, faces = AWKWARD_SPHERES[name]()
+    graph = Graph.from_mesh(vertices, faces, merge=False)
+    signal = np.sin(3 * vertices[:, 0]) + vertices[:, 1]
+    rows = np.random.default_rng(0).permutation(len(vertices))
+    train, test = rows[::2], rows[1::2]
+    smoother = GraphSmoother(graph=graph, laplacian="cotangent", order=order)
+    smoother.fit(train[:, None], signal[train])
+    assert smoother.score(test[:, None], signal[test]) > (0.95 if name == "small" else 0.99)
+
+
+def test_a_capsule_as_trimesh_makes_it():
+    capsule = trimesh.creation.capsule(height=2.0, radius=0.5, count=[24, 24])
+    graph = Graph.from_mesh(capsule.vertices, capsule.faces)
+    table = pd.DataFrame({"vertex": graph.labels})
+    signal = np.sin(3 * graph.positions[:, 2]) + graph.positions[:, 0]
+    model = make_pipeline(SpectralEmbedder(39, graph=graph, laplacian="cotangent"), Ridge(1e-3))
+    model.fit(table[::2], signal[::2])
+    assert model.score(table[1::2], signal[1::2]) > 0.999
+
+
+def test_the_floor_of_the_mass_changes_next_to_nothing():
+    vertices, faces = sphere(3)
+    _, mass = cotangent_laplacian(vertices, faces)
+    _, with_flat = cotangent_laplacian(*with_flat_faces(vertices, faces))
+    np.testing.assert_allclose(with_flat[:-5], mass, rtol=1e-3)
+    # Those of flat faces have a thousandth of what is around them.
+    np.testing.assert_allclose(with_flat[-5:], 1e-3 * mass.mean(), rtol=0.5)
+    # A mesh whose areas change by little from vertex to vertex is left alone, over however many.
+    strip, pieces = grid(60, 4)
+    strip = strip * np.column_stack([np.ones(240), np.ones(240)])
+    strip[:, 0] = 1.25 ** (20 * strip[:, 0])
+    _, graded = cotangent_laplacian(strip, pieces)
+    library = pytest.importorskip("robust_laplacian")
+    padded = np.column_stack([strip, np.zeros(240)])
+    _, expected = library.mesh_laplacian(padded, pieces)
+    np.testing.assert_allclose(graded, expected.diagonal(), rtol=1e-6)

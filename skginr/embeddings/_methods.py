@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skginr._checks import check_points
 from skginr._progress import Progress
-from skginr.eigen import LEAST_TOL, ROUNDING, Basis, equal_to_next, solve
+from skginr.eigen import LEAST_TOL, Basis, equal_to_next, solve
 from skginr.embeddings._embedding import Embedding, NewNodes
 from skginr.embeddings._isomap import (
     Landmarks,
@@ -26,6 +26,9 @@ from skginr.laplacians import Laplacian, degrees_of, laplacian, laplacian_of, po
 # Isomap of more nodes than so has landmarks: all distances are computed up to here.
 _ALL_LANDMARKS = 3_000
 _LANDMARKS = 500
+# Eigenvalues of a component that differ by less than this share of its largest are equal: LAPACK
+# finds them to no more.
+_ROUNDING = 1e-12
 # Squares of distances below are too small for floats.
 _SHORTEST = 1e-150
 # The eigenvalues of interest of a reconstruction are squares, and as small.
@@ -200,7 +203,10 @@ class Isomap:
         n_available = graph.n_nodes - graph.n_components
         if len(values) < n_vectors:
             n_available = len(values)
-        equal = equal_to_next(values, rounding=ROUNDING * values.max(initial=0.0))
+        # Where a coordinate is not zero is its component; eigenvalues descend.
+        homes = components[np.abs(vectors).argmax(axis=0)]
+        _, first, of_home = np.unique(homes, return_index=True, return_inverse=True)
+        equal = equal_to_next(values, _ROUNDING * values[first][of_home])
         return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available, equal)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
