@@ -1,12 +1,16 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 import trimesh
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skginr import Graph, GraphSmoother, SpectralEmbedder
+from skginr import Graph, GraphGaussianProcessRegressor, GraphSmoother, SpectralEmbedder
 from skginr._cotangent import cotangent_laplacian
+from skginr.datasets import fetch_conte69
 from skginr.eigen import solve
 from skginr.laplacians import laplacian_of
 
@@ -268,3 +272,92 @@ def test_the_floor_of_the_mass_changes_next_to_nothing():
     padded = np.column_stack([strip, np.zeros(240)])
     _, expected = library.mesh_laplacian(padded, pieces)
     np.testing.assert_allclose(graded, expected.diagonal(), rtol=1e-6)
+
+
+def masked_ball(seed=0):
+    """A sphere of which a mask has left some vertices, and few of them without any face."""
+    vertices, faces = sphere(3)
+    graph = Graph.from_mesh(vertices, faces)
+    kept = np.random.default_rng(seed).random(len(vertices)) < 0.6
+    return graph.subgraph(graph.labels[kept])
+
+
+def in_faces(graph):
+    """As the warning says."""
+    return graph.subgraph(graph.labels[np.unique(graph.faces)])
+
+
+def test_vertices_in_no_face_are_said_and_change_nothing_else():
+    graph = masked_ball()
+    bare = np.setdiff1d(np.arange(graph.n_nodes), graph.faces)
+    # Some of them have edges all the same.
+    assert (np.diff(graph.adjacency.indptr)[bare] > 0).any()
+    message = rf"{len(bare)} vertices are in no face \({graph.labels[bare[0]]}, .*Leave them out"
+    with pytest.warns(UserWarning, match=message):
+        operator = laplacian_of(graph, "cotangent")
+    np.testing.assert_allclose(operator.mass[bare], np.delete(operator.mass, bare).mean())
+    whole = in_faces(graph)
+    basis, expected = solve(operator, 20), solve(laplacian_of(whole, "cotangent"), 20)
+    np.testing.assert_allclose(basis.eigenvalues, expected.eigenvalues, rtol=1e-8)
+    np.testing.assert_array_equal(basis.eigenvectors[bare], 0)
+    # Each is a component, whatever edges it has.
+    n_others = np.unique(np.delete(basis.components, bare)).size
+    assert basis.components.max() + 1 == n_others + len(bare)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("kappa", [0.0, 2.0])
+def test_smoothers_of_meshes_with_vertices_in_no_face(order, kappa):
+    graph = masked_ball()
+    whole = in_faces(graph)
+    signal = pd.Series(np.sin(3 * graph.positions[:, 0]), index=graph.labels)
+    train = whole.labels[::2].to_frame()
+    settings = {"laplacian": "cotangent", "order": order, "kappa": kappa, "alpha": 1e-3}
+    with pytest.warns(UserWarning, match="in no face"):
+        smoother = GraphSmoother(graph=graph, **settings).fit(train, signal[whole.labels[::2]])
+    expected = GraphSmoother(graph=whole, **settings).fit(train, signal[whole.labels[::2]])
+    everywhere = whole.labels.to_frame()
+    np.testing.assert_allclose(
+        smoother.predict(everywhere), expected.predict(everywhere), atol=2e-5
+    )
+    # Nothing is known of the others.
+    bare = graph.labels[np.setdiff1d(np.arange(graph.n_nodes), graph.faces)].to_frame()
+    middle = signal[whole.labels[::2]].mean()
+    np.testing.assert_allclose(smoother.predict(bare), middle, atol=0 if kappa == 0 else 0.3)
+
+
+def test_a_process_on_a_mesh_with_vertices_in_no_face():
+    graph = masked_ball()
+    whole = in_faces(graph)
+    signal = pd.Series(np.sin(3 * graph.positions[:, 0]), index=graph.labels)
+    train, test = whole.labels[::2], whole.labels[1::2]
+    scores = []
+    for mesh in (whole, graph):
+        process = GraphGaussianProcessRegressor(graph=mesh, laplacian="cotangent")
+        with pytest.warns(UserWarning, match="in no face") if mesh is graph else nullcontext():
+            process.fit(train.to_frame(), signal[train])
+        scores.append(process.score(test.to_frame(), signal[test]))
+    assert scores[0] > 0.8
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+
+
+def test_a_search_says_once_that_vertices_are_in_no_face():
+    graph = masked_ball(seed=1)
+    table = in_faces(graph).labels.to_frame()
+    model = GraphSmoother(graph=graph, laplacian="cotangent")
+    with pytest.warns(UserWarning, match="in no face") as caught:
+        GridSearchCV(model, {"order": [1, 2]}, cv=3).fit(table, np.arange(len(table)) % 7)
+    # And once more for the fit on all rows, where the search is over.
+    assert len(caught) <= 2
+
+
+def test_a_cortex_masked_by_its_own_values(data_root):
+    brain = fetch_conte69()
+    # What a threshold leaves, with ragged edges and single vertices.
+    cortex = brain.frame[brain.frame["myelin"] > brain.frame["myelin"].median()]
+    graph = brain.graph.subgraph(cortex["vertex"])
+    train, test = cortex[::2], cortex[1::2]
+    smoother = GraphSmoother(graph=graph, laplacian="cotangent", order=2)
+    with pytest.warns(UserWarning, match="vertices are in no face .*Leave them out"):
+        smoother.fit(train[["vertex"]], train["myelin"])
+    assert smoother.score(test[["vertex"]], test["myelin"]) > 0.9

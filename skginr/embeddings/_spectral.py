@@ -25,6 +25,7 @@ from skginr._checks import (
     check_verbose,
     unchanged_on_error,
     warn,
+    warn_once,
 )
 from skginr._indexed import IndexedArray, IndexedDtype
 from skginr._progress import open_progress
@@ -475,7 +476,7 @@ default "nearest_neighbors"
         basis = self._basis(method, graph)
         n_components = self._resolve_n_components(basis, method.advice(graph))
         if n_components and basis.cuts_eigenspace[n_components - 1]:
-            _warn_cut(basis, n_components)
+            _warn_cut(method.key(graph), basis, n_components)
         embedding = method.embedding(graph, basis, n_components)
         membership, names = component_membership(basis.components)
         if not self.component_features:
@@ -668,11 +669,12 @@ def _warn_alone(names: Any, what: str) -> None:
     )
 
 
-def _warn_cut(basis: Basis, n_components: int) -> None:
+def _warn_cut(key: str, basis: Basis, n_components: int) -> None:
     whole = np.flatnonzero(~basis.cuts_eigenspace[: n_components - 1]) + 1
     advice = f"; n_components={whole[-1]} does not" if len(whole) else ""
-    warn(
+    warn_once(
+        f"{key}-cut",
         f"n_components={n_components} cuts an eigenspace: eigenvalues {n_components} and "
         f"{n_components + 1} are both {basis.eigenvalues[n_components]:.6g}, so which of their "
-        f"eigenvectors are kept is arbitrary{advice}."
+        f"eigenvectors are kept is arbitrary{advice}.",
     )
