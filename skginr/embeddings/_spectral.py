@@ -40,7 +40,7 @@ from skginr.embeddings._methods import (
     LocallyLinearEmbedding,
 )
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
-from skginr.extension import continue_smoothly, extend_membership, reached
+from skginr.extension import continue_smoothly, extend_membership, reached, warn_moved
 from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
 from skginr.laplacians import LAPLACIANS
 
@@ -343,8 +343,8 @@ default "nearest_neighbors"
         Warns
         -----
         UserWarning
-            If a new node has no path of edges to any that was fitted. Its coordinates are then
-            0, their mean.
+            If a new node has no path of edges to any that was fitted (its coordinates are then
+            0, their mean), or nodes that were fitted are elsewhere by their positions.
 
         Examples
         --------
@@ -367,6 +367,7 @@ default "nearest_neighbors"
         name = "graph must hold every node that is embedded: its labels"
         base = graph.locate(fitted.labels, name=name)
         before = graph.locate(self.graph_.labels, name=name)
+        warn_moved(self.graph_, graph, before)
         others = np.setdiff1d(np.arange(graph.n_nodes), base)
         coordinates = np.empty((graph.n_nodes, self.embedding_.shape[1]))
         membership = np.empty((graph.n_nodes, self._membership.shape[1]))
@@ -584,6 +585,7 @@ default "nearest_neighbors"
         """Return an embedder of a finer graph, on which all columns go on smoothly."""
         labels = self.graph_.labels
         nodes = graph.locate(labels, name="graph must hold every node that is embedded: its labels")
+        warn_moved(self.graph_, graph, nodes)
         columns = continue_smoothly(graph, nodes, self._rows(np.arange(len(labels))))
         alone = ~np.isin(graph.components, graph.components[nodes])
         _warn_alone(graph.labels[alone], "new nodes")
