@@ -13,7 +13,6 @@ from skginr.graphs import (
     Graph,
     NeighborKernel,
     clean_adjacency,
-    neighbor_adjacency,
 )
 
 _EMPTY = b""
@@ -47,16 +46,16 @@ class Rows(Protocol):
 class PointRows:
     """Coordinates or features: near rows have an edge, equal rows are one node."""
 
-    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(self, X: NDArray[np.float64], n_neighbors: int, *, faded: bool) -> None:
         _, first, nodes = np.unique(X, axis=0, return_index=True, return_inverse=True)
         # In the order of the rows, not sorted. Some releases of NumPy 2 return a column.
         self.nodes = np.argsort(np.argsort(first))[nodes.ravel()]
         points = X[np.sort(first)]
         if len(points) < 2:
             raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
-        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1))
+        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1), faded=faded)
         self.graph = Graph(
-            neighbor_adjacency(self._kernel),
+            self._kernel.adjacency(),
             positions=points,
             source=f"points by {self._kernel.n_neighbors} nearest neighbours",
         )
@@ -96,16 +95,14 @@ class AffinityRows:
 class DistanceRows:
     """Rows of distances to the training rows: near ones have an edge."""
 
-    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(self, X: NDArray[np.float64], n_neighbors: int, *, faded: bool) -> None:
         _check_square(X, "precomputed_distances")
         _check_distances(X)
         self._index = _RowIndex(X)
         # Weights at the end of the reach are tiny, and tell apart what rounding did not.
         X = (X + X.T) / 2
-        self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1))
-        adjacency = self._kernel(X)
-        adjacency.setdiag(0.0)
-        adjacency.eliminate_zeros()
+        self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1), faded=faded)
+        adjacency = self._kernel.adjacency(X)
         self.graph = Graph(
             adjacency,
             edge_lengths=_lengths(adjacency, X),

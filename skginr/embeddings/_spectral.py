@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _METHODS = ("laplacian", "diffusion_map", "isomap", "lle")
 _LAPLACIANS = (*LAPLACIANS, "cotangent")
+# What reads no weights: an edge is there or not.
+_UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
 _DEFAULT_COMPONENTS = 64
 # Solved at once where the user names no number, so that a search over smaller
@@ -114,8 +116,8 @@ default "combinatorial"
 default "nearest_neighbors"
         What X holds where ``graph`` is None.
     n_neighbors : int, default 10
-        Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`);
-        n_rows - 1 where there are fewer rows.
+        Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`; for "isomap" and
+        "lle", which read no weights, unweighted); n_rows - 1 where there are fewer rows.
     eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
         LAPACK on the full matrix; block Lanczos on the inverse by a sparse factorisation (by
         CHOLMOD with the extra ``cholesky``); or block Lanczos without one, for graphs on
@@ -177,7 +179,8 @@ default "nearest_neighbors"
     Warns
     -----
     UserWarning
-        If k cuts an eigenspace, or a new row or node has no path of edges to any that was
+        If k cuts an eigenspace, the method reads no weights and those of ``graph`` fade, or a new
+        row or node has no path of edges to any that was
         embedded (its coordinates are then 0, their mean).
 
     Notes
@@ -469,6 +472,8 @@ default "nearest_neighbors"
         if self.graph is not None:
             graph = self.graph
             nodes = locate_nodes(self, X, graph, reset=True)
+            if graph.is_faded and self.method in _UNWEIGHTED:
+                _warn_faded(graph, self.method)
         else:
             X, dtype = self._validate(X, self.affinity, reset=True)
             training = self._training_rows(X)
@@ -503,9 +508,10 @@ default "nearest_neighbors"
     def _training_rows(self, X: Any) -> Rows:
         if self.affinity == "precomputed":
             return AffinityRows(X)
+        faded = self.method not in _UNWEIGHTED
         if self.affinity == "precomputed_distances":
-            return DistanceRows(X, self.n_neighbors)
-        return PointRows(X, self.n_neighbors)
+            return DistanceRows(X, self.n_neighbors, faded=faded)
+        return PointRows(X, self.n_neighbors, faded=faded)
 
     def _basis(self, method: Method, graph: Graph) -> Basis:
         most = graph.n_nodes - graph.n_components
@@ -668,6 +674,15 @@ def _warn_alone(names: Any, what: str) -> None:
     warn(
         f"{len(names)} {what} have no affinity to any that was embedded, nor a path of edges, and "
         f"were placed at the mean of all coordinates: {named}."
+    )
+
+
+def _warn_faded(graph: Graph, method: str) -> None:
+    warn_once(
+        f"{graph.digest}-faded",
+        f"method={method!r} reads no weights, and takes in full the edges that Graph.from_points "
+        f"has faded out to next to nothing, beyond the nearest neighbours: build the graph with "
+        f"Graph.from_points(..., weighted=False).",
     )
 
 

@@ -10,7 +10,7 @@ from skginr.graphs._nodes import (
     locate_rows,
 )
 from skginr.graphs._partition import balanced_folds
-from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
+from skginr.graphs._points import DistanceKernel, NeighborKernel
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
 
@@ -31,7 +31,6 @@ __all__ = [
     "locate_column",
     "locate_nodes",
     "locate_rows",
-    "neighbor_adjacency",
     "remember",
     "sphere_points",
     "to_csr",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skginr._checks import (
     check_count,
+    check_flag,
     check_numeric,
     check_option,
     check_points,
@@ -45,7 +46,6 @@ from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
     nearest_neighbor_pairs,
-    neighbor_adjacency,
 )
 from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
 from skginr.graphs._shared import graph_named, name_of_shared
@@ -53,6 +53,9 @@ from skginr.graphs._sphere import sphere_faces, sphere_points
 
 if TYPE_CHECKING:
     import geopandas
+
+# Sources of graphs of points whose edges fade out with distance, and of those whose do not.
+_FADED, _WHOLE = "points by", "points and their"
 
 
 class Graph:
@@ -367,13 +370,16 @@ class Graph:
         points: ArrayLike,
         labels: ArrayLike | pd.Index | None = None,
         n_neighbors: int = 10,
+        *,
+        weighted: bool = True,
     ) -> Self:
         """Return the nearest-neighbour graph of points, near neighbours weighing more.
 
         The weight of an edge of length d is the mean of phi(d / r_i) and phi(d / r_j), with
         phi(t) = (1 - t**2)**2 for t < 1, else 0, and r the reach of a point: 1.05 times the
         distance to the first that is not among its nearest neighbours. No bandwidth, no
-        units. ``SpectralEmbedder(graph=None)`` uses the same.
+        units; a point far from all others reaches no further than to the nearest of them.
+        ``SpectralEmbedder(graph=None)`` uses the same.
 
         Parameters
         ----------
@@ -383,6 +389,10 @@ class Graph:
             Default: the index of a DataFrame, else 0, 1, 2, ...
         n_neighbors : int, default 10
             Nearest neighbours of each point, near ties included; less than n_nodes.
+        weighted : bool, default True
+            False gives an edge of weight 1 to points of which one is among the ``n_neighbors``
+            nearest of the other, and to no others: for methods that read no weights, as Isomap and
+            LLE, which would count in full the edges that weights fade out.
 
         Raises
         ------
@@ -404,6 +414,7 @@ class Graph:
             labels = points.index
         positions = check_points("points", points)
         _check_neighbors(n_neighbors, len(positions))
+        check_flag("weighted", weighted)
         distinct, first = np.unique(positions, axis=0, return_index=True)
         if len(distinct) < len(positions):
             row = int(np.setdiff1d(np.arange(len(positions)), first)[0])
@@ -412,8 +423,8 @@ class Graph:
                 f"{len(positions) - len(distinct)} rows do. Drop duplicates, or give "
                 f"SpectralEmbedder the coordinates with graph=None: it merges them."
             )
-        adjacency = neighbor_adjacency(NeighborKernel(positions, n_neighbors))
-        source = f"points by {n_neighbors} nearest neighbours"
+        adjacency = NeighborKernel(positions, n_neighbors, faded=weighted).adjacency()
+        source = f"{_FADED if weighted else _WHOLE} {n_neighbors} nearest neighbours"
         return cls(adjacency, labels=labels, positions=positions, source=source)
 
     @classmethod
@@ -761,6 +772,11 @@ class Graph:
     def has_lengths(self) -> bool:
         """Whether ``edge_lengths`` were given or are between positions, not 1 a hop."""
         return self._edge_lengths is not None or self._positions is not None
+
+    @property
+    def is_faded(self) -> bool:
+        """Whether edges fade out to nothing with distance, as :meth:`from_points` weighs them."""
+        return self._source.removeprefix("part of ").startswith(_FADED)
 
     def _on_edges(self, data: NDArray[np.float64]) -> sp.csr_array:
         # A new wrapper each time: assigning to an entry of it leaves the graph alone.
