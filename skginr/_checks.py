@@ -109,6 +109,15 @@ def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     return numbers
 
 
+def told_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two different numbers with as many digits as it takes to see that they are."""
+    for digits in range(6, 18):
+        words = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if words[0] != words[1]:
+            break
+    return words
+
+
 def check_no_words(name: str, table: Any, advice: str = "") -> None:
     """Raise ``ValueError`` if a table holds words, dates or masked entries.
 

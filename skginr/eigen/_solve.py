@@ -119,7 +119,7 @@ def solve(
         progress.reach(n_done)
     values, vectors, errors = _merge(parts, n_nodes, min(n_vectors, n_available))
     equal = equal_to_next(values, errors)
-    _warn_lost(values, errors, matrix.diagonal())
+    _warn_lost(values, errors)
     values = np.ldexp(values, exponent)
     vectors /= root[:, None]
     mass = operator.mass.copy()
@@ -129,18 +129,14 @@ def solve(
     return Basis(values, vectors, mass, components, n_available, equal, tol)
 
 
-def _warn_lost(
-    values: NDArray[np.float64], errors: NDArray[np.float64], diagonal: NDArray[np.float64]
-) -> None:
-    """Warn of eigenvalues that rounding beside large entries leaves nothing of."""
+def _warn_lost(values: NDArray[np.float64], errors: NDArray[np.float64]) -> None:
+    """Warn of eigenvalues that rounding beside larger weights leaves nothing of."""
     n_lost = int((errors > _LOST * values).sum())
     if n_lost:
-        times = diagonal.max() / np.median(diagonal[diagonal > 0])
         warn(
             f"{n_lost} of {len(values)} eigenvalues have no two digits: weights differ so much "
-            f"that rounding decides (the heaviest node has {times:.1g} times the degree of the "
-            f"median one), and their coordinates are arbitrary. Merge nodes that edges of huge "
-            f"weight join, or cap the weights."
+            f"that rounding decides, and the coordinates are an arbitrary mixture. Leave out edges "
+            f"that are next to nothing beside others, or cap the weights of those that are huge."
         )
 
 

@@ -1,6 +1,12 @@
 """The graph and what builds it."""
 
-from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
+from skginr.graphs._adjacency import (
+    array_digest,
+    clean_adjacency,
+    components_by_size,
+    symmetry_tolerance,
+    to_csr,
+)
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import (
     as_table,
@@ -33,5 +39,6 @@ __all__ = [
     "locate_rows",
     "remember",
     "sphere_points",
+    "symmetry_tolerance",
     "to_csr",
 ]
