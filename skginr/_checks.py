@@ -2,7 +2,9 @@
 
 import functools
 import importlib
+import multiprocessing
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
@@ -16,6 +18,18 @@ from numpy.typing import ArrayLike, NDArray
 
 # What scikit-learn reads as a number, and is none.
 _WORDS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)
+
+# What runs many fits, one after the other or side by side.
+_MANY_FITS = (
+    "sklearn.model_selection._validation",
+    "sklearn.model_selection._search",
+    "sklearn.ensemble.",
+    "sklearn.multioutput",
+    "sklearn.multiclass",
+    "sklearn.calibration",
+)
+# What warnings among many fits were about.
+_warned: set[str] = set()
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -95,6 +109,15 @@ def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     return numbers
 
 
+def told_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two different numbers with as many digits as it takes to see that they are."""
+    for digits in range(6, 18):
+        words = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if words[0] != words[1]:
+            break
+    return words
+
+
 def check_no_words(name: str, table: Any, advice: str = "") -> None:
     """Raise ``ValueError`` if a table holds words, dates or masked entries.
 
@@ -156,6 +179,36 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while caller is not None and caller.f_globals.get("__name__", "").startswith(inside):
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def warn_once(about: str, message: str) -> None:
+    """Warn; but among the many fits of a search or cross-validation only the first time.
+
+    Parameters
+    ----------
+    about : str
+        What the warning is about, such as a graph: the same for all that would say the same.
+    message : str
+    """
+    if is_one_of_many():
+        if about in _warned:
+            return
+        _warned.add(about)
+    warn(message)
+
+
+def is_one_of_many() -> bool:
+    """Say whether other fits run beside this one, or before and after it."""
+    if threading.current_thread() is not threading.main_thread():
+        return True
+    if multiprocessing.current_process().name != "MainProcess":
+        return True
+    caller: FrameType | None = sys._getframe()
+    while caller is not None:
+        if caller.f_globals.get("__name__", "").startswith(_MANY_FITS):
+            return True
+        caller = caller.f_back
+    return False
 
 
 def unchanged_on_error(method: Callable[_P, _R]) -> Callable[_P, _R]:

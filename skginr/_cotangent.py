@@ -6,6 +6,10 @@ from numpy.typing import NDArray
 
 from skginr._checks import require
 
+# A vertex of flat faces alone has next to no area, and its equation divides by that. It gets so
+# much of what those around it have, which changes nothing else.
+_LEAST_MASS = 1e-3
+
 
 def cotangent_laplacian(
     positions: NDArray[np.float64], faces: NDArray[np.int64]
@@ -29,7 +33,8 @@ def cotangent_laplacian(
     stiffness : sparse array of shape (n_vertices, n_vertices)
         Symmetric, positive semi-definite, without units; rows sum to 0.
     mass : ndarray of shape (n_vertices,)
-        A third of the area around each vertex, in the square of the unit of ``positions``.
+        A third of the area around each vertex, in the square of the unit of ``positions``, and
+        at least a thousandth of what its neighbours have on average.
         A vertex in no face has mass 0 and an empty row in ``stiffness``.
 
     Raises
@@ -64,7 +69,8 @@ def cotangent_laplacian(
             f"the {len(faces)} faces given have {mass.sum():g} in all, or the "
             "positions are in a unit so large or small that areas leave the range of floats."
         )
-    return _stiffness(sp.coo_array(matrix), used, n_vertices), mass
+    stiffness = _stiffness(sp.coo_array(matrix), used, n_vertices)
+    return stiffness, _floored(mass, stiffness)
 
 
 def _standardise(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -96,3 +102,10 @@ def _stiffness(matrix: sp.coo_array, used: NDArray[np.intp], n_vertices: int) ->
     )
     weights = (weights + weights.T) / 2
     return sp.csr_array(sp.diags_array(np.asarray(weights.sum(axis=1))) - weights)
+
+
+def _floored(mass: NDArray[np.float64], stiffness: sp.csr_array) -> NDArray[np.float64]:
+    """Return ``mass``, nowhere less than a small share of the mean of the neighbours'."""
+    edges = sp.csr_array(stiffness < 0)
+    around = (edges @ mass) / np.maximum(np.diff(edges.indptr), 1)
+    return np.maximum(mass, _LEAST_MASS * around)

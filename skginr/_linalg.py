@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, eigh
+from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh
 from scipy.linalg.blas import dgemm
+from scipy.linalg.lapack import dgejsv
 from scipy.sparse.linalg import SuperLU, splu
 from threadpoolctl import ThreadpoolController
 
@@ -85,6 +86,31 @@ def eigh_subset(
         pass
     values, vectors = eigh(matrix, driver="evd")
     return values[first : last + 1], vectors[:, first : last + 1]
+
+
+def graded_eigenvectors(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the eigenvectors of a dense positive-definite matrix, ascending.
+
+    By Cholesky's factor and Jacobi's method, which find the small eigenvalues to as many digits as
+    the entries of their vectors' places have, however large others are; in about ten times the
+    time of the usual methods, whose error is a share of the largest. None where that fails.
+
+    References
+    ----------
+    J. Demmel and K. Veselic, "Jacobi's method is more accurate than QR", SIAM J. Matrix Anal.
+    Appl. 13, 1992.
+    """
+    try:
+        factor = cholesky(matrix)
+    except LinAlgError:
+        return None
+    # Singular values alone, and right singular vectors, of a matrix of badly scaled columns.
+    _, _, vectors, _, _, failed = dgejsv(factor, joba=0, jobu=3, jobv=0)
+    if failed:
+        return None
+    # A step of inverse iteration takes away what rotations have left in the largest entries.
+    polished = cho_solve((factor, False), vectors[:, ::-1])
+    return polished / np.linalg.norm(polished, axis=0)
 
 
 def subtract_product(

@@ -18,6 +18,9 @@ _FACTORED = 300
 # Strengths that one factor serves. A ratio of 100 takes ten times the iterations, about as long as
 # another factorisation.
 _SAME_FACTOR = 100
+# Times the median of the diagonal, beyond which an entry does not count for the scale of all: that
+# of a node of next to no mass, or of two that are as one.
+_OUTLIER = 1e3
 
 Columns = slice | NDArray[np.intp]
 
@@ -25,7 +28,8 @@ Columns = slice | NDArray[np.intp]
 class Penalty:
     """The roughness f' Q f of a signal, with ``Q = B (M^-1 B)^(order - 1)``.
 
-    Scaled to unit mean diagonal, about, so that strengths mean the same on all graphs.
+    Scaled to unit mean diagonal, about and outliers aside, so that strengths mean the same on all
+    graphs.
 
     Parameters
     ----------
@@ -46,8 +50,10 @@ class Penalty:
     def __init__(self, stiffness: sp.csr_array, mass: NDArray[np.float64], order: int) -> None:
         self.order = order
         self.mass = mass
-        diagonal = stiffness.diagonal() * (stiffness.diagonal() / mass) ** (order - 1)
-        self.scale = float(diagonal.mean()) or 1.0
+        stiff = stiffness.diagonal()
+        diagonal = stiff * (stiff / mass) ** (order - 1)
+        typical = _clipped(stiff) * _clipped(stiff / mass) ** (order - 1)
+        self.scale = float(typical.mean()) or 1.0
         self.diagonal = diagonal / self.scale
         self._stiffness = stiffness
         self._factored: tuple[float, Callable[[NDArray], NDArray]] | None = None
@@ -252,3 +258,9 @@ def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.fl
 
 def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values > 0, values, 1.0)
+
+
+def _clipped(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``values``, those far beyond the median lowered: they say nothing of the others."""
+    positive = values[values > 0]
+    return np.minimum(values, _OUTLIER * np.median(positive)) if len(positive) else values

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from skginr._checks import warn
 from skginr._linalg import factor_positive_definite, positive_definite_solver
 from skginr.graphs import Graph
 from skginr.laplacians import degrees_of, laplacian, positive
@@ -12,6 +13,10 @@ from skginr.laplacians import degrees_of, laplacian, positive
 # Steps of inverse iteration towards the ground state of a group of new nodes. From
 # constants they converge fast, and the value only says where a singularity is near.
 _GROUND_STATE_STEPS = 20
+#: A coordinate is placed that gets so much of what its equation says.
+PLACED = 0.5
+# Shares of the square of an eigenvector at which its nodes are looked at, in order of their degree.
+_WHERE = 0.05, 0.5, 0.95
 # Residual of the smoothest continuation, as a share of its right side, beyond which the system
 # was singular to rounding.
 _SINGULAR = 1e-6
@@ -25,6 +30,8 @@ def extend_eigenvectors(
     kind: str,
     degrees: NDArray[np.float64],
     among: sp.csr_array | None = None,
+    own: NDArray[np.float64] | None = None,
+    least: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return eigenvectors at new nodes by Nystrom's method.
 
@@ -37,7 +44,8 @@ def extend_eigenvectors(
     So what comes from old nodes is amplified, by 1 / (1 - t) with t = lambda / lambda_0, where
     lambda_0 is the smallest eigenvalue of the equations' matrix: d_x, or 1, for a node
     without new neighbours. At t = 1 that is singular: beyond t = 1/2, where it is 2, lambda
-    is replaced by the value whose amplification is 1 + 1 / (2 t), which returns to 1.
+    is replaced by the value whose amplification is 1 + 1 / (2 t), which returns to 1. Or with
+    ``least``, where affinities are those of a kernel, down to that.
 
     Parameters
     ----------
@@ -52,6 +60,12 @@ def extend_eigenvectors(
         Row sums of the graph's adjacency.
     among : sparse array of shape (n_new, n_new), optional
         Symmetric weights of the edges between new nodes.
+    own : ndarray of shape (n_new,), optional
+        Affinity of each new node with itself, where ``links`` are those of a kernel, in which old
+        nodes have it too but not in their ``degrees``: a new node in the place of an old one has
+        it in its link to that. Without new neighbours.
+    least : ndarray of shape (n_vectors,), optional
+        Smallest difference of t and 1 that is divided by.
 
     Returns
     -------
@@ -88,11 +102,69 @@ def extend_eigenvectors(
     mass = np.ones(len(inflow)) if kind == "combinatorial" else new_degrees
     if among is None or among.nnz == 0:
         load = eigenvalues / (new_degrees / mass)[:, None]
-        values = inflow * _amplification(load) / new_degrees[:, None]
+        if own is not None and kind != "combinatorial":
+            load = load * (1 - own / new_degrees)[:, None]
+        values = inflow * _used(load, least) / new_degrees[:, None]
     else:
         stiffness = sp.csr_array(sp.diags_array(new_degrees) - among)
         values = _solve_jointly(stiffness, mass, eigenvalues, inflow, reached(links, among))
-    return values * np.sqrt(new_degrees)[:, None] if kind == "symmetric" else values
+    if kind == "symmetric":
+        counted = new_degrees if own is None else np.maximum(new_degrees - own, 0.0)
+        values = values * np.sqrt(counted)[:, None]
+    return values
+
+
+def placed_share(
+    loads: NDArray[np.float64], least: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return how much of what their equations say new nodes get in each eigenvector.
+
+    Parameters
+    ----------
+    loads : ndarray of shape (3, n_vectors)
+        t, see :func:`extend_eigenvectors`, of nodes that new ones are like: as :func:`loads_of`
+        returns it.
+    least : ndarray of shape (n_vectors,), optional
+        As there.
+
+    Returns
+    -------
+    ndarray of shape (n_vectors,)
+        1 down to less than 0, where they get the opposite, at most nodes.
+    """
+    if least is None:
+        share = _amplification(loads[1]) * (1 - loads[1])
+        # But for rounding.
+        return np.where(share > 1 - 1e-9, 1.0, share)
+    left = 1 - loads
+    # Between two nodes on either side of a singularity the equation says anything.
+    smallest = np.where(left[0] * left[2] > 0, np.abs(left).min(axis=0), 0.0)
+    return np.minimum(smallest / least, 1.0)
+
+
+def loads_of(
+    eigenvalues: NDArray[np.float64],
+    eigenvectors: NDArray[np.float64],
+    factors: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return t where an eigenvector is: at the node in the middle of its square, and near the ends.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_vectors,)
+    eigenvectors : ndarray of shape (n_nodes, n_vectors)
+    factors : ndarray of shape (n_nodes,)
+        Of an eigenvalue in t, by node.
+
+    Returns
+    -------
+    ndarray of shape (3, n_vectors)
+    """
+    order = np.argsort(factors)
+    below = np.cumsum(eigenvectors[order] ** 2, axis=0)
+    below /= below[-1]
+    places = np.array([(below < share).sum(axis=0) for share in _WHERE])
+    return eigenvalues * factors[order][places]
 
 
 def extend_membership(
@@ -174,6 +246,37 @@ def continue_smoothly(
     return result
 
 
+def warn_moved(before: Graph, after: Graph, nodes: NDArray[np.intp]) -> None:
+    """Warn if nodes of a graph are elsewhere in another that has the same labels.
+
+    Vertices of every mesh are numbered from 0: labels alone do not say that they are the same.
+
+    Parameters
+    ----------
+    before, after : Graph
+    nodes : ndarray of int of shape (before.n_nodes,)
+        Where in ``after`` the nodes of ``before`` are, by label.
+    """
+    if before.positions is None or after.positions is None:
+        return
+    if before.positions.shape[1] != after.positions.shape[1] or before.n_edges == 0:
+        return
+    # A neighbour's place is as far as a node may have moved: a finer surface bulges a little.
+    rows, columns = before.adjacency.nonzero()
+    apart = np.linalg.norm(before.positions[rows] - before.positions[columns], axis=1)
+    moved = np.linalg.norm(after.positions[nodes] - before.positions, axis=1)
+    far = moved > np.median(apart)
+    if far.any():
+        name = before.labels[far].tolist()[0]
+        warn(
+            f"{int(far.sum())} of {len(far)} nodes that are embedded are elsewhere in graph, "
+            f"farther from where they were than neighbours are from each other ({name!r} by "
+            f"{moved[far][0]:.3g}). If labels number the vertices of another mesh, the coordinates "
+            f"are those of other nodes: give both graphs labels that name the same ones. If the "
+            f"nodes were moved or are in another unit, give both the same positions."
+        )
+
+
 def reached(links: sp.csr_array, among: sp.csr_array | None) -> NDArray[np.bool_]:
     """Say which new nodes a path of edges joins to the graph, shape (n_new,)."""
     linked = np.diff(links.indptr) > 0
@@ -181,6 +284,13 @@ def reached(links: sp.csr_array, among: sp.csr_array | None) -> NDArray[np.bool_
         return linked
     n_groups, groups = connected_components(among, directed=False)
     return (np.bincount(groups, weights=linked, minlength=n_groups) > 0)[groups]
+
+
+def _used(load: NDArray[np.float64], least: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return what is used in place of 1 / (1 - load)."""
+    if least is None:
+        return _amplification(load)
+    return np.where(load > 1, -1.0, 1.0) / np.maximum(np.abs(1 - load), least)
 
 
 def _amplification(load: NDArray[np.float64]) -> NDArray[np.float64]:

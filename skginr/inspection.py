@@ -100,9 +100,10 @@ def _residual_energy(graph: Graph, coordinates: NDArray[np.float64]) -> NDArray[
         return np.full(coordinates.shape[1], np.nan)
     # The first columns of Q span the first coordinates.
     directions, lengths = np.linalg.qr(_centred(coordinates, graph))
-    # Of a column that is rounding, or lies among those before, Q makes a direction of its own.
-    lengths = np.abs(lengths.diagonal())
-    directions[:, lengths <= _CONSTANT * lengths.max()] = 0.0
+    # Of a column that is constant, or lies among those before, Q makes a direction of its own: it
+    # has rounding for a length, beside its own and not beside that of others, which may be larger.
+    own = np.linalg.norm(coordinates, axis=0)
+    directions[:, np.abs(lengths.diagonal()) <= _CONSTANT * own] = 0.0
     explained = (directions.T @ (spread[:, varies] / size[varies])) ** 2
     return np.clip(1 - explained.mean(axis=1).cumsum(), 0, 1)
 

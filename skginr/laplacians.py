@@ -1,12 +1,12 @@
 """Laplacians of an adjacency matrix as a pair of stiffness and mass."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._checks import check_option
+from skginr._checks import check_option, warn_once
 from skginr._cotangent import cotangent_laplacian
 from skginr.graphs import Graph
 
@@ -92,6 +92,11 @@ def laplacian_of(graph: Graph, kind: str) -> Laplacian:
     ------
     ValueError
         If ``kind="cotangent"`` and the graph has no faces.
+
+    Warns
+    -----
+    UserWarning
+        If ``kind="cotangent"`` and vertices are in no face.
     """
     if kind != "cotangent":
         return laplacian(graph.adjacency, kind)
@@ -101,7 +106,23 @@ def laplacian_of(graph: Graph, kind: str) -> Laplacian:
             "Graph.from_mesh(...), or choose another laplacian."
         )
     stiffness, mass = cotangent_laplacian(graph.positions, graph.faces)
+    bare = mass == 0
+    if bare.any():
+        _warn_bare(graph, graph.labels[bare].tolist())
+        # As of a node without an edge: it counts as others do.
+        mass = np.where(bare, mass[~bare].mean(), mass)
     return Laplacian(stiffness, mass, np.ones(graph.n_nodes))
+
+
+def _warn_bare(graph: Graph, names: list[Any]) -> None:
+    named = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    warn_once(
+        f"{graph.digest}-bare",
+        f"{len(names)} vertices are in no face ({named}), and laplacian='cotangent' knows nothing "
+        f"of where they are: coordinates there are 0, their mean, and smoothers predict the mean. "
+        f"Leave them out, graph.subgraph(graph.labels[np.unique(graph.faces)]), or choose another "
+        f"laplacian.",
+    )
 
 
 def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:

@@ -46,8 +46,9 @@ def transfer(model: _Model, graph: Graph) -> _Model:
     Warns
     -----
     UserWarning
-        If a new node has no path of edges to any that was fitted. Its coordinates are then 0,
-        their mean.
+        If a new node has no path of edges to any that was fitted (its coordinates are then 0,
+        their mean), or nodes that were fitted are elsewhere by their positions, as those of another
+        mesh with the same numbers are.
 
     See Also
     --------

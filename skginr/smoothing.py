@@ -26,7 +26,7 @@ from skginr._penalised import Penalty
 from skginr._progress import open_progress
 from skginr._signals import check_signal
 from skginr._splits import Splits, check_splits
-from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.graphs import Graph, check_graph, components_by_size, locate_rows
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
@@ -302,7 +302,8 @@ default "combinatorial"
         intercept = np.ones((len(y), 0 if flat else 1))
         return SmoothProblem(
             penalty=Penalty(stiffness, operator.mass, self.order),
-            components=graph.components if self.kappa == 0 else None,
+            # Those of the operator: a mesh need not be joined where its adjacency is.
+            components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
             y=y,
             design=np.hstack([intercept, covariates]),

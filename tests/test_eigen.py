@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from skginr import eigen
 from skginr.eigen import SOLVERS, _basis, _cache, _connected, _iterative, shared_basis, solve
-from skginr.eigen._operators import ConjugateGradientInverse, IndefiniteError
+from skginr.eigen._operators import Accuracy, ConjugateGradientInverse, IndefiniteError
 from skginr.graphs import Graph
 from skginr.laplacians import LAPLACIANS, laplacian
 
@@ -19,7 +19,8 @@ def basis_of(graph, n_vectors, kind="combinatorial"):
 
 def problem_of(adjacency, k):
     n = adjacency.shape[0]
-    return _connected.Problem(laplacian(adjacency).stiffness, np.full(n, n**-0.5), k, 1e-8)
+    accuracy = Accuracy(residual=1e-8, digits=1e-6, least=1e-12)
+    return _connected.Problem(laplacian(adjacency).stiffness, np.full(n, n**-0.5), k, accuracy)
 
 
 def path_spectrum(n):
@@ -60,11 +61,11 @@ def test_a_missed_copy_of_an_eigenvalue_is_noticed():
     adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(n, n), dtype=float))
     matrix = laplacian(adjacency).stiffness
     exact = np.linalg.eigvalsh(matrix.toarray())[1:20]
-    assert _connected.is_complete(matrix, exact, 1e-9)
+    assert _connected.is_complete(matrix, exact, np.full(19, 1e-9))
     # Eigenvalues of a square grid come in pairs: drop one of the first.
     assert exact[0] == pytest.approx(exact[1])
-    assert not _connected.is_complete(matrix, exact[1:], 1e-9)
-    assert not _connected.is_complete(matrix, np.delete(exact, 7), 1e-9)
+    assert not _connected.is_complete(matrix, exact[1:], np.full(18, 1e-9))
+    assert not _connected.is_complete(matrix, np.delete(exact, 7), np.full(18, 1e-9))
 
 
 def test_a_failed_iteration_is_solved_densely(monkeypatch):
@@ -340,7 +341,9 @@ def test_a_shift_beyond_the_first_eigenvalue_is_noticed():
     kernel, first = np.full(50, 50**-0.5), 2 - 2 * np.cos(np.pi / 50)
     slowest = np.cos(np.pi * (np.arange(50) + 0.5) / 50)[:, None]
     below, beyond = (
-        ConjugateGradientInverse(stiffness, kernel, 1e-8, shift=share * first, accuracy=1e-9)
+        ConjugateGradientInverse(
+            stiffness, kernel, Accuracy(1e-8, 1e-6, 1e-12), shift=share * first, inner=1e-9
+        )
         for share in (0.9, 1.1)
     )
     np.testing.assert_allclose(below(slowest), slowest / (0.1 * first), rtol=1e-6)
@@ -355,7 +358,7 @@ def test_drifted_vectors_are_orthonormal_again():
     rng = np.random.default_rng(0)
     vectors = np.asfortranarray(exact.eigenvectors + 1e-6 * rng.standard_normal((1320, 20)))
     assert np.abs(vectors.T @ vectors - np.eye(20)).max() > 1e-7
-    values, _ = _connected.rayleigh_ritz(operator.stiffness, vectors)
+    values = _connected.rayleigh_ritz(operator.stiffness, vectors)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(20), atol=1e-13)
     np.testing.assert_allclose(values, exact.eigenvalues, atol=1e-8)
     # However loose the tolerance.
@@ -381,9 +384,10 @@ def test_equal_eigenvalues_are_those_within_their_error():
         # Rough as they are, these agree to too few digits.
         (1e-1, [1, 1, 0, 0, 0]),
     ):
-        found = _basis.equal_to_next(values, rounding=1e-11, residual=residual)
+        errors = _basis.errors_of(values, rounding=1e-11, residual=residual)
+        found = _basis.equal_to_next(values, errors)
         np.testing.assert_array_equal(found, np.array(expected, dtype=bool))
-    found = _basis.equal_to_next(values, rounding=1e-6)
+    found = _basis.equal_to_next(values, np.full(5, 1e-6))
     np.testing.assert_array_equal(found, [True, True, False, False, False])
 
 
@@ -492,3 +496,89 @@ def test_weights_of_any_size(solver, scale):
     )
     np.testing.assert_allclose(found.eigenvalues, scale * expected.eigenvalues, rtol=1e-9)
     np.testing.assert_allclose(found.eigenvectors, expected.eigenvectors, atol=1e-5)
+
+
+def quotients(operator, vectors):
+    """Rayleigh quotients, from the differences along edges alone."""
+    edges = sp.coo_array(sp.triu(operator.stiffness, k=1))
+    squares = (vectors[edges.row] - vectors[edges.col]) ** 2
+    return -(edges.data @ squares) / (operator.mass @ vectors**2)
+
+
+AWKWARD = {
+    "small": lambda: nx.grid_2d_graph(15, 17),
+    "mesh": lambda: nx.grid_2d_graph(30, 37),
+    "hubs": lambda: nx.barabasi_albert_graph(1600, 3, seed=1),
+    "expander": lambda: nx.random_regular_graph(8, 1600, seed=1),
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", AWKWARD)
+def test_one_edge_of_huge_weight_changes_nothing_else(name, solver):
+    # Two nodes that are as one: the same as the graph in which they are one, of mass 2.
+    adjacency = sp.lil_array(nx.to_scipy_sparse_array(AWKWARD[name](), dtype=float))
+    n, a = adjacency.shape[0], 100
+    b = int(adjacency.tocsr()[[a]].indices[0])
+    adjacency[a, b] = adjacency[b, a] = 1e9
+    operator = laplacian(sp.csr_array(adjacency))
+    merged_into = np.where(np.arange(n) == b, a, np.arange(n))
+    _, merged_into = np.unique(merged_into, return_inverse=True)
+    merge = sp.csr_array((np.ones(n), (merged_into, np.arange(n))))
+    merged = sp.lil_array(merge @ sp.csr_array(adjacency) @ merge.T)
+    merged.setdiag(0.0)
+    exact = laplacian(sp.csr_array(merged))._replace(mass=np.asarray(merge.sum(axis=1)).ravel())
+    basis = solve(operator, 20, eigen_solver=solver)
+    expected = solve(exact, 20, eigen_solver="dense").eigenvalues
+    np.testing.assert_allclose(basis.eigenvalues, expected, rtol=1e-6)
+    np.testing.assert_allclose(quotients(operator, basis.eigenvectors), expected, rtol=1e-6)
+    assert not basis.cuts_eigenspace.any()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("shape", [(12, 17), (30, 37)])
+def test_a_node_of_next_to_no_mass_changes_nothing_else(shape, solver):
+    grid = nx.grid_2d_graph(*shape)
+    operator = laplacian(sp.csr_array(nx.to_scipy_sparse_array(grid, dtype=float)))
+    light = [0, 100, 101]
+    operator.mass[light] = 1e-12, 1e-9, 1e-9
+    basis = solve(operator, 40, eigen_solver=solver)
+    # Without any mass they are where their neighbours hold them.
+    stiffness = operator.stiffness.toarray()
+    heavy = np.setdiff1d(np.arange(len(stiffness)), light)
+    held = np.linalg.solve(stiffness[np.ix_(light, light)], stiffness[np.ix_(light, heavy)])
+    reduced = stiffness[np.ix_(heavy, heavy)] - stiffness[np.ix_(heavy, light)] @ held
+    expected = np.linalg.eigvalsh(reduced)[1:41]
+    np.testing.assert_allclose(basis.eigenvalues, expected, rtol=1e-6)
+    np.testing.assert_allclose(quotients(operator, basis.eigenvectors), expected, rtol=1e-6)
+    gram = basis.eigenvectors.T @ (operator.mass[:, None] * basis.eigenvectors)
+    np.testing.assert_allclose(gram, np.eye(40), atol=1e-9)
+
+
+def test_nearly_all_vectors_beside_a_node_of_next_to_no_mass():
+    operator = laplacian(sp.csr_array(nx.to_scipy_sparse_array(nx.path_graph(60), dtype=float)))
+    operator.mass[30] = 1e-10
+    basis = solve(operator, 59)
+    # The last moves the light node alone, held by two edges.
+    assert basis.eigenvalues[-1] == pytest.approx(2 / 1e-10, rel=1e-6)
+    np.testing.assert_allclose(
+        quotients(operator, basis.eigenvectors), basis.eigenvalues, rtol=1e-6
+    )
+    # A path of 59, one of whose edges is two in a row.
+    weights = np.ones(58)
+    weights[29] = 0.5
+    shorter = laplacian(sp.csr_array(np.diag(weights, 1) + np.diag(weights, -1)))
+    expected = np.linalg.eigvalsh(shorter.stiffness.toarray())[1:]
+    np.testing.assert_allclose(basis.eigenvalues[:-1], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e13, 1e15])
+def test_eigenvalues_that_rounding_decides_are_warned_of(weight):
+    adjacency = sp.lil_array(nx.to_scipy_sparse_array(nx.path_graph(300), dtype=float))
+    adjacency[100, 101] = adjacency[101, 100] = weight
+    with pytest.warns(UserWarning, match=r"eigenvalues have no two digits.*cap the weights"):
+        solve(laplacian(sp.csr_array(adjacency)), 5)
+    # The advice.
+    capped = sp.csr_array(adjacency)
+    capped.data = np.minimum(capped.data, 1e6)
+    solve(laplacian(capped), 5)

@@ -70,7 +70,8 @@ def _cases():
     yield SpectralEmbedder(6, graph=GRAPH), X, None, X
     for method in ("laplacian", "diffusion_map", "isomap", "lle"):
         yield SpectralEmbedder(4, method=method, n_neighbors=5), POINTS, None, RNG.random((9, 3))
-        yield SpectralEmbedder(4, method=method, graph=GRAPH), X, None, X
+        graph = Graph.from_points(POINTS, labels=LABELS, weighted=method not in ("isomap", "lle"))
+        yield SpectralEmbedder(4, method=method, graph=graph), X, None, X
     yield SpectralEmbedder(4, affinity="precomputed"), GRAPH.adjacency.toarray(), None, None
     yield SpectralEmbedder(4, affinity="precomputed_distances"), DISTANCES, None, None
     yield SpectralEmbedder(4, graph=GRAPH, output="indexed").set_output(transform="pandas"), X, 0, X

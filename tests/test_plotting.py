@@ -499,3 +499,69 @@ def test_colours_that_are_none_leave_no_figure_behind(fields):
         with pytest.raises(ValueError, match="cmap must be a Colormap or the name of one"):
             draw(fields, values, cmap="nope")
     assert not plt.get_fignums()
+
+
+PLANES = {
+    # The directions in which a sheet of 2 by 1 extends, and where its first corner is.
+    "xz": ((1, 0, 0), (0, 0, 1)),
+    "yz": ((0, 1, 0), (0, 0, 1)),
+    "diagonal": ((0.5**0.5, 0.5**0.5, 0), (0, 0, 1)),
+    "backwards": ((-1, 0, 0), (0, 0, 1)),
+}
+
+
+def sheet(plane, thickness=0.0):
+    wide, high = map(np.array, PLANES[plane])
+    x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(0, 2, 7), np.linspace(0, 1, 4)))
+    bulge = thickness * np.sin(3 * x)[:, None] * np.cross(wide, high)
+    positions = 5 + x[:, None] * wide + y[:, None] * high + bulge
+    rows, columns = (grid.ravel() for grid in np.indices((3, 6)))
+    corner = rows * 7 + columns
+    return Graph.from_mesh(positions, np.column_stack([corner, corner + 1, corner + 8, corner + 7]))
+
+
+def area_of(paths):
+    corners = np.array([path.vertices[:3] for path in paths])
+    sides = corners[:, 1:] - corners[:, :1]
+    return np.abs(np.linalg.det(sides)).sum() / 2
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("thickness", [0.0, 0.005])
+def test_a_flat_mesh_is_seen_from_its_side(plane, thickness):
+    graph = sheet(plane, thickness)
+    values = graph.positions[:, 2]
+    for drawn in (plot_signal(graph, values).collections[0], plot_mesh(graph, values)):
+        assert area_of(drawn.get_paths()) == pytest.approx(2, rel=1e-3)
+        middles = np.array([path.vertices[:3].mean(axis=0) for path in drawn.get_paths()])
+        # Up is up.
+        assert np.corrcoef(middles[:, 1], drawn.get_array())[0, 1] > 0.999
+    # To the right is where x or y grow.
+    across = plot_mesh(graph, graph.positions[:, :2].sum(axis=1))
+    middles = np.array([path.vertices[:3].mean(axis=0) for path in across.get_paths()])
+    assert np.corrcoef(middles[:, 0], across.get_array())[0, 1] > 0.999
+    # What is asked for is done.
+    edge_on = plot_mesh(graph, values, right=(1, 1, 0), up=(-1, 1, 0))
+    assert area_of(edge_on.get_paths()) < 0.05
+
+
+def test_flat_points_and_pages_are_seen_from_their_side(tmp_path):
+    rng = np.random.default_rng(0)
+    points = np.column_stack([rng.random(50), np.full(50, 3.0), rng.random(50)])
+    ax = plot_signal(Graph.from_points(points), points[:, 2])
+    offsets = np.asarray(ax.collections[-1].get_offsets())
+    np.testing.assert_allclose(np.sort(offsets[:, 0]), np.sort(points[:, 0]), atol=1e-12)
+    np.testing.assert_allclose(np.sort(offsets[:, 1]), np.sort(points[:, 2]), atol=1e-12)
+    pytest.importorskip("plotly")
+    page = plot_signal_html(sheet("xz"), np.arange(28.0), tmp_path / "sheet.html").read_text()
+    # Along -y, the third axis up.
+    eye = re.search(r'"eye":\{"x":([^,]+),"y":([^,]+),"z":([^}]+)\}', page)
+    x, y, z = map(float, eye.groups())
+    assert abs(x) < 1e-9 < -y
+    assert abs(z) < 1e-9
+
+
+def test_a_mesh_in_the_plane_is_drawn_as_it_lies():
+    square = Graph.from_mesh([[0, 0], [1, 0], [1, 1], [0, 1]], [[0, 1, 2], [0, 2, 3]])
+    drawn = plot_mesh(square, [0.0, 1.0, 2.0, 3.0])
+    np.testing.assert_allclose(drawn.get_paths()[0].vertices[:3], [[0, 0], [1, 0], [1, 1]])

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import trimesh
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -159,3 +160,74 @@ def test_bunny_above_barycentric(data_root):
     ours = r2_score(signal[new], transfer(model, fine).predict(nodes(fine).iloc[new]))
     linear = r2_score(signal[new], (weights @ signal[: bunny.n_nodes])[new])
     assert 1 > ours > 0.99 > linear
+
+
+def ball(n_times=2):
+    solid = trimesh.creation.icosphere(subdivisions=n_times)
+    return Graph.from_mesh(solid.vertices, solid.faces)
+
+
+def renumbered(graph, seed=0):
+    """The same surface as another program numbers it, and the old number of each vertex."""
+    order = np.random.default_rng(seed).permutation(graph.n_nodes)
+    rank = np.argsort(order)
+    return Graph.from_mesh(graph.positions[order], rank[graph.faces]), order
+
+
+@pytest.mark.parametrize("how", ["transfer", "extend"])
+@pytest.mark.parametrize(
+    "case", ["numbered otherwise", "mirrored", "another place", "another unit"]
+)
+def test_numbers_of_another_mesh_are_noticed(how, case):
+    start = ball()
+    # Like a hemisphere, it is to one side.
+    start = Graph.from_mesh(start.positions + np.array([1.5, 0, 0]), start.faces)
+    signal = start.positions[:, 1] + start.positions[:, 2]
+    model = make_pipeline(SpectralEmbedder(15, graph=start), Ridge(1e-6))
+    model.fit(nodes(start), signal)
+    other = {
+        "numbered otherwise": lambda: renumbered(start)[0],
+        "mirrored": lambda: Graph.from_mesh(start.positions * [-1, 1, 1], start.faces),
+        "another place": lambda: Graph.from_mesh(
+            start.positions + np.array([0, 3, 0]), start.faces
+        ),
+        "another unit": lambda: Graph.from_mesh(1000 * start.positions, start.faces),
+    }[case]()
+
+    def move(graph):
+        return transfer(model, graph) if how == "transfer" else model[0].extend(graph)
+
+    with pytest.warns(UserWarning, match=r"of 162 nodes that are embedded are elsewhere in graph"):
+        move(other)
+    # Where they are the same nodes, by their names or by their positions, nothing is said.
+    if case == "numbered otherwise":
+        order = renumbered(start)[1]
+        other = Graph.from_mesh(other.positions, other.faces, labels=order)
+    else:
+        other = Graph.from_mesh(start.positions, other.faces)
+    moved = move(other)
+    if how == "transfer":
+        expected = other.positions[:, 1] + other.positions[:, 2]
+        assert moved.score(nodes(other), expected) > 0.99
+
+
+def test_vertices_that_a_finer_surface_moves_a_little_are_the_same():
+    start = ball(1)
+    model = make_pipeline(SpectralEmbedder(15, graph=start), Ridge(1e-6))
+    model.fit(nodes(start), start.positions[:, 2])
+    fine = start.refine()[0]
+    bulged = 1.05 * fine.positions / np.linalg.norm(fine.positions, axis=1, keepdims=True)
+    fine = Graph.from_mesh(bulged, fine.faces, labels=fine.labels)
+    assert transfer(model, fine).score(nodes(fine), fine.positions[:, 2]) > 0.95
+
+
+def test_nodes_that_moved_between_two_networks_are_noticed():
+    points = pd.DataFrame(np.random.default_rng(0).random((80, 2)))
+    embedder = SpectralEmbedder(5, graph=Graph.from_points(points)).fit(points.index.to_frame())
+    grown = pd.concat([points, pd.DataFrame([[0.5, 0.5]], index=[80])])
+    embedder.extend(Graph.from_points(grown))
+    swapped = grown.copy()
+    left, right = sorted([int(points[0].idxmin()), int(points[0].idxmax())])
+    swapped.loc[[left, right]] = grown.loc[[right, left]].to_numpy()
+    with pytest.warns(UserWarning, match=rf"2 of 80 nodes.*\({left} by (0.9|1)"):
+        embedder.extend(Graph.from_points(swapped))

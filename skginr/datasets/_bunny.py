@@ -56,5 +56,7 @@ def fetch_bunny(resolution: int = 1) -> Graph:
     )
     vertices = np.loadtxt(lines[start:], usecols=(0, 1, 2), max_rows=n_vertices)
     faces = np.loadtxt(lines[start + n_vertices :], usecols=(1, 2, 3), dtype=int, max_rows=n_faces)
-    mesh = Graph.from_mesh(vertices, faces)
+    # The smaller files list some faces twice.
+    _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
+    mesh = Graph.from_mesh(vertices, faces[np.sort(first)])
     return mesh.subgraph(mesh.labels[mesh.components == 0])

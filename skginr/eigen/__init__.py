@@ -1,6 +1,12 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, fix_sign, make_canonical
+from skginr.eigen._basis import (
+    Basis,
+    equal_to_next,
+    errors_of,
+    fix_sign,
+    make_canonical,
+)
 from skginr.eigen._cache import (
     bases_of,
     clear_cache,
@@ -16,13 +22,13 @@ from skginr.eigen._solve import check_solver, solve
 
 __all__ = [
     "LEAST_TOL",
-    "ROUNDING",
     "SOLVERS",
     "Basis",
     "bases_of",
     "check_solver",
     "clear_cache",
     "equal_to_next",
+    "errors_of",
     "fix_sign",
     "folder_of",
     "make_canonical",

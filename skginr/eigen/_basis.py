@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Rounding of eigenvalues, as a share of the largest that the operator might have.
-ROUNDING = 1e-12
 # Eigenvalues that agree to fewer digits are two, however rough they are.
-_CLOSE = 1e-4
+_CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,31 +50,48 @@ class Basis:
         return self.n_vectors >= min(n_vectors, self.n_available) and self.tol <= tol
 
 
-def equal_to_next(
-    values: NDArray[np.float64], *, rounding: float, residual: float = 0.0
-) -> NDArray[np.bool_]:
+def errors_of(
+    values: NDArray[np.float64],
+    *,
+    rounding: NDArray[np.float64] | float,
+    residual: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Return how far each eigenvalue may be from the true one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+    rounding : float or ndarray of shape (n_values,)
+        Of each. That of the largest says nothing of the others: a node of next to no mass has
+        an eigenvalue far beyond all that are of interest.
+    residual : float or ndarray of shape (n_values,), default 0.0
+        Of their vectors. It bounds the error, which is mostly far smaller: values must agree to
+        six digits, too.
+    """
+    return np.maximum(rounding, np.minimum(residual, _CLOSE * np.abs(values)))
+
+
+def equal_to_next(values: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Say of each eigenvalue whether it and the next are one but for their error.
 
     Parameters
     ----------
     values : ndarray of shape (n_values,)
         Sorted.
-    rounding : float
-        Of the values.
-    residual : float, default 0.0
-        Of their vectors. It bounds the error, which is mostly far smaller: values must agree to
-        four digits, too.
+    errors : ndarray of shape (n_values,)
+        See :func:`errors_of`.
 
     Returns
     -------
     ndarray of bool of shape (n_values,)
-        False for the last. No two values of one run of equal ones differ by more than the error.
+        False for the last. No value of a run of equal ones differs from the first by more than
+        its own error or that of the first.
     """
     equal = np.zeros(len(values), dtype=bool)
     first = 0
     for i in range(1, len(values)):
-        error = max(rounding, min(residual, _CLOSE * abs(values[i])))
-        equal[i - 1] = abs(values[i] - values[first]) <= error
+        apart = abs(values[i] - values[first])
+        equal[i - 1] = apart <= max(errors[i], errors[first])
         if not equal[i - 1]:
             first = i
     return equal

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import dijkstra
 
-from skginr._linalg import count_eigenvalues_below, eigh_subset
+from skginr._linalg import (
+    count_eigenvalues_below,
+    deflate,
+    eigh_subset,
+    graded_eigenvectors,
+)
+from skginr.eigen._basis import errors_of
 from skginr.eigen._iterative import iterative_operator
 from skginr.eigen._lanczos import (
     Operator,
@@ -19,7 +25,7 @@ from skginr.eigen._lanczos import (
     multiply_in_place,
     silent,
 )
-from skginr.eigen._operators import FactoredInverse, IndefiniteError
+from skginr.eigen._operators import Accuracy, FactoredInverse, IndefiniteError, shift_of
 
 SOLVERS = ("auto", "dense", "shift_invert", "iterative")
 #: Residuals below this share of the bound are lost in the rounding of the operator itself.
@@ -31,6 +37,13 @@ _DENSE_NODES = 500
 _CHEAP_DENSE_NODES = 1_500
 # Beyond so many the full matrix takes gigabytes, and minutes.
 _MAX_DENSE_NODES = 12_000
+# Up to so many Jacobi's method takes seconds, where entries are so different that LAPACK's usual
+# one loses the small eigenvalues in the rounding of the largest.
+_MAX_GRADED_NODES = 1_500
+# Pairs are exact to so many digits too, or what ``eigen_tol`` leaves of them, and what rounding
+# does: these are shares of the sizes that a residual and an eigenvalue are sums of.
+_DIGITS = 1e-6
+_LEAST, _ROUNDING = 1e-12, 1e-14
 # Of a breadth-first search, the widest level is about what a factorisation fills in, so its time
 # goes with the cube of that, and the number of levels is the degree of polynomial that reaches
 # across, so the time of an iteration goes with the edges times that. On thirty graphs of all
@@ -71,8 +84,8 @@ class Problem:
         Its unit null vector.
     k : int
         At most n - 1.
-    residual : float
-        Largest residual ||M u - lambda u|| wanted.
+    accuracy : Accuracy
+        Wanted.
     report : callable
         Called with a word on what is going on, and how many pairs have converged.
     """
@@ -80,7 +93,7 @@ class Problem:
     matrix: sp.csr_array
     kernel: NDArray[np.float64]
     k: int
-    residual: float
+    accuracy: Accuracy
     report: Report = silent
 
     @property
@@ -99,16 +112,27 @@ class Problem:
 
 
 class Pairs(NamedTuple):
-    """Eigenvalues, ascending; orthonormal vectors as columns; their largest residual."""
+    """Eigenvalues, ascending; orthonormal vectors as columns; how far values may be off."""
 
     values: NDArray[np.float64]
     vectors: NDArray[np.float64]
-    residual: float
+    errors: NDArray[np.float64]
 
 
 def gershgorin_bound(matrix: sp.csr_array) -> float:
     """Return a bound on the size of the eigenvalues of ``matrix``."""
     return float(abs(matrix).sum(axis=1).max())
+
+
+def accuracy_of(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], eigen_tol: float, bound: float
+) -> Accuracy:
+    """Return the accuracy to which pairs are computed.
+
+    Half of ``eigen_tol`` is left for turning the vectors of equal eigenvalues.
+    """
+    least = _LEAST * float(matrix.diagonal() @ kernel**2)
+    return Accuracy(eigen_tol * bound / 2, max(_DIGITS, 100 * eigen_tol), least)
 
 
 def choose_solver(problem: Problem, eigen_solver: str) -> str:
@@ -166,28 +190,55 @@ def _core(matrix: sp.csr_array) -> sp.csr_array:
 
 
 def solve_connected(problem: Problem, solver: str) -> Pairs:
-    """Return the pairs, by a dense solver where the named one fails.
+    """Return the pairs, by another solver where the named one fails.
 
     Raises
     ------
     RuntimeError
-        If the component is too large for that.
+        If no solver finds them all, or the component is too large for what is left.
     """
-    if solver != "dense":
-        pairs = _iterate(problem, solver)
+    solvers = [solver, "dense", "shift_invert"] if problem.n <= _MAX_DENSE_NODES else [solver]
+    for name in dict.fromkeys(solvers):
+        pairs = _dense(problem) if name == "dense" else _iterate(problem, name)
         if pairs is not None:
             return pairs
-        if problem.n > _MAX_DENSE_NODES:
-            raise RuntimeError(
-                f"the iteration did not find all of the first {problem.k} eigenvectors of a "
-                f"component of {problem.n} nodes, too many for a dense solver. Ask for a few more, "
-                f"or fewer, raise eigen_tol, or name another eigen_solver."
-            )
+    raise RuntimeError(
+        f"the first {problem.k} eigenvectors of a component of {problem.n} nodes were not found to "
+        f"the accuracy wanted. Ask for a few more, or fewer, raise eigen_tol, name another "
+        f"eigen_solver, or leave out edges whose weights are next to nothing beside others."
+    )
+
+
+def _dense(problem: Problem) -> Pairs | None:
+    """Return the pairs by LAPACK on the full matrix, or None if they are not accurate."""
     problem.report("dense", 0)
     # The kernel is moved above everything else.
     lifted = problem.matrix.toarray()
     lifted += 2 * problem.bound * np.outer(problem.kernel, problem.kernel)
-    return Pairs(*eigh_subset(lifted, 0, problem.k - 1), residual=0.0)
+    pairs = _accurate(problem, eigh_subset(lifted, 0, problem.k - 1)[1])
+    if pairs is None and problem.n <= _MAX_GRADED_NODES:
+        pairs = _graded(problem)
+    return pairs
+
+
+def _graded(problem: Problem) -> Pairs | None:
+    """Return the pairs where the small ones are lost in the rounding of the largest, or None."""
+    shift = shift_of(problem.matrix, problem.kernel, _FACTORED[0][0])
+    shifted = problem.matrix.toarray()
+    shifted[np.diag_indices(problem.n)] += shift
+    vectors = graded_eigenvectors(shifted)
+    if vectors is None:
+        return None
+    # All but the one that is the kernel.
+    vectors = np.delete(vectors, np.abs(problem.kernel @ vectors).argmax(), axis=1)
+    vectors = np.asfortranarray(vectors[:, : problem.k])
+    deflate(vectors, problem.kernel)
+    vectors /= np.linalg.norm(vectors, axis=0)
+    values = np.einsum("ij,ij->j", vectors, problem.matrix @ vectors)
+    order = np.argsort(values, kind="stable")
+    values, vectors = values[order], vectors[:, order]
+    residuals, _, rounding = _residuals(problem, values, vectors)
+    return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
 
 
 def _iterate(problem: Problem, solver: str) -> Pairs | None:
@@ -202,8 +253,8 @@ def _iterate(problem: Problem, solver: str) -> Pairs | None:
         pairs = _accurate_pairs(problem, solver, n_block)
         if pairs is None:
             return None
-        # Two computed eigenvalues may be one that is a residual away from either.
-        nearly_equal = 2 * max(pairs.residual, LEAST_TOL * float(pairs.values[-1]))
+        # Two computed eigenvalues may be one that is an error away from either.
+        nearly_equal = 2 * pairs.errors
         if not _fills_block(pairs.values, n_block, nearly_equal):
             return pairs
         if solver == "shift_invert" and is_complete(problem.matrix, pairs.values, nearly_equal):
@@ -214,18 +265,21 @@ def _iterate(problem: Problem, solver: str) -> Pairs | None:
     return None
 
 
-def _fills_block(values: NDArray[np.float64], n_block: int, nearly_equal: float) -> bool:
+def _fills_block(
+    values: NDArray[np.float64], n_block: int, nearly_equal: NDArray[np.float64]
+) -> bool:
     """Say whether as many eigenvalues as a block has vectors are nearly equal.
 
     Those nearly equal to the last do not count: copies missing among them would change nothing.
     """
-    inner = values[values < values[-1] - nearly_equal]
-    spans = inner[n_block - 1 :] - inner[: max(len(inner) - n_block + 1, 0)]
-    return bool((spans <= nearly_equal).any())
+    n_inner = int((values < values[-1] - nearly_equal).sum())
+    last = np.arange(n_block - 1, n_inner)
+    spans = values[last] - values[last - n_block + 1]
+    return bool((spans <= nearly_equal[last]).any())
 
 
 def is_complete(
-    matrix: sp.csr_array, values: NDArray[np.float64], nearly_equal: float
+    matrix: sp.csr_array, values: NDArray[np.float64], nearly_equal: NDArray[np.float64]
 ) -> bool | None:
     """Say whether no eigenvalue is missing below the last gap between ``values``.
 
@@ -240,23 +294,52 @@ def is_complete(
 
 def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None:
     """Return pairs whose residuals, computed with the matrix itself, are small enough."""
-    wanted = problem.residual
+    wanted = problem.accuracy
     for attempt in range(len(_FACTORED)):
         vectors = _lanczos(problem, solver, n_block, wanted, attempt)
         if vectors is not None:
-            values, residual = rayleigh_ritz(problem.matrix, vectors)
-            if residual <= problem.residual:
-                return Pairs(values, vectors, residual)
-            wanted *= _STRICTER
+            pairs = _accurate(problem, vectors)
+            if pairs is not None:
+                return pairs
+            wanted = wanted.times(_STRICTER)
         elif solver != "shift_invert" or attempt > 0:
             return None
     return None
 
 
+def _accurate(problem: Problem, vectors: NDArray[np.float64]) -> Pairs | None:
+    """Return the pairs of the span of ``vectors``, turned in place, if all are accurate enough."""
+    values = rayleigh_ritz(problem.matrix, vectors)
+    residuals, least, rounding = _residuals(problem, values, vectors)
+    if (residuals > problem.accuracy.at(values, least)).any():
+        return None
+    return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
+
+
+def _residuals(
+    problem: Problem, values: NDArray[np.float64], vectors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the residual of each pair, and what rounding makes of it and of the eigenvalue.
+
+    By the sizes that the sums are of: a node of next to no mass has a huge diagonal, and next to
+    no share in a smooth vector.
+    """
+    matrix, diagonal = problem.matrix, problem.matrix.diagonal()[:, None]
+    residuals, least, rounding = np.empty((3, len(values)))
+    for start in range(0, len(values), _COLUMNS):
+        chunk = slice(start, start + _COLUMNS)
+        some, sizes = vectors[:, chunk], diagonal * vectors[:, chunk]
+        residuals[chunk] = np.linalg.norm(matrix @ some - some * values[chunk], axis=0)
+        least[chunk] = np.linalg.norm(sizes, axis=0)
+        rounding[chunk] = np.einsum("ij,ij->j", some, sizes)
+    rounding = np.minimum(_ROUNDING * rounding, problem.accuracy.residual)
+    return residuals, _LEAST * least, rounding
+
+
 def _lanczos(
-    problem: Problem, solver: str, n_block: int, residual: float, attempt: int
+    problem: Problem, solver: str, n_block: int, accuracy: Accuracy, attempt: int
 ) -> NDArray[np.float64] | None:
-    """Return vectors that span the pairs, to about ``residual``; None if that fails."""
+    """Return vectors that span the pairs, about so accurate; None if that fails."""
     matrix, kernel, k = problem.matrix, problem.kernel, problem.k
     size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
 
@@ -274,29 +357,23 @@ def _lanczos(
     if solver == "shift_invert":
         shift, power = _FACTORED[attempt]
         problem.report("factorising", 0)
-        return largest(FactoredInverse(matrix, kernel, residual, shift=shift, power=power))
+        return largest(FactoredInverse(matrix, kernel, accuracy, shift=shift, power=power))
     for nearness in _NEARNESS:
         try:
-            return largest(iterative_operator(matrix, kernel, k, residual, problem.bound, nearness))
+            return largest(iterative_operator(matrix, kernel, k, accuracy, problem.bound, nearness))
         except IndefiniteError:
             continue
     return None
 
 
-def rayleigh_ritz(
-    matrix: sp.csr_array, vectors: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
+def rayleigh_ritz(matrix: sp.csr_array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn ``vectors`` into the best orthonormal ones of their span, in place.
 
-    Return their eigenvalues, ascending, and the largest residual.
+    Return their eigenvalues, ascending.
     """
     k = vectors.shape[1]
     chunks = [slice(start, start + _COLUMNS) for start in range(0, k, _COLUMNS)]
     projected = np.hstack([vectors.T @ (matrix @ vectors[:, chunk]) for chunk in chunks])
     values, rotation = eigh((projected + projected.T) / 2, vectors.T @ vectors)
     multiply_in_place(vectors, k, rotation)
-    residual = max(
-        np.linalg.norm(matrix @ vectors[:, chunk] - vectors[:, chunk] * values[chunk], axis=0).max()
-        for chunk in chunks
-    )
-    return values, float(residual)
+    return values

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr.eigen._lanczos import KrylovSpace, Operator
-from skginr.eigen._operators import ChebyshevFilter, Complement, ConjugateGradientInverse
+from skginr.eigen._operators import Accuracy, ChebyshevFilter, Complement, ConjugateGradientInverse
 
 # A diagonal that varies more than so has hubs: a polynomial would need a degree that grows
 # with the root of that, while the preconditioner of conjugate gradients takes it away.
@@ -24,7 +24,7 @@ def iterative_operator(
     matrix: sp.csr_array,
     kernel: NDArray[np.float64],
     k: int,
-    residual: float,
+    accuracy: Accuracy,
     bound: float,
     nearness: float,
 ) -> Operator:
@@ -36,8 +36,8 @@ def iterative_operator(
     kernel : ndarray of shape (n,)
         Its unit null vector.
     k : int
-    residual : float
-        Largest residual wanted.
+    accuracy : Accuracy
+        Wanted of the eigenpairs.
     bound : float
         On the largest eigenvalue.
     nearness : float
@@ -45,14 +45,14 @@ def iterative_operator(
     """
     diagonal = matrix.diagonal()
     if diagonal.max() <= _HUBS * diagonal.mean():
-        return _filter(matrix, kernel, k, residual, bound)
-    return _inverse(matrix, kernel, residual, bound, nearness)
+        return _filter(matrix, kernel, k, accuracy, bound)
+    return _inverse(matrix, kernel, accuracy, bound, nearness)
 
 
 def _filter(
-    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int, residual: float, bound: float
+    matrix: sp.csr_array, kernel: NDArray[np.float64], k: int, accuracy: Accuracy, bound: float
 ) -> Operator:
-    complement = Complement(matrix, kernel, residual, bound=bound)
+    complement = Complement(matrix, kernel, accuracy, bound=bound)
     space = _space(complement, kernel, 2 * k + _FILTER_STEPS * _N_BLOCK)
     theta, _ = space.ritz_pairs(space.size)
     values = bound - theta
@@ -62,24 +62,24 @@ def _filter(
     # down. If that leaves none, the filter only tells the wanted apart.
     low = max(values[k + _N_BLOCK], values[k - 1] + _CLEAR * (values[k - 1] - values[0]))
     high = max(high, low + _CLEAR * (low - values[0]))
-    return ChebyshevFilter(matrix, kernel, residual, smallest=values[0], low=low, high=high)
+    return ChebyshevFilter(matrix, kernel, accuracy, smallest=values[0], low=low, high=high)
 
 
 def _inverse(
     matrix: sp.csr_array,
     kernel: NDArray[np.float64],
-    residual: float,
+    accuracy: Accuracy,
     bound: float,
     nearness: float,
 ) -> Operator:
-    rough = ConjugateGradientInverse(matrix, kernel, residual, shift=0.0, accuracy=1e-3)
+    rough = ConjugateGradientInverse(matrix, kernel, accuracy, shift=0.0, inner=1e-3)
     space = _space(rough, kernel, _INVERSE_STEPS * _N_BLOCK)
     theta, ritz = space.ritz_pairs(1)
     # The first eigenvalue is rather more than this: an inverse is largest there.
     smallest = 1 / (theta[0] + np.linalg.norm(space.coupling @ ritz[-_N_BLOCK:]))
-    accuracy = float(np.clip(_INNER * residual / bound, 1e-12, 1e-3))
+    inner = float(np.clip(_INNER * accuracy.residual / bound, 1e-12, 1e-3))
     return ConjugateGradientInverse(
-        matrix, kernel, residual, shift=nearness * smallest, accuracy=accuracy
+        matrix, kernel, accuracy, shift=nearness * smallest, inner=inner
     )
 
 

@@ -164,7 +164,10 @@ class KrylovSpace:
         # Where the vectors begin that the newest block is coupled to.
         self._coupled = 0
         self._rng = np.random.default_rng(0)
-        self.block, self.coupling = self._orthonormal(np.zeros((len(kernel), n_block)), 1.0)
+        rough, _ = self._orthonormal(np.zeros((len(kernel), n_block)), 1.0)
+        # Smooth from the start: what rounding leaves of a rough vector is nothing to a node of
+        # ordinary mass, and all to one of next to none.
+        self.block, self.coupling = self._orthonormal(*self._image(rough))
         self.append()
 
     def fill(self) -> None:
@@ -182,8 +185,7 @@ class KrylovSpace:
     def multiply(self) -> None:
         """Apply the operator to the newest block; what is new in the result is the next block."""
         newest = slice(self.size - self.n_block, self.size)
-        image = np.asfortranarray(self.operator(self.basis[:, newest]))
-        scale = float(np.linalg.norm(image, axis=0).max())
+        image, scale = self._image(self.basis[:, newest])
         # First what is large, then all: the second pass takes the rounding of the first.
         first = self._remove(image, self._coupled)
         inside = self._remove(image, 0)
@@ -194,6 +196,11 @@ class KrylovSpace:
         self.projection[newest, : self.size] = inside.T
         self.block, self.coupling = self._orthonormal(image, scale)
         self._coupled = newest.start
+
+    def _image(self, block: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        """Return the operator times ``block``, and the length of the longest column."""
+        image = np.asfortranarray(self.operator(block))
+        return image, float(np.linalg.norm(image, axis=0).max())
 
     def ritz_pairs(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the k largest eigenpairs of the projection, descending."""

@@ -4,6 +4,8 @@ Three ways to bring the wanted end of the spectrum to the top: the inverse by a 
 without one a polynomial of the matrix, or the inverse by conjugate gradients.
 """
 
+from typing import NamedTuple, Self
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -11,9 +13,10 @@ from scipy.linalg.blas import daxpy, ddot, dscal
 
 from skginr._linalg import deflate, positive_definite_solver, subtract_product
 
-# Eigenvalues far below the tolerance are found to so many digits all the same: that costs
-# nothing, since an inverse finds them first.
+# An inverse finds small eigenvalues first, and to so many digits for nothing.
 _DIGITS = 1e-4
+# Share of the mean diagonal that a shift keeps above, or is lost in rounding.
+_LEAST_SHIFT = 1e-13
 # How far the filter lifts the smallest eigenvalue above what it holds down: less, and more time
 # goes to keeping vectors orthogonal; the optimum is flat.
 _AMPLIFICATION = 2e4
@@ -30,6 +33,36 @@ class IndefiniteError(Exception):
     """A shift beyond the smallest eigenvalue."""
 
 
+class Accuracy(NamedTuple):
+    """How exact eigenpairs are to be.
+
+    Attributes
+    ----------
+    residual : float
+        Largest residual ||M u - lambda u|| wanted of any pair.
+    digits : float
+        And as a share of its eigenvalue. The largest entries of a matrix, of a node of next to
+        no mass or of two that are as one, say nothing of the pairs that are wanted.
+    least : float
+        What no share of an eigenvalue asks to go below: rounding.
+    """
+
+    residual: float
+    digits: float
+    least: float
+
+    def at(
+        self, values: NDArray[np.float64], least: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the residual wanted of pairs with these eigenvalues."""
+        share = self.digits * np.abs(values)
+        return np.minimum(self.residual, np.maximum(share, self.least if least is None else least))
+
+    def times(self, factor: float) -> Self:
+        """Return an accuracy so many times as loose."""
+        return type(self)(*(factor * part for part in self))
+
+
 class FactoredInverse:
     """x -> (M + shift I)^-power x, by a sparse factorisation of M + shift I.
 
@@ -39,10 +72,10 @@ class FactoredInverse:
         M, symmetric, positive semi-definite.
     kernel : ndarray of shape (n,)
         Its unit null vector.
-    residual : float
-        Largest residual ||M u - lambda u|| wanted.
+    accuracy : Accuracy
+        Wanted of eigenpairs of M.
     shift : float
-        As a share of the mean diagonal.
+        As a share of the median of the diagonal.
     power : int
         Applications of the inverse a step.
     """
@@ -51,13 +84,13 @@ class FactoredInverse:
         self,
         matrix: sp.csr_array,
         kernel: NDArray[np.float64],
-        residual: float,
+        accuracy: Accuracy,
         *,
         shift: float,
         power: int,
     ) -> None:
-        self._kernel, self._residual, self._power = kernel, residual, power
-        shift = shift * matrix.diagonal().mean()
+        self._kernel, self._accuracy, self._power = kernel, accuracy, power
+        shift = shift_of(matrix, kernel, shift)
         self._solve = positive_definite_solver(matrix + shift * sp.eye_array(len(kernel)))
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,8 +106,17 @@ class FactoredInverse:
         # Rough estimates of the smallest theta may be negative.
         theta = np.maximum(theta, np.finfo(float).tiny)
         values = theta ** (-1 / self._power)
-        residual = np.minimum(self._residual, _DIGITS * values)
+        residual = np.minimum(self._accuracy.at(values), _DIGITS * values)
         return residual * self._power * theta / values
+
+
+def shift_of(matrix: sp.csr_array, kernel: NDArray[np.float64], share: float) -> float:
+    """Return the shift that makes a matrix definite, about ``share`` of its diagonal.
+
+    Of the median, which no single node sets, and above what rounding makes of the kernel.
+    """
+    diagonal = matrix.diagonal()
+    return max(share * float(np.median(diagonal)), _LEAST_SHIFT * float(diagonal @ kernel**2))
 
 
 class ChebyshevFilter:
@@ -82,7 +124,7 @@ class ChebyshevFilter:
 
     Parameters
     ----------
-    matrix, kernel, residual
+    matrix, kernel, accuracy
         As for :class:`FactoredInverse`.
     smallest, low, high : float
         Estimates of the first eigenvalue and of one just beyond the last wanted, and a bound
@@ -98,18 +140,19 @@ class ChebyshevFilter:
         self,
         matrix: sp.csr_array,
         kernel: NDArray[np.float64],
-        residual: float,
+        accuracy: Accuracy,
         *,
         smallest: float,
         low: float,
         high: float,
     ) -> None:
-        self._kernel, self._residual = kernel, residual
+        self._kernel, self._accuracy = kernel, accuracy
         growth = float(np.arccosh(_AMPLIFICATION))
         # Where all wanted are nearly equal, no polynomial of that degree tells them apart.
         share = (np.cosh(growth / _MAX_DEGREE) - 1) / 2
         low = max(low, (smallest + share * high) / (1 + share))
         centre, self._half = (low + high) / 2, (high - low) / 2
+        self._centre = centre
         rate = np.arccosh((centre - smallest) / self._half)
         self._degree = max(2, int(np.ceil(growth / rate)))
         # The kernel grows faster, from rounding: how many steps it takes to matter.
@@ -135,8 +178,9 @@ class ChebyshevFilter:
         """Return the residual wanted, in units of theta."""
         argument = np.arccosh(np.maximum(theta, 1.0 + 1e-12)) / self._degree
         slope = self._degree * np.sinh(self._degree * argument) / np.sinh(argument) / self._half
+        values = self._centre - self._half * np.cosh(argument)
         # The slope holds nearby; what is left in eigenvectors held down weighs more.
-        return self._residual * slope / _FAR
+        return self._accuracy.at(values) * slope / _FAR
 
 
 class ConjugateGradientInverse:
@@ -150,11 +194,11 @@ class ConjugateGradientInverse:
 
     Parameters
     ----------
-    matrix, kernel, residual
+    matrix, kernel, accuracy
         As for :class:`FactoredInverse`.
     shift : float
         Less than the smallest eigenvalue outside the kernel.
-    accuracy : float
+    inner : float
         Residual of a block of solutions relative to the right-hand sides.
 
     Raises
@@ -167,12 +211,13 @@ class ConjugateGradientInverse:
         self,
         matrix: sp.csr_array,
         kernel: NDArray[np.float64],
-        residual: float,
+        accuracy: Accuracy,
         *,
         shift: float,
-        accuracy: float,
+        inner: float,
     ) -> None:
-        self._kernel, self._residual, self._accuracy = kernel, residual, accuracy
+        self._kernel, self._accuracy, self._inner = kernel, accuracy, inner
+        self._shift = shift
         # Out of the way: the kernel gets the eigenvalue that a mean node has.
         self._lift = matrix.diagonal().mean()
         shifted = matrix - shift * sp.eye_array(len(kernel))
@@ -188,7 +233,7 @@ class ConjugateGradientInverse:
         # The same numbers as vectors.
         r, x, d = (array.reshape(-1) for array in (residual, solution, direction))
         square = ddot(r, r)
-        enough = self._accuracy**2 * square
+        enough = self._inner**2 * square
         for _ in range(_MAX_INNER_STEPS):
             image = self._matrix @ direction
             lifted = self._lift * (self._scaled_kernel @ direction)
@@ -208,7 +253,8 @@ class ConjugateGradientInverse:
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = 1 / (lambda - shift)."""
-        return self._residual * theta**2
+        values = self._shift + 1 / np.maximum(theta, np.finfo(float).tiny)
+        return self._accuracy.at(values) * theta**2
 
 
 class Complement:
@@ -216,16 +262,16 @@ class Complement:
 
     Parameters
     ----------
-    matrix, kernel, residual
+    matrix, kernel, accuracy
         As for :class:`FactoredInverse`.
     bound : float
         At least the largest eigenvalue.
     """
 
     def __init__(
-        self, matrix: sp.csr_array, kernel: NDArray[np.float64], residual: float, *, bound: float
+        self, matrix: sp.csr_array, kernel: NDArray[np.float64], accuracy: Accuracy, *, bound: float
     ) -> None:
-        self._matrix, self._kernel, self._residual, self.bound = matrix, kernel, residual, bound
+        self._matrix, self._kernel, self._accuracy, self.bound = matrix, kernel, accuracy, bound
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the operator times ``block``."""
@@ -234,4 +280,4 @@ class Complement:
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted."""
-        return np.full(len(theta), self._residual)
+        return self._accuracy.at(self.bound - theta)

@@ -12,15 +12,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._checks import check_option, check_real
+from skginr._checks import check_option, check_real, warn
 from skginr._linalg import one_blas_thread
 from skginr._progress import QUIET, Progress
-from skginr.eigen._basis import ROUNDING, Basis, equal_to_next, make_canonical
+from skginr.eigen._basis import Basis, equal_to_next, make_canonical
 from skginr.eigen._connected import (
     LEAST_TOL,
     SOLVERS,
     Pairs,
     Problem,
+    accuracy_of,
     choose_solver,
     gershgorin_bound,
     solve_connected,
@@ -32,6 +33,8 @@ from skginr.laplacians import Laplacian, positive
 # matrix of so many rows.
 _ONE_THREAD_NODES = 100_000
 _ONE_THREAD_ROWS = 1_000
+# Share of an eigenvalue that its error may be before a warning.
+_LOST = 1e-2
 
 
 def check_solver(eigen_solver: object, eigen_tol: object) -> None:
@@ -62,7 +65,8 @@ def solve(
         component; one too small for an iteration is solved by LAPACK in any case.
     eigen_tol : float, default 1e-8
         Largest residual ||K u - lambda M u||, in the norm of M^-1, as a share of Gershgorin's
-        bound on the largest eigenvalue.
+        bound on the largest eigenvalue; and 100 times that, or 1e-6 if that is more, as a share of
+        the eigenvalue itself, as far as rounding lets it.
     progress : Progress, optional
         Shows pairs that have converged. Nothing depends on it.
 
@@ -71,6 +75,11 @@ def solve(
     RuntimeError
         If the iteration fails on a component too large for a dense solver, or so many pairs
         are wanted of a large component that no iteration has room.
+
+    Warns
+    -----
+    UserWarning
+        If weights differ so much that eigenvalues are lost in rounding.
     """
     check_solver(eigen_solver, eigen_tol)
     components = components_by_size(operator.stiffness)
@@ -87,8 +96,6 @@ def solve(
     # squares of numbers far from 1 leave the range of floats.
     bound, exponent = np.frexp(gershgorin_bound(matrix))
     matrix.data = np.ldexp(matrix.data, -exponent)
-    # Half of the tolerance is left for turning the vectors of equal eigenvalues.
-    rounding = min(ROUNDING, eigen_tol / 2) * bound
     sizes = np.bincount(components)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
     iterated, n_done = False, 0
@@ -99,20 +106,20 @@ def solve(
             continue
         part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
         report = partial(_show, progress, n_done)
-        problem = Problem(part, kernel[nodes], k, eigen_tol * bound / 2, report)
+        accuracy = accuracy_of(part, kernel[nodes], eigen_tol, float(bound))
+        problem = Problem(part, kernel[nodes], k, accuracy, report)
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
         most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
         with one_blas_thread() if len(nodes) <= most else nullcontext():
             pairs = solve_connected(problem, solver)
-            equal = equal_to_next(pairs.values, rounding=rounding, residual=pairs.residual)
-            make_canonical(pairs.vectors, equal)
+            make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
         parts.append((nodes, pairs))
         n_done += k
         progress.reach(n_done)
-    values, vectors = _merge(parts, n_nodes, min(n_vectors, n_available))
-    residual = max((pairs.residual for _, pairs in parts), default=0.0)
-    equal = equal_to_next(values, rounding=rounding, residual=residual)
+    values, vectors, errors = _merge(parts, n_nodes, min(n_vectors, n_available))
+    equal = equal_to_next(values, errors)
+    _warn_lost(values, errors)
     values = np.ldexp(values, exponent)
     vectors /= root[:, None]
     mass = operator.mass.copy()
@@ -122,18 +129,27 @@ def solve(
     return Basis(values, vectors, mass, components, n_available, equal, tol)
 
 
+def _warn_lost(values: NDArray[np.float64], errors: NDArray[np.float64]) -> None:
+    """Warn of eigenvalues that rounding beside larger weights leaves nothing of."""
+    n_lost = int((errors > _LOST * values).sum())
+    if n_lost:
+        warn(
+            f"{n_lost} of {len(values)} eigenvalues have no two digits: weights differ so much "
+            f"that rounding decides, and the coordinates are an arbitrary mixture. Leave out edges "
+            f"that are next to nothing beside others, or cap the weights of those that are huge."
+        )
+
+
 def _show(progress: Progress, n_before: int, word: str, n_converged: int) -> None:
     progress.note(word)
     progress.reach(n_before + n_converged)
 
 
-def _merge(
-    parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _merge(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
     """Return the first pairs of all components, each zero outside its own."""
     if len(parts) == 1 and len(parts[0][0]) == n_nodes:
         pairs = parts[0][1]
-        return np.maximum(pairs.values, 0.0), pairs.vectors
+        return pairs._replace(values=np.maximum(pairs.values, 0.0))
     owners = [(value, i, j) for i, (_, own) in enumerate(parts) for j, value in enumerate(own[0])]
     # Equal values stay in the order of their components, which come by size.
     owners = sorted(owners, key=lambda owner: owner[0])[:n_vectors]
@@ -141,4 +157,5 @@ def _merge(
     for column, (_, i, j) in enumerate(owners):
         nodes, pairs = parts[i]
         merged[nodes, column] = pairs.vectors[:, j]
-    return np.maximum([value for value, *_ in owners], 0.0), merged
+    values = np.maximum([value for value, *_ in owners], 0.0)
+    return Pairs(values, merged, np.array([parts[i][1].errors[j] for _, i, j in owners]))

@@ -22,11 +22,45 @@ class Embedding:
     graph : Graph
     eigenvalues : ndarray of shape (n_components,)
     coordinates : ndarray of shape (n_nodes, n_components)
+    tol : float
+        Tolerance they were computed to; 0 for a direct method.
     """
 
     graph: Graph
     eigenvalues: NDArray[np.float64]
     coordinates: NDArray[np.float64]
+    tol: float = 0.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What is known of the affinities of rows, where these and not a graph were given.
+
+    Attributes
+    ----------
+    own : ndarray of shape (n_nodes,) or None
+        Affinity of each training row with itself, which does not count in its degree as a node, but
+        is in the affinities of a new row in its place. None where there is none.
+    rounding : float or None
+        Of affinities that are values of one function, so that the equations of coordinates hold for
+        new rows as they do for old ones, as a share of each; None for those of a neighbour graph,
+        which change with the neighbours.
+    """
+
+    own: NDArray[np.float64] | None = None
+    rounding: float | None = None
+
+    def own_of(self, affinity: sp.csr_array) -> NDArray[np.float64] | None:
+        """Return the affinity of new rows with themselves, by theirs to training rows.
+
+        That of the training rows around; of a row that is far from all, no more than to the
+        nearest.
+        """
+        if self.own is None:
+            return None
+        total = np.asarray(affinity.sum(axis=1)).ravel()
+        around = (affinity @ self.own) / np.where(total > 0, total, 1.0)
+        return np.minimum(around, affinity.max(axis=1).toarray().ravel())
 
 
 class NewNodes(NamedTuple):
@@ -82,6 +116,10 @@ class Method(Protocol):
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return the first ``n_components`` of ``basis`` in the scale of the method."""
+        ...
+
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return how much of each coordinate rows like those of the graph would get, at most 1."""
         ...
 
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The methods of SpectralEmbedder, behind one interface."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from skginr._checks import check_points
 from skginr._progress import Progress
-from skginr.eigen import LEAST_TOL, ROUNDING, Basis, equal_to_next, solve
-from skginr.embeddings._embedding import Embedding, NewNodes
+from skginr.eigen import LEAST_TOL, Basis, equal_to_next, solve
+from skginr.embeddings._embedding import Embedding, Kernel, NewNodes
 from skginr.embeddings._isomap import (
     Landmarks,
     distances_of_new_nodes,
@@ -19,15 +19,22 @@ from skginr.embeddings._isomap import (
     landmark_distances,
 )
 from skginr.embeddings._lle import barycentric_weights, extend_lle, reconstruction_operator
-from skginr.extension import extend_eigenvectors, reached
+from skginr.extension import PLACED, extend_eigenvectors, loads_of, placed_share, reached
 from skginr.graphs import Graph, array_digest
 from skginr.laplacians import Laplacian, degrees_of, laplacian, laplacian_of, positive
 
 # Isomap of more nodes than so has landmarks: all distances are computed up to here.
 _ALL_LANDMARKS = 3_000
 _LANDMARKS = 500
+# Eigenvalues of a component that differ by less than this share of its largest are equal: LAPACK
+# finds them to no more.
+_ROUNDING = 1e-12
 # Squares of distances below are too small for floats.
 _SHORTEST = 1e-150
+# Equations of a kernel are divided by differences so many times their error.
+_ABOVE_ROUNDING = 100.0
+# And so much of what they are divided by at most rows: where that crosses zero, it says nothing.
+_OF_USUAL = 0.1
 # The eigenvalues of interest of a reconstruction are squares, and as small.
 _LLE_TOL = 1e-2
 
@@ -38,6 +45,7 @@ class _Solved:
 
     eigen_solver: str
     eigen_tol: float
+    kernel: Kernel = field(default=Kernel(), kw_only=True)
 
     @property
     def tol(self) -> float:
@@ -47,6 +55,26 @@ class _Solved:
     def advice(self, graph: Graph) -> str:
         """Say nothing: all coordinates there are can be found."""
         return ""
+
+    def _walk(
+        self,
+        embedding: Embedding,
+        values: NDArray[np.float64],
+        degrees: NDArray[np.float64],
+        own: NDArray[np.float64] | float,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return loads of the equations of a random walk, and the least they are divided by."""
+        loads = loads_of(values, embedding.coordinates, degrees / (degrees + own))
+        if self.kernel.rounding is None:
+            return loads, None
+        above_rounding = _ABOVE_ROUNDING * max(embedding.tol, self.kernel.rounding, _ROUNDING)
+        least = np.maximum(above_rounding, _OF_USUAL * np.abs(1 - loads[1]))
+        # What cannot be placed is not amplified either: it would be anywhere.
+        return loads, np.where(placed_share(loads, least) < PLACED, 0.5, least)
+
+    @property
+    def _own(self) -> NDArray[np.float64] | float:
+        return 0.0 if self.kernel.own is None else self.kernel.own
 
     def _solve(self, operator: Laplacian, n_vectors: int, progress: Progress) -> Basis:
         """Return the first eigenvectors of ``operator``, to the tolerance."""
@@ -82,6 +110,14 @@ class LaplacianEigenmap(_Solved):
         """Return sqrt(total mass) times the first eigenvectors."""
         return _scaled(graph, basis, n_components, np.ones(n_components))
 
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return how much of each coordinate its equation gives to a new row."""
+        degrees = positive(degrees_of(embedding.graph.adjacency))
+        if self.kind == "combinatorial":
+            factors = 1 / (degrees + self._own)
+            return placed_share(loads_of(embedding.eigenvalues, embedding.coordinates, factors))
+        return placed_share(*self._walk(embedding, embedding.eigenvalues, degrees, self._own))
+
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
         """Return the values that solve the eigenvector equations at new nodes."""
         if self.kind == "cotangent":
@@ -89,13 +125,19 @@ class LaplacianEigenmap(_Solved):
                 "laplacian='cotangent' has no weights for edges of new vertices, which depend on "
                 "the faces: fit a SpectralEmbedder on the refined mesh."
             )
+        degrees, least = degrees_of(embedding.graph.adjacency), None
+        # Degrees vary from row to row, and L is singular where one meets an eigenvalue.
+        if self.kind != "combinatorial":
+            _, least = self._walk(embedding, embedding.eigenvalues, positive(degrees), self._own)
         return extend_eigenvectors(
             new.affinity,
             embedding.eigenvalues,
             embedding.coordinates,
             kind=self.kind,
-            degrees=degrees_of(embedding.graph.adjacency),
+            degrees=degrees,
             among=new.among_affinity,
+            own=self.kernel.own_of(new.affinity),
+            least=least,
         )
 
 
@@ -143,23 +185,41 @@ class DiffusionMap(_Solved):
             faded *= np.sign(walk)
         return _scaled(graph, basis, n_components, faded, eigenvalues=walk)
 
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return how much of each coordinate its equation gives to a new row."""
+        return placed_share(*self._walk_of(embedding))
+
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
         """Return the values that solve the walk's equations at new nodes."""
         # What the new node's own density divides by, its degree divides by too.
         density = positive(degrees_of(embedding.graph.adjacency)) ** -float(self.alpha)
-        links, among = new.affinity @ sp.diags_array(density), new.among_affinity
+        links, among = sp.csr_array(new.affinity @ sp.diags_array(density)), new.among_affinity
+        own = self.kernel.own_of(new.affinity)
         if among is not None:
-            own = positive(degrees_of(new.affinity) + degrees_of(among)) ** -float(self.alpha)
-            links = sp.diags_array(own) @ links
-            among = sp.csr_array(sp.diags_array(own) @ among @ sp.diags_array(own))
+            scale = positive(degrees_of(new.affinity) + degrees_of(among)) ** -float(self.alpha)
+            links = sp.csr_array(sp.diags_array(scale) @ links)
+            among = sp.csr_array(sp.diags_array(scale) @ among @ sp.diags_array(scale))
+        elif own is not None:
+            rest = positive(degrees_of(new.affinity) - own) ** -float(self.alpha)
+            own = np.minimum(own * rest, links.max(axis=1).toarray().ravel())
         return extend_eigenvectors(
-            sp.csr_array(links),
+            links,
             1 - embedding.eigenvalues,
             embedding.coordinates,
             kind="random_walk",
             degrees=np.empty(0),
             among=among,
+            own=own,
+            least=self._walk_of(embedding)[1],
         )
+
+    def _walk_of(
+        self, embedding: Embedding
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        adjacency = embedding.graph.adjacency
+        density = positive(degrees_of(adjacency)) ** -float(self.alpha)
+        degrees = positive(density * (adjacency @ density))
+        return self._walk(embedding, 1 - embedding.eigenvalues, degrees, self._own * density**2)
 
 
 @dataclass(frozen=True)
@@ -200,7 +260,10 @@ class Isomap:
         n_available = graph.n_nodes - graph.n_components
         if len(values) < n_vectors:
             n_available = len(values)
-        equal = equal_to_next(values, rounding=ROUNDING * values.max(initial=0.0))
+        # Where a coordinate is not zero is its component; eigenvalues descend.
+        homes = components[np.abs(vectors).argmax(axis=0)]
+        _, first, of_home = np.unique(homes, return_index=True, return_inverse=True)
+        equal = equal_to_next(values, _ROUNDING * values[first][of_home])
         return Basis(values, vectors, np.ones(graph.n_nodes), components, n_available, equal)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
@@ -208,6 +271,10 @@ class Isomap:
         unit = np.sqrt(basis.eigenvalues[:1].sum() / graph.n_nodes) or 1.0
         coordinates = basis.eigenvectors[:, :n_components] / unit
         return Embedding(graph, basis.eigenvalues[:n_components], coordinates)
+
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return that all coordinates follow from distances."""
+        return np.ones(len(embedding.eigenvalues))
 
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
         """Return the coordinates that follow from the distances to landmarks."""
@@ -274,6 +341,10 @@ class LocallyLinearEmbedding(_Solved):
         """Return sqrt(n_nodes) times the first eigenvectors."""
         return _scaled(graph, basis, n_components, np.ones(n_components))
 
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return that all coordinates follow from those of neighbours."""
+        return np.ones(len(embedding.eigenvalues))
+
     def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
         """Return what the weights of the new nodes' features make of their neighbours."""
         graph = embedding.graph
@@ -338,4 +409,4 @@ def _scaled(
     coordinates = np.multiply(basis.eigenvectors[:, :n_components], factors, order="C")
     if eigenvalues is None:
         eigenvalues = basis.eigenvalues[:n_components]
-    return Embedding(graph, eigenvalues, coordinates)
+    return Embedding(graph, eigenvalues, coordinates, basis.tol)

@@ -7,19 +7,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr.embeddings._embedding import NewNodes
+from skginr._checks import told_apart
+from skginr.embeddings._embedding import Kernel, NewNodes
 from skginr.graphs import (
     DistanceKernel,
     Graph,
     NeighborKernel,
     clean_adjacency,
-    neighbor_adjacency,
+    symmetry_tolerance,
 )
 
 _EMPTY = b""
 _DIGEST_SIZE = 16
-# Distances of a pair that differ by less than this share differ by rounding.
-_SYMMETRY_TOLERANCE = 1e-10
 
 
 class Rows(Protocol):
@@ -30,10 +29,12 @@ class Rows(Protocol):
     graph : Graph
     nodes : ndarray of int of shape (n_rows,)
         Node of each training row.
+    kernel : Kernel
     """
 
     graph: Graph
     nodes: NDArray[np.intp]
+    kernel: Kernel
 
     def find(self, X: NDArray[np.float64] | sp.csr_array) -> NDArray[np.intp]:
         """Return the node that each row is, or -1."""
@@ -47,19 +48,20 @@ class Rows(Protocol):
 class PointRows:
     """Coordinates or features: near rows have an edge, equal rows are one node."""
 
-    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(self, X: NDArray[np.float64], n_neighbors: int, *, faded: bool) -> None:
         _, first, nodes = np.unique(X, axis=0, return_index=True, return_inverse=True)
         # In the order of the rows, not sorted. Some releases of NumPy 2 return a column.
         self.nodes = np.argsort(np.argsort(first))[nodes.ravel()]
         points = X[np.sort(first)]
         if len(points) < 2:
             raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
-        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1))
+        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1), faded=faded)
         self.graph = Graph(
-            neighbor_adjacency(self._kernel),
+            self._kernel.adjacency(),
             positions=points,
             source=f"points by {self._kernel.n_neighbors} nearest neighbours",
         )
+        self.kernel = Kernel(np.ones(len(points)))
         self._index = _RowIndex(points)
 
     def find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -77,10 +79,13 @@ class PointRows:
 class AffinityRows:
     """Rows of affinities to the training rows."""
 
-    def __init__(self, X: sp.csr_array) -> None:
+    def __init__(self, X: sp.csr_array, dtype: np.dtype) -> None:
         _check_square(X, "precomputed")
-        adjacency = clean_adjacency(X - sp.diags_array(X.diagonal()), name="X")
+        own = X.diagonal()
+        adjacency = clean_adjacency(X - sp.diags_array(own), name="X", precision=dtype)
         self.graph = Graph(adjacency, source="an affinity matrix")
+        rounding = float(np.finfo(dtype).eps)
+        self.kernel = Kernel(own if own.any() else None, rounding)
         self.nodes = np.arange(X.shape[0])
         self._index = _RowIndex(X)
 
@@ -96,22 +101,23 @@ class AffinityRows:
 class DistanceRows:
     """Rows of distances to the training rows: near ones have an edge."""
 
-    def __init__(self, X: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(
+        self, X: NDArray[np.float64], dtype: np.dtype, n_neighbors: int, *, faded: bool
+    ) -> None:
         _check_square(X, "precomputed_distances")
-        _check_distances(X)
+        _check_distances(X, symmetry_tolerance(dtype))
         self._index = _RowIndex(X)
         # Weights at the end of the reach are tiny, and tell apart what rounding did not.
         X = (X + X.T) / 2
-        self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1))
-        adjacency = self._kernel(X)
-        adjacency.setdiag(0.0)
-        adjacency.eliminate_zeros()
+        self._kernel = DistanceKernel(X, min(n_neighbors, len(X) - 1), faded=faded)
+        adjacency = self._kernel.adjacency(X)
         self.graph = Graph(
             adjacency,
             edge_lengths=_lengths(adjacency, X),
             source=f"distances by {self._kernel.n_neighbors} nearest neighbours",
         )
         self.nodes = np.arange(len(X))
+        self.kernel = Kernel(np.ones(len(X)))
 
     def find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the node that each row is, or -1."""
@@ -142,12 +148,14 @@ def _check_square(X: NDArray[np.float64] | sp.csr_array, affinity: str) -> None:
         )
 
 
-def _check_distances(X: NDArray[np.float64]) -> None:
+def _check_distances(X: NDArray[np.float64], tolerance: float) -> None:
     i, j = np.unravel_index(np.abs(X - X.T).argmax(), X.shape)
-    if abs(X[i, j] - X[j, i]) > _SYMMETRY_TOLERANCE * X.max():
+    # Distances are roots of differences of squares, whose rounding is that of the largest.
+    if abs(X[i, j] - X[j, i]) > tolerance * X.max():
+        first, second = told_apart(X[i, j], X[j, i])
         raise ValueError(
-            f"X must be symmetric with affinity='precomputed_distances'; got {X[i, j]:g} at "
-            f"({i}, {j}) but {X[j, i]:g} at ({j}, {i})."
+            f"X must be symmetric with affinity='precomputed_distances'; got {first} at "
+            f"({i}, {j}) but {second} at ({j}, {i}). Give (X + X.T) / 2 if you mean the mean."
         )
     if X.diagonal().any():
         raise ValueError(

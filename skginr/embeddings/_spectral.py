@@ -25,12 +25,13 @@ from skginr._checks import (
     check_verbose,
     unchanged_on_error,
     warn,
+    warn_once,
 )
 from skginr._indexed import IndexedArray, IndexedDtype
 from skginr._progress import open_progress
 from skginr._structural import STRUCTURAL_NAMES, structural_columns
 from skginr.eigen import Basis, check_solver, shared_basis
-from skginr.embeddings._embedding import Method, NewNodes
+from skginr.embeddings._embedding import Kernel, Method, NewNodes
 from skginr.embeddings._membership import component_membership
 from skginr.embeddings._methods import (
     DiffusionMap,
@@ -39,7 +40,7 @@ from skginr.embeddings._methods import (
     LocallyLinearEmbedding,
 )
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
-from skginr.extension import continue_smoothly, extend_membership, reached
+from skginr.extension import PLACED, continue_smoothly, extend_membership, reached, warn_moved
 from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
 from skginr.laplacians import LAPLACIANS
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 _METHODS = ("laplacian", "diffusion_map", "isomap", "lle")
 _LAPLACIANS = (*LAPLACIANS, "cotangent")
+# What reads no weights: an edge is there or not.
+_UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
 _DEFAULT_COMPONENTS = 64
 # Solved at once where the user names no number, so that a search over smaller
@@ -69,7 +72,8 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
       neighbour graph is built from the training rows, and new rows are placed by
       their affinities to it;
     - None, ``affinity="precomputed"``: X is a matrix of affinities to the training
-      rows, square in ``fit``; its diagonal is ignored;
+      rows, square in ``fit``; its diagonal, the affinity of a row with itself, is no edge, and is
+      used to place new rows alone;
     - None, ``affinity="precomputed_distances"``: X is a matrix of distances to the training
       rows, square in ``fit``, of which a neighbour graph is built.
 
@@ -77,7 +81,8 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     ----------
     n_components : int or None, default None
         k, the number of coordinates; the kernel (one vector per connected component)
-        does not count. None means 64, or as many as there are.
+        does not count. None means 64, or as many as there are; without ``graph``, as many of these
+        as the equations that place new rows hold for.
     graph : Graph or None, default None
         The graph whose nodes X names.
     method : {"laplacian", "diffusion_map", "isomap", "lle"}, default "laplacian"
@@ -113,8 +118,8 @@ default "combinatorial"
 default "nearest_neighbors"
         What X holds where ``graph`` is None.
     n_neighbors : int, default 10
-        Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`);
-        n_rows - 1 where there are fewer rows.
+        Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`; for "isomap" and
+        "lle", which read no weights, unweighted); n_rows - 1 where there are fewer rows.
     eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
         LAPACK on the full matrix; block Lanczos on the inverse by a sparse factorisation (by
         CHOLMOD with the extra ``cholesky``); or block Lanczos without one, for graphs on
@@ -176,8 +181,9 @@ default "nearest_neighbors"
     Warns
     -----
     UserWarning
-        If k cuts an eigenspace, or a new row or node has no path of edges to any that was
-        embedded (its coordinates are then 0, their mean).
+        If k cuts an eigenspace; coordinates cannot be placed for new rows; the method reads no
+        weights, and those of ``graph`` fade; or a new row or node has no path of edges to any that
+        was embedded (its coordinates are then 0, their mean).
 
     Notes
     -----
@@ -312,7 +318,7 @@ default "nearest_neighbors"
         result = self._rows(np.maximum(known, 0))
         new = np.flatnonzero(known < 0)
         if len(new):
-            result[new] = self._place(self._training.join(X[new]), new, "rows of X")
+            result[new] = self._place(self._training.join(X[new]), new)
         return result.astype(dtype, copy=False)
 
     def extend(self, graph: Graph) -> Self:
@@ -342,8 +348,8 @@ default "nearest_neighbors"
         Warns
         -----
         UserWarning
-            If a new node has no path of edges to any that was fitted. Its coordinates are then
-            0, their mean.
+            If a new node has no path of edges to any that was fitted (its coordinates are then
+            0, their mean), or nodes that were fitted are elsewhere by their positions.
 
         Examples
         --------
@@ -366,6 +372,7 @@ default "nearest_neighbors"
         name = "graph must hold every node that is embedded: its labels"
         base = graph.locate(fitted.labels, name=name)
         before = graph.locate(self.graph_.labels, name=name)
+        warn_moved(self.graph_, graph, before)
         others = np.setdiff1d(np.arange(graph.n_nodes), base)
         coordinates = np.empty((graph.n_nodes, self.embedding_.shape[1]))
         membership = np.empty((graph.n_nodes, self._membership.shape[1]))
@@ -448,12 +455,12 @@ default "nearest_neighbors"
                 f"gives none: give coordinates, or a Graph with positions or attributes."
             )
 
-    def _method(self) -> Method:
+    def _method(self, kernel: Kernel) -> Method:
         solver = self.eigen_solver, self.eigen_tol
         if self.method == "laplacian":
-            return LaplacianEigenmap(*solver, self.laplacian)
+            return LaplacianEigenmap(*solver, self.laplacian, kernel=kernel)
         if self.method == "diffusion_map":
-            return DiffusionMap(*solver, self.alpha, self.diffusion_time)
+            return DiffusionMap(*solver, self.alpha, self.diffusion_time, kernel=kernel)
         if self.method == "isomap":
             return Isomap(self.n_landmarks)
         return LocallyLinearEmbedding(*solver)
@@ -467,15 +474,22 @@ default "nearest_neighbors"
         if self.graph is not None:
             graph = self.graph
             nodes = locate_nodes(self, X, graph, reset=True)
+            if graph.is_faded and self.method in _UNWEIGHTED:
+                _warn_faded(graph, self.method)
         else:
             X, dtype = self._validate(X, self.affinity, reset=True)
-            training = self._training_rows(X)
+            training = self._training_rows(X, dtype)
             graph, nodes = training.graph, training.nodes
-        method = self._method()
+        method = self._method(Kernel() if training is None else training.kernel)
         basis = self._basis(method, graph)
         n_components = self._resolve_n_components(basis, method.advice(graph))
+        if self.n_components is None and training is not None:
+            # As many as new rows have their share of, whatever the rows.
+            share = method.placed_share(method.embedding(graph, basis, n_components))
+            whole = int(np.argmin(np.append(share >= 1, False)))
+            n_components = max(whole, min(n_components, 1))
         if n_components and basis.cuts_eigenspace[n_components - 1]:
-            _warn_cut(basis, n_components)
+            _warn_cut(method.key(graph), basis, n_components)
         embedding = method.embedding(graph, basis, n_components)
         membership, names = component_membership(basis.components)
         if not self.component_features:
@@ -498,12 +512,13 @@ default "nearest_neighbors"
             self._names_out = ["embedding"]
         return nodes, dtype
 
-    def _training_rows(self, X: Any) -> Rows:
+    def _training_rows(self, X: Any, dtype: Any) -> Rows:
         if self.affinity == "precomputed":
-            return AffinityRows(X)
+            return AffinityRows(X, dtype)
+        faded = self.method not in _UNWEIGHTED
         if self.affinity == "precomputed_distances":
-            return DistanceRows(X, self.n_neighbors)
-        return PointRows(X, self.n_neighbors)
+            return DistanceRows(X, dtype, self.n_neighbors, faded=faded)
+        return PointRows(X, self.n_neighbors, faded=faded)
 
     def _basis(self, method: Method, graph: Graph) -> Basis:
         most = graph.n_nodes - graph.n_components
@@ -583,6 +598,7 @@ default "nearest_neighbors"
         """Return an embedder of a finer graph, on which all columns go on smoothly."""
         labels = self.graph_.labels
         nodes = graph.locate(labels, name="graph must hold every node that is embedded: its labels")
+        warn_moved(self.graph_, graph, nodes)
         columns = continue_smoothly(graph, nodes, self._rows(np.arange(len(labels))))
         alone = ~np.isin(graph.components, graph.components[nodes])
         _warn_alone(graph.labels[alone], "new nodes")
@@ -597,9 +613,10 @@ default "nearest_neighbors"
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame({self._names_out[0]: column}, index=index)
 
-    def _place(self, new: NewNodes, names: Any, what: str) -> NDArray[np.float64]:
-        """Return the output for nodes that were not in the graph."""
-        _warn_alone(names[~reached(new.affinity, new.among_affinity)], what)
+    def _place(self, new: NewNodes, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the output for rows that were not in training."""
+        _warn_alone(rows[~reached(new.affinity, None)], "rows of X")
+        self._warn_unplaced()
         return np.hstack(self._extended(new))
 
     def _extended(self, new: NewNodes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -607,6 +624,28 @@ default "nearest_neighbors"
         return (
             self._fitted_method.extend(self._embedding, new),
             extend_membership(new.affinity, self._base_membership, new.among_affinity),
+        )
+
+    def _warn_unplaced(self) -> None:
+        share = self._fitted_method.placed_share(self._embedding)
+        lost = np.flatnonzero(share < PLACED)
+        if len(lost) == 0:
+            return
+        # A parameter set since waits for the next fit.
+        parameters = self._fitted_method.parameters
+        name, k = parameters["method"], int(lost[0])
+        runs = np.split(lost + 1, np.flatnonzero(np.diff(lost) > 1) + 1)
+        named = ", ".join(
+            f"{name}{run[0]}" + (f" to {name}{run[-1]}" if len(run) > 1 else "") for run in runs
+        )
+        remedies = [f"n_components={k}"] if k else []
+        if self._mode == "precomputed" and parameters.get("laplacian") == "combinatorial":
+            remedies.append("laplacian='random_walk'")
+        warn_once(
+            f"{self._fitted_method.key(self._embedding.graph)}-unplaced",
+            f"{len(lost)} of {len(share)} coordinates cannot be placed for new rows, which are "
+            f"nearer to 0, the mean, there than they should be: {named}, whose equations are "
+            f"nearly singular. Fit with {' or '.join(remedies) or 'a narrower kernel'}.",
         )
 
     @property
@@ -668,11 +707,21 @@ def _warn_alone(names: Any, what: str) -> None:
     )
 
 
-def _warn_cut(basis: Basis, n_components: int) -> None:
+def _warn_faded(graph: Graph, method: str) -> None:
+    warn_once(
+        f"{graph.digest}-faded",
+        f"method={method!r} reads no weights, and takes in full the edges that Graph.from_points "
+        f"has faded out to next to nothing, beyond the nearest neighbours: build the graph with "
+        f"Graph.from_points(..., weighted=False).",
+    )
+
+
+def _warn_cut(key: str, basis: Basis, n_components: int) -> None:
     whole = np.flatnonzero(~basis.cuts_eigenspace[: n_components - 1]) + 1
     advice = f"; n_components={whole[-1]} does not" if len(whole) else ""
-    warn(
+    warn_once(
+        f"{key}-cut",
         f"n_components={n_components} cuts an eigenspace: eigenvalues {n_components} and "
         f"{n_components + 1} are both {basis.eigenvalues[n_components]:.6g}, so which of their "
-        f"eigenvectors are kept is arbitrary{advice}."
+        f"eigenvectors are kept is arbitrary{advice}.",
     )

@@ -1,6 +1,12 @@
 """The graph and what builds it."""
 
-from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
+from skginr.graphs._adjacency import (
+    array_digest,
+    clean_adjacency,
+    components_by_size,
+    symmetry_tolerance,
+    to_csr,
+)
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._nodes import (
     as_table,
@@ -10,7 +16,7 @@ from skginr.graphs._nodes import (
     locate_rows,
 )
 from skginr.graphs._partition import balanced_folds
-from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
+from skginr.graphs._points import DistanceKernel, NeighborKernel
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
 
@@ -31,8 +37,8 @@ __all__ = [
     "locate_column",
     "locate_nodes",
     "locate_rows",
-    "neighbor_adjacency",
     "remember",
     "sphere_points",
+    "symmetry_tolerance",
     "to_csr",
 ]

@@ -10,22 +10,28 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._checks import check_numeric, require, warn
+from skginr._checks import check_numeric, require, told_apart, warn
 from skginr.graphs._labels import plain_index
 
 # Two weights of an edge that differ by less than this share differ by rounding,
-# not by meaning.
+# not by meaning; or by so many times the rounding of their dtype, up to a share.
 _SYMMETRY_TOLERANCE = 1e-10
+_ROUNDINGS, _MOST_TOLERANCE = 1e3, 1e-3
 
 
 def clean_adjacency(
-    adjacency: ArrayLike | sp.sparray | sp.spmatrix, *, name: str = "adjacency"
+    adjacency: ArrayLike | sp.sparray | sp.spmatrix,
+    *,
+    name: str = "adjacency",
+    precision: Any = None,
 ) -> sp.csr_array:
     """Return a symmetric, non-negative, canonical CSR copy without self-loops.
 
     NaN, infinite, negative and asymmetric weights are refused. Rounding-size
-    asymmetry is averaged away; self-loops are dropped with a warning.
+    asymmetry is averaged away; self-loops are dropped with a warning. ``precision`` is the dtype
+    that weights were computed in; by default, that of the matrix.
     """
+    tolerance = symmetry_tolerance(precision or getattr(adjacency, "dtype", None))
     matrix = to_csr(adjacency, name=name)
     if matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise ValueError(
@@ -33,7 +39,7 @@ def clean_adjacency(
             f"got shape {matrix.shape}."
         )
     _check_weights(matrix, name=name)
-    _check_symmetric(matrix, name=name)
+    _check_symmetric(matrix, tolerance, name=name)
     n_loops = int(np.count_nonzero(matrix.diagonal()))
     if n_loops:
         _warn_loops(name, n_loops)
@@ -50,16 +56,24 @@ def _warn_loops(name: str, n_loops: int) -> None:
     )
 
 
-def _check_symmetric(matrix: sp.csr_array, *, name: str) -> None:
+def symmetry_tolerance(dtype: Any) -> float:
+    """Return the share by which two numbers of a dtype may differ by rounding alone."""
+    if dtype is None or np.dtype(dtype).kind != "f":
+        return _SYMMETRY_TOLERANCE
+    return float(np.clip(_ROUNDINGS * np.finfo(dtype).eps, _SYMMETRY_TOLERANCE, _MOST_TOLERANCE))
+
+
+def _check_symmetric(matrix: sp.csr_array, tolerance: float, *, name: str) -> None:
     other = sp.csr_array(matrix.T)
-    excess = sp.coo_array(abs(matrix - other) - _SYMMETRY_TOLERANCE * matrix.maximum(other))
+    excess = sp.coo_array(abs(matrix - other) - tolerance * matrix.maximum(other))
     if excess.nnz == 0 or excess.max() <= 0:
         return
     entry = int(excess.data.argmax())
     i, j = (int(axis[entry]) for axis in excess.coords)
+    first, second = told_apart(matrix[i, j], matrix[j, i])
     raise ValueError(
-        f"{name} must be symmetric (an edge has one weight); got weight {matrix[i, j]:g} at "
-        f"({i}, {j}) but {matrix[j, i]:g} at ({j}, {i}). Choose what you mean: "
+        f"{name} must be symmetric (an edge has one weight); got weight {first} at "
+        f"({i}, {j}) but {second} at ({j}, {i}). Choose what you mean: "
         f"A.maximum(A.T), A.minimum(A.T) or (A + A.T) / 2."
     )
 

@@ -11,7 +11,15 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import check_count, check_numeric, check_option, check_points, check_real
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_numeric,
+    check_option,
+    check_points,
+    check_real,
+    warn,
+)
 from skginr.graphs._adjacency import (
     adjacency_from_edges,
     adjacency_from_libpysal,
@@ -22,13 +30,22 @@ from skginr.graphs._adjacency import (
     components_by_size,
     positions_from_networkx,
 )
+from skginr.graphs._faces import (
+    Polygons,
+    check_distinct,
+    face_graph,
+    merged_vertices,
+    mesh_parts,
+    n_split,
+    read_faces,
+    triangulate,
+)
 from skginr.graphs._labels import check_labels, grow_labels, locate
 from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
     nearest_neighbor_pairs,
-    neighbor_adjacency,
 )
 from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
 from skginr.graphs._shared import graph_named, name_of_shared
@@ -36,6 +53,9 @@ from skginr.graphs._sphere import sphere_faces, sphere_points
 
 if TYPE_CHECKING:
     import geopandas
+
+# Sources of graphs of points whose edges fade out with distance, and of those whose do not.
+_FADED, _WHOLE = "points by", "points and their"
 
 
 class Graph:
@@ -350,13 +370,16 @@ class Graph:
         points: ArrayLike,
         labels: ArrayLike | pd.Index | None = None,
         n_neighbors: int = 10,
+        *,
+        weighted: bool = True,
     ) -> Self:
         """Return the nearest-neighbour graph of points, near neighbours weighing more.
 
         The weight of an edge of length d is the mean of phi(d / r_i) and phi(d / r_j), with
         phi(t) = (1 - t**2)**2 for t < 1, else 0, and r the reach of a point: 1.05 times the
         distance to the first that is not among its nearest neighbours. No bandwidth, no
-        units. ``SpectralEmbedder(graph=None)`` uses the same.
+        units; a point far from all others reaches no further than to the nearest of them.
+        ``SpectralEmbedder(graph=None)`` uses the same.
 
         Parameters
         ----------
@@ -366,6 +389,10 @@ class Graph:
             Default: the index of a DataFrame, else 0, 1, 2, ...
         n_neighbors : int, default 10
             Nearest neighbours of each point, near ties included; less than n_nodes.
+        weighted : bool, default True
+            False gives an edge of weight 1 to points of which one is among the ``n_neighbors``
+            nearest of the other, and to no others: for methods that read no weights, as Isomap and
+            LLE, which would count in full the edges that weights fade out.
 
         Raises
         ------
@@ -387,6 +414,7 @@ class Graph:
             labels = points.index
         positions = check_points("points", points)
         _check_neighbors(n_neighbors, len(positions))
+        check_flag("weighted", weighted)
         distinct, first = np.unique(positions, axis=0, return_index=True)
         if len(distinct) < len(positions):
             row = int(np.setdiff1d(np.arange(len(positions)), first)[0])
@@ -395,34 +423,57 @@ class Graph:
                 f"{len(positions) - len(distinct)} rows do. Drop duplicates, or give "
                 f"SpectralEmbedder the coordinates with graph=None: it merges them."
             )
-        adjacency = neighbor_adjacency(NeighborKernel(positions, n_neighbors))
-        source = f"points by {n_neighbors} nearest neighbours"
+        adjacency = NeighborKernel(positions, n_neighbors, faded=weighted).adjacency()
+        source = f"{_FADED if weighted else _WHOLE} {n_neighbors} nearest neighbours"
         return cls(adjacency, labels=labels, positions=positions, source=source)
 
     @classmethod
     def from_mesh(
         cls,
-        vertices: ArrayLike,
-        faces: ArrayLike,
+        vertices: Any,
+        faces: ArrayLike | None = None,
         labels: ArrayLike | pd.Index | None = None,
+        *,
+        on: str = "vertices",
+        merge: bool | float | None = None,
     ) -> Self:
-        """Return the graph of a triangle mesh: its vertices, joined by the sides of its faces.
+        """Return the graph of a mesh: its vertices, or its faces, joined by the sides of the faces.
 
         Edges weigh 1. A vertex in no face stays, as a node without edges.
 
         Parameters
         ----------
-        vertices : array-like of shape (n_nodes, n_dimensions)
-            Coordinates.
-        faces : array-like of int of shape (n_faces, 3)
-            Vertex numbers of each triangle, counted from 0.
+        vertices : array-like of shape (n_vertices, n_dimensions), or a mesh
+            Coordinates; or a ``trimesh.Trimesh`` or ``meshio.Mesh``, which has faces too.
+        faces : array-like of int of shape (n_faces, 3), optional
+            Vertex numbers of each triangle, counted from 0. Rows of four are quadrilaterals, which
+            are cut in two. With ``on="faces"``, rows have any number of corners, in the order
+            around the face: lists, or a table padded with -1, NaN or masked entries, as of UGRID.
         labels : array-like of length n_nodes, optional
-            Default: 0, 1, 2, ...
+            Default: 0, 1, 2, ..., the rows of ``vertices``, or of ``faces``.
+        on : {"vertices", "faces"}, default "vertices"
+            Where the data are. Faces are neighbours if they have a side in common; ``positions``
+            are then their centroids and ``node_areas`` their areas, and the graph has no faces
+            itself.
+        merge : bool or float, optional
+            Many files hold a vertex once for each face (STL), or once for each side of a seam of
+            the texture, and the faces are then not joined there. True makes vertices in one place
+            one node, a number those within that distance: the first of each place is the node,
+            under its label. False keeps the mesh cut where it is. Default: False, with a warning if
+            vertices coincide.
 
         Raises
         ------
+        TypeError
+            If ``vertices`` is an object that is no mesh, or there are no faces.
         ValueError
-            If a coordinate is not finite, or a face is degenerate or names no vertex.
+            If a coordinate is not finite, a face is degenerate or names no vertex, or cells are
+            neither triangles nor quadrilaterals where these are needed.
+
+        Warns
+        -----
+        UserWarning
+            If vertices of faces coincide and ``merge`` is not given, or faces are listed twice.
 
         Examples
         --------
@@ -432,9 +483,66 @@ class Graph:
         <Graph: 4 nodes, 5 edges, 1 component, from a mesh of 2 faces>
         >>> graph.node_areas.round(3)
         array([0.333, 0.167, 0.333, 0.167])
+
+        A triangle and a quadrilateral with a value each:
+
+        >>> house = [[0, 0], [2, 0], [2, 2], [0, 2], [1, 3]]
+        >>> Graph.from_mesh(house, [[0, 1, 2, 3], [2, 4, 3]], on="faces")
+        <Graph: 2 nodes, 1 edge, 1 component, from the faces of a mesh>
         """
+        check_option("on", on, ("vertices", "faces"))
+        vertices, faces = mesh_parts(vertices, faces)
         positions = check_points("vertices", vertices)
-        triangles = check_faces(faces, len(positions))
+        polygons = read_faces(faces, len(positions))
+        place = None if merge is None else merged_vertices(positions, merge)
+        if on == "faces":
+            graph = cls._from_faces(positions, polygons, place, labels)
+        else:
+            graph = cls._from_vertices(positions, polygons, place, labels)
+        if merge is None:
+            used = np.unique(polygons.corners)
+            _warn_split(graph, n_split(positions, used), len(used))
+        return graph
+
+    @classmethod
+    def _from_faces(
+        cls,
+        positions: NDArray[np.float64],
+        polygons: Polygons,
+        place: NDArray[np.intp] | None,
+        labels: ArrayLike | pd.Index | None,
+    ) -> Self:
+        check_distinct(polygons)
+        if place is not None:
+            polygons = polygons.renamed(place[polygons.corners])
+        pairs, centroids, areas = face_graph(positions, polygons)
+        return cls(
+            adjacency_from_pairs(pairs, len(areas)),
+            labels=labels,
+            positions=centroids,
+            node_areas=areas,
+            source="the faces of a mesh",
+        )
+
+    @classmethod
+    def _from_vertices(
+        cls,
+        positions: NDArray[np.float64],
+        polygons: Polygons,
+        place: NDArray[np.intp] | None,
+        labels: ArrayLike | pd.Index | None,
+    ) -> Self:
+        triangles = triangulate(positions, polygons)
+        if place is not None:
+            kept = np.unique(place)
+            labels = check_labels(labels, len(positions))[kept]
+            triangles = np.searchsorted(kept, place[triangles])
+            # Of faces along a seam, all corners may be in one place or two.
+            triangles = triangles[(np.diff(np.sort(triangles, axis=1)) > 0).all(axis=1)]
+            if len(triangles) == 0:
+                raise ValueError("merge leaves no face with three different corners. Lower it.")
+            positions = positions[kept]
+        triangles = check_faces(triangles, len(positions))
         adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
         source = f"a mesh of {len(triangles):,} faces"
         return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
@@ -629,7 +737,9 @@ class Graph:
             faces, finer = subdivide(faces, weights.shape[0])
             weights = sp.csr_array(finer @ weights)
         labels = grow_labels(self._labels, weights.shape[0] - self.n_nodes)
-        return type(self).from_mesh(weights @ self._positions, faces, labels), weights
+        # Where sides of a cut coincide, so do their middles.
+        fine = type(self).from_mesh(weights @ self._positions, faces, labels, merge=False)
+        return fine, weights
 
     @property
     def labels(self) -> pd.Index:
@@ -662,6 +772,11 @@ class Graph:
     def has_lengths(self) -> bool:
         """Whether ``edge_lengths`` were given or are between positions, not 1 a hop."""
         return self._edge_lengths is not None or self._positions is not None
+
+    @property
+    def is_faded(self) -> bool:
+        """Whether edges fade out to nothing with distance, as :meth:`from_points` weighs them."""
+        return self._source.removeprefix("part of ").startswith(_FADED)
 
     def _on_edges(self, data: NDArray[np.float64]) -> sp.csr_array:
         # A new wrapper each time: assigning to an entry of it leaves the graph alone.
@@ -813,6 +928,16 @@ def check_graph(graph: object) -> Graph:
     raise TypeError(
         f"graph must be a skginr.Graph; got {name}. Build one with Graph.{builder}(...)."
     )
+
+
+def _warn_split(graph: Graph, n_coincident: int, n_used: int) -> None:
+    if n_coincident:
+        parts = f"in {graph.n_components} components" if graph.n_components > 1 else "cut there"
+        warn(
+            f"{n_coincident} of {n_used} vertices lie where another does, so that faces are not "
+            f"joined and the graph is {parts}. Give merge=True to make vertices in one place one "
+            f"node (merge=1e-6: those so near), or merge=False if the mesh is meant so."
+        )
 
 
 def _hashable(value: Any) -> Hashable:

@@ -1,12 +1,19 @@
 """From a triangle mesh to neighbour pairs and vertex areas."""
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from skginr._checks import warn
+
 
 def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
-    """Return ``faces`` as an int array of shape (n_faces, 3) of distinct vertex numbers."""
+    """Return ``faces`` as an int array of shape (n_faces, 3) of distinct vertex numbers.
+
+    Faces that are listed again, turned however, are dropped with a warning: they would count twice
+    in areas and in the cotangent Laplacian.
+    """
     array = np.asarray(faces)
     if array.ndim != 2 or array.shape[1] != 3 or array.shape[0] == 0:
         raise ValueError(
@@ -29,7 +36,14 @@ def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
             f"a face must have three different vertices; got {array[row].tolist()} in row {row}, "
             f"one of {int(flat.sum())}. Drop degenerate faces."
         )
-    return array
+    again = pd.DataFrame(np.sort(array, axis=1)).duplicated().to_numpy()
+    if again.any():
+        warn(
+            f"faces has {int(again.sum())} faces that are listed before, the first in row "
+            f"{int(again.argmax())}, which were dropped: each counts once. Drop them first to "
+            f"silence this."
+        )
+    return array[~again]
 
 
 def face_pairs(faces: NDArray[np.int64]) -> NDArray[np.int64]:

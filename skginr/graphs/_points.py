@@ -11,6 +11,10 @@ from skginr.graphs._mesh import face_pairs
 # of the spread of those distances: points at equal distances (a grid, one-hot
 # columns) have an edge, and a far query does not reach them all.
 _REACH = 0.05
+# A point is far from all others if one of the nearest reaches less than this share of the way.
+_FAR = 0.2
+# Distances that differ by less than this share are equal.
+_TIE = 1e-9
 # Squares of numbers beyond are too large for floats.
 _FARTHEST = 1e150
 
@@ -25,22 +29,33 @@ class NeighborKernel:
     0 and d_q the distance to the first that is not among its nearest neighbours. The
     affinity is symmetric, continuous in x, and indifferent to units.
 
+    To a point far from all others they are all at about one distance, and in its reach. So where
+    one of the q nearest reaches less than a fifth of d_q, the point sees these q alone.
+
     Parameters
     ----------
     points : ndarray of shape (n_points, n_dimensions)
         Distinct points.
     n_neighbors : int
         Nearest points of each, not counting itself; at most ``n_points - 1``.
+    faded : bool, default True
+        False makes the affinity 1 where one is among the ``n_neighbors`` nearest of the other, ties
+        included, and 0 elsewhere: for methods that read no weights.
     """
 
-    def __init__(self, points: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(
+        self, points: NDArray[np.float64], n_neighbors: int, *, faded: bool = True
+    ) -> None:
         self.points = points
         self.n_neighbors = n_neighbors
+        self._faded = faded
         # Squares of distances must neither overflow nor vanish.
         self._unit = np.abs(points).max() or 1.0
         self._scaled = points / self._unit
         self._tree = cKDTree(self._scaled)
-        self._reach = self._reach_of(self._scaled)
+        near = self._nearest(self._scaled, own=True)
+        self._reach = _reach(near[0], faded=faded)
+        self._limit = _limit(*near, self._reach, self._reach, faded=faded)
         if not self._reach.all():
             raise ValueError(
                 f"coordinates must be of comparable size; row {int(self._reach.argmin())} is at no "
@@ -57,23 +72,34 @@ class NeighborKernel:
                 f"rows must be less than {_FARTHEST:g} times as large as those of the graph, up to "
                 f"{self._unit:g}; row {int(far.argmax())} is not, one of {int(far.sum())}."
             )
-        reach = self._reach_of(queries)
-        forward = self._tree.query_ball_point(queries, reach)
-        backward = cKDTree(queries).query_ball_point(self._scaled, self._reach)
+        near = self._nearest(queries, own=False)
+        reach = _reach(near[0], faded=self._faded)
+        limit = _limit(*near, reach, self._reach, faded=self._faded)
+        return self._affinities(queries, reach, limit)
+
+    def adjacency(self) -> sp.csr_array:
+        """Return the affinities among the points, themselves excluded."""
+        return _without_loops(self._affinities(self._scaled, self._reach, self._limit))
+
+    def _affinities(
+        self, queries: NDArray[np.float64], reach: NDArray[np.float64], limit: NDArray[np.float64]
+    ) -> sp.csr_array:
+        forward = self._tree.query_ball_point(queries, limit)
+        backward = cKDTree(queries).query_ball_point(self._scaled, self._limit)
         rows, columns = _union(_flatten(forward), _flatten(backward)[::-1], len(self.points))
         distances = np.linalg.norm(queries[rows] - self._scaled[columns], axis=1)
-        weights = _biweight(distances / reach[rows]) + _biweight(distances / self._reach[columns])
-        shape = (len(queries), len(self.points))
-        matrix = sp.csr_array((weights / 2, (rows, columns)), shape=shape)
-        matrix.eliminate_zeros()
-        return matrix
+        parts = (
+            _weight(distances, reach[rows], limit[rows], faded=self._faded),
+            _weight(distances, self._reach[columns], self._limit[columns], faded=self._faded),
+        )
+        shape = len(queries), len(self.points)
+        return _joined(*parts, rows, columns, shape, faded=self._faded)
 
-    def _reach_of(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        # The same rule for points and queries: a rule that told them apart would
-        # make the affinity jump where a query becomes a point.
-        rank = min(self.n_neighbors + 2, len(self.points))
-        distances, _ = self._tree.query(queries, k=[1, rank])
-        return _reach(*distances.T)
+    def _nearest(
+        self, queries: NDArray[np.float64], *, own: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        rank = _rank(self.n_neighbors, len(self.points), own=own, faded=self._faded)
+        return self._tree.query(queries, k=range(1, rank + 1))
 
 
 class DistanceKernel:
@@ -85,47 +111,117 @@ class DistanceKernel:
         Symmetric, zero on the diagonal.
     n_neighbors : int
         Nearest points of each, not counting itself; at most ``n_points - 1``.
+    faded : bool, default True
+        As for :class:`NeighborKernel`.
     """
 
-    def __init__(self, distances: NDArray[np.float64], n_neighbors: int) -> None:
+    def __init__(
+        self, distances: NDArray[np.float64], n_neighbors: int, *, faded: bool = True
+    ) -> None:
         self.n_neighbors = n_neighbors
-        self._reach = self._reach_of(distances)
+        self._faded = faded
+        near = self._nearest(distances, own=True)
+        self._reach = _reach(near[0], faded=faded)
+        self._limit = _limit(*near, self._reach, self._reach, faded=faded)
 
     def __call__(self, distances: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities of queries at ``distances``, shape (n_queries, n_points)."""
-        reach = self._reach_of(distances)
+        near = self._nearest(distances, own=False)
+        reach = _reach(near[0], faded=self._faded)
         if not reach.all():
             row = int(reach.argmin())
             raise ValueError(
                 f"distances to different points must not all be 0; row {row} is at distance 0 from "
                 f"{int((distances[row] == 0).sum())} of {distances.shape[1]}."
             )
-        rows, columns = np.nonzero(distances < np.maximum(reach[:, None], self._reach))
+        limit = _limit(*near, reach, self._reach, faded=self._faded)
+        return self._affinities(distances, reach, limit)
+
+    def adjacency(self, distances: NDArray[np.float64]) -> sp.csr_array:
+        """Return the affinities among the points, themselves excluded."""
+        return _without_loops(self._affinities(distances, self._reach, self._limit))
+
+    def _affinities(
+        self, distances: NDArray[np.float64], reach: NDArray[np.float64], limit: NDArray[np.float64]
+    ) -> sp.csr_array:
+        rows, columns = np.nonzero(distances <= np.maximum(limit[:, None], self._limit))
         between = distances[rows, columns]
-        weights = _biweight(between / reach[rows]) + _biweight(between / self._reach[columns])
-        return sp.csr_array((weights / 2, (rows, columns)), shape=distances.shape)
+        parts = (
+            _weight(between, reach[rows], limit[rows], faded=self._faded),
+            _weight(between, self._reach[columns], self._limit[columns], faded=self._faded),
+        )
+        return _joined(*parts, rows, columns, distances.shape, faded=self._faded)
 
-    def _reach_of(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        rank = min(self.n_neighbors + 2, distances.shape[1])
-        nearest, last = np.partition(distances, [0, rank - 1], axis=1)[:, [0, rank - 1]].T
-        return _reach(nearest, last)
+    def _nearest(
+        self, distances: NDArray[np.float64], *, own: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        rank = _rank(self.n_neighbors, distances.shape[1], own=own, faded=self._faded)
+        nearest = np.argpartition(distances, [0, rank - 1], axis=1)[:, :rank]
+        return np.take_along_axis(distances, nearest, axis=1), nearest
 
 
-def _reach(nearest: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rank(n_neighbors: int, n_points: int, *, own: bool, faded: bool) -> int:
+    """Return how many of the nearest points say how far a point reaches."""
+    # The same rule for points and queries: a rule that told them apart would make a faded affinity
+    # jump where a query becomes a point. Neighbours alone are counted without the point itself.
+    return min(n_neighbors + (2 if faded else int(own)), n_points)
+
+
+def _reach(distances: NDArray[np.float64], *, faded: bool) -> NDArray[np.float64]:
+    """Return the reach by distances to the nearest points, of which the first and last count."""
+    nearest, last = distances[:, 0], distances[:, -1]
     # With every point equally far there is no spread, and still a neighbour.
-    return last + _REACH * (last - nearest) + 1e-9 * last
+    return last + (_REACH * (last - nearest) if faded else 0.0) + _TIE * last
 
 
-def _biweight(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(1 - t**2, 0) ** 2
+def _limit(
+    distances: NDArray[np.float64],
+    nearest: NDArray[np.intp],
+    reach: NDArray[np.float64],
+    reach_of_points: NDArray[np.float64],
+    *,
+    faded: bool,
+) -> NDArray[np.float64]:
+    """Return the distance beyond which a point sees no other."""
+    if not faded:
+        return reach
+    last = distances[:, -1]
+    is_far = reach_of_points[nearest].min(axis=1) < _FAR * last
+    return np.where(is_far, last * (1 + _TIE), reach)
 
 
-def neighbor_adjacency(kernel: NeighborKernel) -> sp.csr_array:
-    """Return the affinities among the kernel's own points, themselves excluded."""
-    adjacency = kernel(kernel.points)
-    adjacency.setdiag(0.0)
-    adjacency.eliminate_zeros()
-    return adjacency
+def _weight(
+    distances: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    limit: NDArray[np.float64],
+    *,
+    faded: bool,
+) -> NDArray[np.float64]:
+    """Return the affinities as one of two ends sees them."""
+    seen = (distances <= limit).astype(np.float64)
+    return seen * np.maximum(1 - (distances / reach) ** 2, 0) ** 2 if faded else seen
+
+
+def _joined(
+    forward: NDArray[np.float64],
+    backward: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    shape: tuple[int, ...],
+    *,
+    faded: bool,
+) -> sp.csr_array:
+    """Return the matrix of what both ends see: the mean where it fades, else whether one does."""
+    data = (forward + backward) / 2 if faded else np.maximum(forward, backward)
+    matrix = sp.csr_array((data, (rows, columns)), shape=shape)
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _without_loops(matrix: sp.csr_array) -> sp.csr_array:
+    matrix.setdiag(0.0)
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def nearest_neighbor_pairs(points: NDArray[np.float64], n_neighbors: int) -> NDArray[np.intp]:

@@ -27,6 +27,7 @@ _OURS = {
     "GraphGaussianProcessRegressor": "skginr.processes:GraphGaussianProcessRegressor",
     "GraphSmoother": "skginr.smoothing:GraphSmoother",
     "Isomap": "skginr.embeddings._methods:Isomap",
+    "Kernel": "skginr.embeddings._embedding:Kernel",
     "LaplacianEigenmap": "skginr.embeddings._methods:LaplacianEigenmap",
     "LocallyLinearEmbedding": "skginr.embeddings._methods:LocallyLinearEmbedding",
     "Model": "skginr._model:Model",

@@ -16,11 +16,12 @@ from skginr.graphs import Graph, check_graph
 from skginr.plotting._colours import MISSING, Scale
 from skginr.plotting._layout import (
     LEAST_GAP,
+    check_directions,
     is_flat,
     is_sphere,
     longitudes_latitudes,
+    places_seen,
     spectral_layout,
-    view_matrix,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def canvas_of(
     graph: Any,
     geometry: Any = None,
     *,
-    right: Sequence[float] = (1, 0, 0),
-    up: Sequence[float] = (0, 1, 0),
+    right: Sequence[float] | None = None,
+    up: Sequence[float] | None = None,
 ) -> Canvas:
     """Return what a graph or geometries are drawn on.
 
@@ -82,16 +83,14 @@ def canvas_of(
     check_graph(graph)
     if geometry is not None:
         return Map(_by_node(geometry, graph))
-    view = view_matrix(right, up)
+    check_directions(right, up)
     positions = np.empty((0, 0)) if graph.positions is None else graph.positions
     n_dimensions = positions.shape[1]
     # A flat mesh, such as a disc of six triangles, is no globe, though it lies on a sphere.
     if is_sphere(positions) and (graph.faces is None or not is_flat(positions)):
         return _map_of_sphere(graph, positions)
-    if n_dimensions == 2:
-        placed = np.column_stack([positions, np.zeros(graph.n_nodes)])
-    elif n_dimensions == 3:
-        placed = positions @ view.T
+    if n_dimensions in (2, 3):
+        placed = places_seen(positions, right, up)
     else:
         placed = np.column_stack([spectral_layout(graph), np.zeros(graph.n_nodes)])
     if graph.faces is not None and n_dimensions in (2, 3):

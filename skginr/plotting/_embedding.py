@@ -35,8 +35,8 @@ def plot_embedding(
     label: str | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     cmap: Colormap | str | None = None,
-    right: Sequence[float] = (1, 0, 0),
-    up: Sequence[float] = (0, 1, 0),
+    right: Sequence[float] | None = None,
+    up: Sequence[float] | None = None,
 ) -> NDArray[Any]:
     """Draw the coordinates of an embedding on the graph, or two of them against each other.
 
@@ -59,7 +59,7 @@ def plot_embedding(
         Where to draw. Default: a new figure.
     cmap : str or Colormap, optional
         As for :func:`plot_signal`; of coordinates "RdBu_r" by default.
-    right, up : three floats, defaults (1, 0, 0) and (0, 1, 0)
+    right, up : three floats, optional
         As for :func:`plot_signal`.
 
     Returns

@@ -32,8 +32,8 @@ def plot_signal_html(
     label: str = "signal",
     cmap: str | None = None,
     clim: tuple[float, float] | None = None,
-    right: Sequence[float] = (1, 0, 0),
-    up: Sequence[float] = (0, 1, 0),
+    right: Sequence[float] | None = None,
+    up: Sequence[float] | None = None,
 ) -> Path:
     """Write a signal on a mesh or on points to an HTML file, to turn, zoom and point at.
 
@@ -56,8 +56,8 @@ def plot_signal_html(
         A colour scale that plotly has, by default "viridis"; not for classes.
     clim : pair of floats, optional
         Values of the first and last colour. Default: the 1st and 99th percentile.
-    right, up : three floats, defaults (1, 0, 0) and (0, 1, 0)
-        Directions of space that point right and up at the start.
+    right, up : three floats, optional
+        Directions of space that point right and up at the start, as for :func:`plot_signal`.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def plot_signal_html(
     check_graph(graph)
     path = Path(path)
     read = Values.read("values", values, graph.n_nodes)
-    view = view_matrix(right, up)
+    view = view_matrix(right, up, graph.positions)
     figure = require("plotly.graph_objects", extra="interactive", purpose="plot_signal_html")
     _check_cmap(cmap)
     colours = None if read.classes else Scale.of(read, cmap=cmap, clim=clim)

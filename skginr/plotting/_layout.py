@@ -14,6 +14,9 @@ from skginr.graphs import Graph
 
 # Distances from the centre that differ by a smaller share are those of points on a sphere.
 _ROUND = 1e-4
+# Thickness beside width of what is seen as flat, and the height of it that is seen all the same,
+# below which it would be a line.
+_THIN, _EDGE_ON = 0.02, 0.1
 #: A map of the globe is cut at 180 degrees, or in a gap so many degrees wide.
 LEAST_GAP = 90.0
 # Parts of an abstract graph are laid side by side, apart by this share of the largest and smaller
@@ -21,9 +24,12 @@ LEAST_GAP = 90.0
 _APART = 0.06, 0.15
 _WIDTH = 1.5
 
+#: Of the picture, in space; None leaves it open.
+Direction = Sequence[float] | None
 
-def view_matrix(right: Sequence[float], up: Sequence[float]) -> NDArray[np.float64]:
-    """Return the rows right, up and towards the viewer, at right angles and of unit length.
+
+def check_directions(right: Direction, up: Direction) -> tuple[NDArray, NDArray]:
+    """Return the directions as arrays, where there is none (1, 0, 0) and (0, 1, 0).
 
     Raises
     ------
@@ -33,16 +39,62 @@ def view_matrix(right: Sequence[float], up: Sequence[float]) -> NDArray[np.float
     for name, direction in (("right", right), ("up", up)):
         if isinstance(direction, str):
             raise TypeError(f"{name} must be three numbers, such as (0, -1, 0); got {direction!r}.")
-    rows = [check_numeric("right", right), check_numeric("up", up)]
+    rows = (
+        check_numeric("right", (1, 0, 0) if right is None else right),
+        check_numeric("up", (0, 1, 0) if up is None else up),
+    )
     if any(row.shape != (3,) for row in rows) or not np.isfinite(rows).all():
         raise ValueError(f"right and up must be three numbers each; got {right!r} and {up!r}.")
-    towards = np.cross(rows[0], rows[1])
+    towards = np.cross(*rows)
     if not np.linalg.norm(towards) > 1e-9 * np.linalg.norm(rows[0]) * np.linalg.norm(rows[1]):
         raise ValueError(f"right and up must span a plane; got {right!r} and {up!r}.")
+    return rows
+
+
+def view_matrix(
+    right: Direction, up: Direction, positions: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the rows right, up and towards the viewer, at right angles and of unit length.
+
+    Parameters
+    ----------
+    right, up : three floats, or None
+    positions : ndarray of shape (n, n_dimensions), optional
+        What is seen. Where no direction was given, and the usual ones would show it as a line, it
+        is seen from its side, the third axis up.
+    """
+    first, second = check_directions(right, up)
+    if right is None and up is None and positions is not None and positions.shape[1] == 3:
+        normal = _edge_on(positions)
+        if normal is not None:
+            second = np.array([0.0, 0.0, 1.0])
+            first = np.cross(second, normal)
+            # Numbers grow to the right.
+            first *= np.sign(first[np.abs(first).argmax()])
+    towards = np.cross(first, second)
     # The picture's up is at a right angle to right.
     return np.array(
-        [row / np.linalg.norm(row) for row in (rows[0], np.cross(towards, rows[0]), towards)]
+        [row / np.linalg.norm(row) for row in (first, np.cross(towards, first), towards)]
     )
+
+
+def places_seen(
+    positions: NDArray[np.float64], right: Direction, up: Direction
+) -> NDArray[np.float64]:
+    """Return places to the right, up, and towards the viewer, shape (n, 3)."""
+    if positions.shape[1] == 2:
+        return np.column_stack([positions, np.zeros(len(positions))])
+    return positions @ view_matrix(right, up, positions).T
+
+
+def _edge_on(positions: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the normal of what is flat, if it is at about a right angle to the third axis."""
+    centred = positions - positions.mean(axis=0)
+    centred = centred / (np.abs(centred).max() or 1.0)
+    squares, directions = np.linalg.eigh(centred.T @ centred)
+    normal = directions[:, 0]
+    is_thin = squares[0] <= _THIN**2 * squares[1]
+    return normal if is_thin and abs(normal[2]) <= _EDGE_ON else None
 
 
 def is_sphere(positions: NDArray[np.float64]) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from skginr._checks import check_numeric, require
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of
-from skginr.plotting._layout import view_matrix
+from skginr.plotting._layout import places_seen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ def plot_mesh(
     values: ArrayLike,
     *,
     ax: Axes | None = None,
-    right: Sequence[float] = (1, 0, 0),
-    up: Sequence[float] = (0, 1, 0),
+    right: Sequence[float] | None = None,
+    up: Sequence[float] | None = None,
     **scale: Any,
 ) -> PolyCollection:
     """Draw a signal on a triangle mesh, as seen from far away.
@@ -35,14 +35,15 @@ def plot_mesh(
     Parameters
     ----------
     graph : Graph
-        With faces and positions in space, as from :meth:`Graph.from_mesh`.
+        With faces and positions in the plane or in space, as from :meth:`Graph.from_mesh`.
     values : array-like of shape (n_nodes,)
         In the order of ``graph.labels``. A face shows the mean of its corners; where one of them
         is NaN, it is not drawn.
     ax : matplotlib Axes, optional
         Where to draw. Default: a new figure.
-    right, up : three floats, defaults (1, 0, 0) and (0, 1, 0)
-        Directions of space that point right and up in the picture.
+    right, up : three floats, optional
+        Directions of space that point right and up in the picture. Default: (1, 0, 0) and
+        (0, 1, 0); what is flat and would be a line is seen from its side.
     **scale : keyword arguments
         ``cmap``, ``clim`` and whatever else :class:`matplotlib.collections.PolyCollection` takes.
 
@@ -78,9 +79,9 @@ def plot_mesh(
         raise ValueError(
             f"values must have one value per node, shape ({graph.n_nodes},); got {values.shape}."
         )
-    view = view_matrix(right, up)
+    placed = places_seen(graph.positions, right, up)
     (ax,) = axes_of(ax, 1, purpose="plot_mesh")
-    corners = (graph.positions @ view.T)[graph.faces]
+    corners = placed[graph.faces]
     colour = values[graph.faces].mean(axis=1)
     # The nearest last: they hide what is behind them.
     order = np.argsort(corners[..., 2].mean(axis=1))

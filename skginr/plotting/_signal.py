@@ -29,8 +29,8 @@ def plot_signal(
     cmap: Colormap | str | None = None,
     clim: tuple[float, float] | None = None,
     legend: bool = True,
-    right: Sequence[float] = (1, 0, 0),
-    up: Sequence[float] = (0, 1, 0),
+    right: Sequence[float] | None = None,
+    up: Sequence[float] | None = None,
 ) -> Axes:
     """Draw a signal on whatever its graph has: polygons, a mesh, positions, or nothing but edges.
 
@@ -65,8 +65,9 @@ def plot_signal(
         colour bar are arrows where there are values beyond.
     legend : bool, default True
         Whether to add a colour bar, or the legend of classes.
-    right, up : three floats, defaults (1, 0, 0) and (0, 1, 0)
+    right, up : three floats, optional
         Directions of space that point right and up in the picture, for positions in space.
+        Default: (1, 0, 0) and (0, 1, 0); what is flat and would be a line is seen from its side.
 
     Returns
     -------

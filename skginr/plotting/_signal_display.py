@@ -165,8 +165,8 @@ class SignalDisplay:
         label: str | None = None,
         cmap: Colormap | str | None = None,
         clim: tuple[float, float] | None = None,
-        right: Sequence[float] = (1, 0, 0),
-        up: Sequence[float] = (0, 1, 0),
+        right: Sequence[float] | None = None,
+        up: Sequence[float] | None = None,
     ) -> Self:
         """Draw again, with another look or on other axes.
 

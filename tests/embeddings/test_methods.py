@@ -27,8 +27,10 @@ def roll():
 
 
 @pytest.fixture(scope="module")
-def roll_graph(roll):
-    return Graph.from_points(roll[0], n_neighbors=10)
+def roll_graphs(roll):
+    """The graph of the points by method: some read weights, the others have none to read."""
+    faded, whole = (Graph.from_points(roll[0], weighted=weighted) for weighted in (True, False))
+    return {"laplacian": faded, "diffusion_map": faded, "isomap": whole, "lle": whole}
 
 
 def rows_of(graph):
@@ -119,10 +121,62 @@ def test_isomap_from_distances_is_that_of_scikit_learn(roll):
     np.testing.assert_allclose(out * unit * signs, expected, atol=1e-6)
 
 
-def test_isomap_never_reads_weights(roll_graph):
-    heavier = Graph(
-        roll_graph.adjacency * 1e3 + roll_graph.adjacency.power(2), positions=roll_graph.positions
-    )
+def nearest_pairs(points, n_neighbors):
+    """Pairs of which one is among the nearest of the other, by brute force."""
+    order = cdist(points, points).argsort(axis=1)[:, 1 : n_neighbors + 1]
+    return {tuple(sorted((i, int(j)))) for i, row in enumerate(order) for j in row}
+
+
+def pairs_of(graph):
+    return {(int(a), int(b)) for a, b in zip(*sp.triu(graph.adjacency).nonzero(), strict=True)}
+
+
+@pytest.mark.parametrize("method", ["isomap", "lle"])
+def test_methods_without_weights_take_the_nearest_neighbours_and_no_others(method):
+    points, _ = make_swiss_roll(300, random_state=1)
+    expected = nearest_pairs(points, 8)
+    embedder = SpectralEmbedder(2, method=method, n_neighbors=8).fit(points)
+    assert pairs_of(embedder.graph_) == expected
+    assert pairs_of(Graph.from_points(points, n_neighbors=8, weighted=False)) == expected
+    assert set(embedder.graph_.adjacency.data) == {1.0}
+    assert len(pairs_of(Graph.from_points(points, n_neighbors=8))) > 1.1 * len(expected)
+    if method == "isomap":
+        embedder.set_params(affinity="precomputed_distances").fit(cdist(points, points))
+        assert pairs_of(embedder.graph_) == expected
+
+
+@pytest.mark.parametrize(("n", "seed"), [(500, 0), (500, 2), (800, 1)])
+def test_a_roll_is_unrolled_as_by_scikit_learn(n, seed):
+    # With the edges beyond the nearest neighbours the first two are cut through.
+    points, along = make_swiss_roll(n, random_state=seed)
+    ours = SpectralEmbedder(2, method="isomap", n_neighbors=8).fit_transform(points)
+    peer = Isomap(n_neighbors=8, n_components=2).fit_transform(points)
+    np.testing.assert_allclose(correlation(ours, peer), 1, atol=1e-9)
+    lle = SpectralEmbedder(2, method="lle", n_neighbors=8).fit_transform(points)
+    for first in (ours[:, :1], lle[:, :1]):
+        assert correlation(first, along[:, None])[0] > 0.98
+
+
+@pytest.mark.parametrize("method", ["isomap", "lle"])
+def test_edges_that_fade_are_said_where_weights_are_not_read(roll, method):
+    points = roll[0][:300]
+    graph = Graph.from_points(points)
+    for faded in (graph, graph.subgraph(graph.labels[:200])):
+        with pytest.warns(
+            UserWarning, match=rf"method='{method}' reads no weights.*weighted=False"
+        ):
+            SpectralEmbedder(2, graph=faded, method=method).fit([[0]])
+    whole = Graph.from_points(points, weighted=False)
+    SpectralEmbedder(2, graph=whole, method=method).fit([[0]])
+    SpectralEmbedder(2, graph=graph).fit([[0]])
+    with pytest.raises(TypeError, match="weighted must be True or False"):
+        Graph.from_points(points, weighted="distance")
+
+
+def test_isomap_never_reads_weights(roll_graphs):
+    roll_graph = roll_graphs["isomap"]
+    factors = sp.diags_array(np.arange(1.0, 901))
+    heavier = Graph(factors @ roll_graph.adjacency @ factors, positions=roll_graph.positions)
     first, second = (
         SpectralEmbedder(3, graph=g, method="isomap").fit_transform(rows_of(g))
         for g in (roll_graph, heavier)
@@ -130,7 +184,8 @@ def test_isomap_never_reads_weights(roll_graph):
     np.testing.assert_allclose(second, first, atol=1e-9)
 
 
-def test_few_landmarks_come_near_all(roll_graph):
+def test_few_landmarks_come_near_all(roll_graphs):
+    roll_graph = roll_graphs["isomap"]
     few, every = (
         SpectralEmbedder(2, graph=roll_graph, method="isomap", n_landmarks=n)
         .fit_transform(rows_of(roll_graph))
@@ -167,7 +222,8 @@ def test_methods_and_k_are_searched_together(roll, method):
 
 @pytest.mark.parametrize("eigen_solver", ["dense", "shift_invert", "iterative"])
 @pytest.mark.parametrize("method", ["laplacian", "diffusion_map", "lle"])
-def test_every_solver_gives_the_same_coordinates(roll_graph, method, eigen_solver):
+def test_every_solver_gives_the_same_coordinates(roll_graphs, method, eigen_solver):
+    roll_graph = roll_graphs[method]
     expected, out = (
         _fresh(SpectralEmbedder(6, graph=roll_graph, method=method, eigen_solver=solver))
         for solver in ("dense", eigen_solver)
@@ -202,7 +258,8 @@ def test_new_points_land_among_their_neighbours(roll, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_extend_places_new_nodes_and_moves_no_old_one(roll_graph, method):
+def test_extend_places_new_nodes_and_moves_no_old_one(roll_graphs, method):
+    roll_graph = roll_graphs[method]
     new = np.random.default_rng(0).choice(900, 90, replace=False)
     old = np.setdiff1d(np.arange(900), new)
     embedder = SpectralEmbedder(2, graph=without(roll_graph, new), method=method).fit(
@@ -221,7 +278,8 @@ def test_extend_places_new_nodes_and_moves_no_old_one(roll_graph, method):
 
 
 @pytest.mark.parametrize("method", ["laplacian", "diffusion_map", "isomap", "lle"])
-def test_extending_twice_is_extending_once(roll_graph, method):
+def test_extending_twice_is_extending_once(roll_graphs, method):
+    roll_graph = roll_graphs[method]
     last, second = np.arange(880, 900), np.arange(860, 900)
     start = SpectralEmbedder(3, graph=without(roll_graph, second), method=method).fit([[0]])
     halfway = start.extend(without(roll_graph, last))
@@ -435,7 +493,7 @@ def test_weak_links_are_followed_until_they_are_none(method):
 
 def test_extend_refuses_other_lengths_positions_and_faces(roll):
     points = roll[0][:100]
-    old, grown = Graph.from_points(points[:90]), Graph.from_points(points)
+    old, grown = (Graph.from_points(some, weighted=False) for some in (points[:90], points))
     bare = Graph(grown.adjacency)
     isomap, lle = (SpectralEmbedder(2, graph=old, method=m).fit([[0]]) for m in ("isomap", "lle"))
     with pytest.raises(ValueError, match="edge lengths of the kind.*were those of positions.*1 a"):

@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import joblib
 import networkx as nx
@@ -16,7 +17,7 @@ from sklearn.neighbors import kneighbors_graph
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skginr import Graph, SpectralEmbedder, eigen
+from skginr import Graph, SIRENRegressor, SpectralEmbedder, eigen
 
 
 @pytest.fixture
@@ -213,6 +214,27 @@ def test_cutting_an_eigenspace_warns_and_names_a_better_k():
     SpectralEmbedder(4, graph=ring).fit(X)
 
 
+def test_a_search_says_once_of_each_graph_that_k_cuts_an_eigenspace():
+    ring = Graph.from_networkx(nx.cycle_graph(48))
+    X, y = np.arange(48)[:, None], np.arange(48.0)
+    ks = {"spectralembedder__n_components": [1, 3, 5, 7, 9, 11, 13, 15]}
+    pipeline = make_pipeline(SpectralEmbedder(graph=ring), Ridge())
+    with pytest.warns(UserWarning, match="cuts an eigenspace") as caught:
+        GridSearchCV(pipeline, ks, cv=5).fit(X, y)
+    assert len(caught) == 1
+    # By itself every fit says so.
+    for k in (3, 5, 3):
+        with pytest.warns(UserWarning, match=f"n_components={k} cuts an eigenspace"):
+            SpectralEmbedder(k, graph=ring).fit(X)
+    # Without a graph each fold has one of its own.
+    angle = 2 * np.pi * np.arange(40) / 40
+    points = np.column_stack([np.cos(angle), np.sin(angle)])
+    pipeline = make_pipeline(SpectralEmbedder(), Ridge())
+    with pytest.warns(UserWarning, match="cuts an eigenspace") as caught:
+        GridSearchCV(pipeline, ks, cv=[(np.arange(40), np.arange(5))] * 5).fit(points, angle)
+    assert len(caught) == 1
+
+
 # --- one decomposition ------------------------------------------------------
 
 
@@ -368,6 +390,132 @@ def test_affinities_agree_with_their_graph_and_extend(circle):
     np.testing.assert_allclose(sparse, out, atol=1e-9)
 
 
+def plain_nystrom(kernel, new, k, laplacian):
+    """The textbook's: eigenvectors of the normalised kernel, diagonal included."""
+    degrees, of_new = kernel.sum(axis=1), new.sum(axis=1)
+    values, vectors = np.linalg.eigh(kernel / np.sqrt(np.outer(degrees, degrees)))
+    values, vectors = values[::-1][1 : k + 1], vectors[:, ::-1][:, 1 : k + 1]
+    if laplacian == "symmetric":
+        placed = new / np.sqrt(np.outer(of_new, degrees)) @ vectors / values
+        return vectors * len(kernel) ** 0.5, placed * len(kernel) ** 0.5
+    vectors = vectors / np.sqrt(degrees)[:, None] * degrees.sum() ** 0.5
+    return vectors, new / of_new[:, None] @ vectors / values
+
+
+SMOOTH_KINDS = {
+    "symmetric": {"laplacian": "symmetric"},
+    "random_walk": {"laplacian": "random_walk"},
+    "diffusion_map": {"method": "diffusion_map", "diffusion_time": 0},
+    "faded": {"method": "diffusion_map"},
+    "density": {"method": "diffusion_map", "alpha": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def square():
+    points = np.random.default_rng(0).random((600, 2))
+    return points, np.sin(4 * points[:, 0]) + points[:, 1] ** 2
+
+
+@pytest.mark.parametrize("kind", SMOOTH_KINDS)
+@pytest.mark.parametrize("gamma", [2, 5, 10, 50])
+def test_new_rows_of_a_kernel_are_spread_as_the_old_ones(square, kind, gamma):
+    points, y = square
+    train, new = points[:400], points[400:]
+    kernel, affinity = rbf_kernel(train, gamma=gamma), rbf_kernel(new, train, gamma=gamma)
+    embedder = SpectralEmbedder(8, affinity="precomputed", **SMOOTH_KINDS[kind])
+    coordinates, placed = embedder.fit_transform(kernel), embedder.transform(affinity)
+    spread = placed.std(axis=0) / coordinates.std(axis=0)
+    assert (spread > 0.8).all()
+    assert (spread < 1.2).all()
+    plain = plain_nystrom(kernel, affinity, 8, SMOOTH_KINDS[kind].get("laplacian"))
+    expected = Ridge(1e-3).fit(plain[0], y[:400]).score(plain[1], y[400:])
+    scaled = StandardScaler().fit(coordinates)
+    model = Ridge(1e-3).fit(scaled.transform(coordinates), y[:400])
+    assert model.score(scaled.transform(placed), y[400:]) > expected - 0.01
+    # Next to a training row they are next to its own.
+    beside = embedder.transform(rbf_kernel(train[:50] + 1e-7, train, gamma=gamma))
+    np.testing.assert_allclose(beside, coordinates[:50], atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "random_walk", "diffusion_map"])
+def test_rows_far_from_all_do_not_shrink_or_grow(kind):
+    rng = np.random.default_rng(0)
+    train, new = rng.standard_normal((400, 2)), rng.standard_normal((200, 2))
+    embedder = SpectralEmbedder(8, affinity="precomputed", **SMOOTH_KINDS[kind])
+    coordinates = embedder.fit_transform(rbf_kernel(train, gamma=5))
+    placed = embedder.transform(rbf_kernel(new, train, gamma=5))
+    # A coordinate may be that of few rows far out, which are not met again.
+    spread = placed.std(axis=0) / coordinates.std(axis=0)
+    assert np.median(spread) > 0.8
+    assert (spread < 1.2).all()
+    far = embedder.transform(rbf_kernel(3 * train[:20], train, gamma=5))
+    assert np.abs(far).max() < 1.5 * np.abs(coordinates).max()
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "random_walk", "diffusion_map"])
+def test_coordinates_that_cannot_be_placed_are_named(square, kind):
+    points, y = square
+    # So wide that the sixth coordinate is lost among the differences of degrees.
+    kernel = rbf_kernel(points[:400], gamma=0.5)
+    affinity = rbf_kernel(points[400:], points[:400], gamma=0.5)
+    embedder = SpectralEmbedder(8, affinity="precomputed", **SMOOTH_KINDS[kind]).fit(kernel)
+    name = SMOOTH_KINDS[kind].get("method", "laplacian")
+    message = f"3 of 8 coordinates cannot be placed.*{name}6 to {name}8.*Fit with n_components=5"
+    with pytest.warns(UserWarning, match=message):
+        placed = embedder.transform(affinity)
+    assert (placed[:, :5].std(axis=0) > 0.7 * embedder.embedding_[:, :5].std(axis=0)).all()
+    # What is said to be near 0 is.
+    assert np.abs(placed[:, 5:]).max() < 0.1
+    fewer = embedder.set_params(n_components=5)
+    model = make_pipeline(fewer, StandardScaler(), Ridge(1e-3)).fit(kernel, y[:400])
+    assert model.score(affinity, y[400:]) > 0.98
+    # As many as can be placed, unless a number is asked for.
+    assert embedder.set_params(n_components=None).fit(kernel).n_components_ == 5
+    embedder.transform(affinity)
+
+
+def test_a_wide_kernel_has_no_combinatorial_coordinates_for_new_rows(square):
+    points, y = square
+    kernel = rbf_kernel(points[:400], gamma=2)
+    affinity = rbf_kernel(points[400:], points[:400], gamma=2)
+    embedder = SpectralEmbedder(8, affinity="precomputed").fit(kernel)
+    with pytest.warns(UserWarning, match="8 of 8 coordinates.*Fit with laplacian='random_walk'"):
+        embedder.transform(affinity)
+    embedder.set_params(laplacian="random_walk")
+    model = make_pipeline(embedder, Ridge(1e-3)).fit(kernel, y[:400])
+    assert model.score(affinity, y[400:]) > 0.98
+
+
+def test_more_coordinates_than_points_can_place_are_named():
+    rng = np.random.default_rng(0)
+    points, new = rng.random((150, 2)), rng.random((200, 2))
+
+    def signal(at):
+        return np.sin(6 * at[:, 0]) + np.cos(5 * at[:, 1])
+
+    scores = {}
+    for k in (64, None):
+        embedder = SpectralEmbedder(k).fit(points)
+        known = embedder.transform(points)
+        if k is None:
+            assert 10 < embedder.n_components_ < 50
+            placed = embedder.transform(new)
+        else:
+            with pytest.warns(UserWarning, match="of 64 coordinates cannot be placed") as caught:
+                placed = embedder.transform(new)
+            advised = int(re.search(r"n_components=(\d+)", str(caught[0].message))[1])
+            SpectralEmbedder(advised).fit(points).transform(new)
+        network = SIRENRegressor(random_state=0).fit(known, signal(points))
+        scores[k] = network.score(placed, signal(new))
+    assert scores[None] > 0.94 > 0.85 > scores[64]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_default_number_is_64_where_all_can_be_placed(square, dtype):
+    assert SpectralEmbedder().fit(square[0].astype(dtype)).n_components_ == 64
+
+
 def test_affinities_pass_through_pipeline_and_search(circle):
     train, _ = circle
     y = train[:, 0]
@@ -376,6 +524,48 @@ def test_affinities_pass_through_pipeline_and_search(circle):
         pipeline, {"spectralembedder__n_components": [4, 8]}, cv=KFold(3, shuffle=True)
     )
     assert search.fit(rbf_kernel(train, gamma=50), y).best_score_ > 0.9
+
+
+def test_affinities_of_single_precision_are_symmetric_but_for_rounding(square):
+    points = square[0][:300].astype(np.float32)
+    kernel = rbf_kernel(points, gamma=20).astype(np.float32)
+    # As products of blocks leave it: in the last digit.
+    rough = kernel * (1 + 1.7e-7 * np.triu(np.ones_like(kernel), 1))
+    assert rough.dtype == np.float32
+    assert (rough != rough.T).any()
+    embedder = SpectralEmbedder(5, affinity="precomputed", laplacian="random_walk")
+    expected = embedder.fit_transform(kernel)
+    assert expected.dtype == np.float32
+    np.testing.assert_allclose(embedder.fit_transform(rough), expected, atol=1e-4)
+    np.fill_diagonal(rough, 0)
+    for given in (rough, sp.csr_array(rough), pd.DataFrame(rough)):
+        assert Graph.from_adjacency(given).n_edges > 0
+    # What is more than rounding is not, and is shown with digits enough.
+    for off, dtype in ((1e-3, np.float32), (1e-7, np.float64)):
+        wrong = kernel.astype(dtype)
+        wrong[2, 3] *= 1 + off
+        with pytest.raises(ValueError, match="X must be symmetric") as caught:
+            embedder.fit(wrong)
+        first, second = re.search(
+            r"got weight (\S+) at .* but (\S+) at", str(caught.value)
+        ).groups()
+        assert first != second
+        embedder.fit((wrong + wrong.T) / 2)
+
+
+def test_distances_of_single_precision_are_symmetric_but_for_rounding(square):
+    points = square[0][:200].astype(np.float32)
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    rough = distances * (1 + 1.7e-7 * np.triu(np.ones_like(distances), 1))
+    embedder = SpectralEmbedder(4, affinity="precomputed_distances")
+    expected = embedder.fit_transform(distances)
+    np.testing.assert_allclose(embedder.fit_transform(rough), expected, atol=1e-3)
+    rough[2, 3] += 1e-3
+    with pytest.raises(ValueError, match="X must be symmetric") as caught:
+        embedder.fit(rough)
+    first, second = re.search(r"got (\S+) at .* but (\S+) at", str(caught.value)).groups()
+    assert first != second
+    embedder.fit((rough + rough.T) / 2)
 
 
 def test_affinities_sliced_one_way_are_refused_and_explained(circle):

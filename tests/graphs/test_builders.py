@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from shapely.geometry import Point, Polygon, box
 
-from skginr import Graph
+from skginr import Graph, SpectralEmbedder
 
 
 def edges_of(graph):
@@ -153,6 +153,39 @@ def test_hexagons_from_their_centres_meet():
     expected = {tuple(pair) for pair in np.argwhere(distance < 1800) if pair[0] < pair[1]}
     assert edges_of(Graph.from_geodataframe(frame)) == expected
     assert edges_of(Graph.from_geodataframe(frame, method="rook")) == expected
+
+
+@pytest.mark.parametrize("distance", [20.0, 1e3, 1e7])
+def test_a_point_far_from_all_is_a_neighbour_of_the_nearest_alone(distance):
+    rng = np.random.default_rng(0)
+    points = rng.random((400, 3))
+    others = Graph.from_points(points)
+    far = np.vstack([points, [[distance, 0.3, 0.4]]])
+    graph = Graph.from_points(far)
+    # To the others it changes nothing, and of them it reaches the front.
+    among = graph.adjacency[:400, :400].toarray()
+    np.testing.assert_allclose(among, others.adjacency.toarray(), atol=1e-12)
+    reached = graph.adjacency[[400]].indices
+    away = np.linalg.norm(points - far[400], axis=1)
+    # At 1e7 some more are equally near, to nine digits.
+    assert set(reached.tolist()) >= set(away.argsort()[:11].tolist())
+    assert len(reached) <= (15 if distance > 1e6 else 11)
+    np.testing.assert_allclose(graph.adjacency[[400]].data, 0.0043, rtol=0.5)
+    # As by distances, for new points, and for its own surroundings.
+    by_distances = SpectralEmbedder(2, affinity="precomputed_distances")
+    between = np.linalg.norm(far[:, None] - far, axis=2)
+    found = by_distances.fit(between).graph_.adjacency
+    np.testing.assert_allclose(found.toarray(), graph.adjacency.toarray(), atol=1e-7)
+    embedder = SpectralEmbedder(2).fit(far)
+    new = embedder._training.join(np.vstack([rng.random((5, 3)), far[[400]] + 1e-6])).affinity
+    assert new[:5, [400]].nnz == 0
+    assert new[[5]].nnz == len(reached) + 1
+
+
+def test_columns_of_zeros_and_ones_are_all_neighbours():
+    graph = Graph.from_points(np.eye(30), n_neighbors=5)
+    assert graph.n_edges == 30 * 29 // 2
+    assert Graph.from_points(np.eye(30), n_neighbors=5, weighted=False).n_edges == 30 * 29 // 2
 
 
 def test_gaps_are_closed_by_a_tolerance():
@@ -337,7 +370,7 @@ def test_a_vertex_in_no_face_stays():
         ([[0, 1, 3]], ValueError, "vertices 0 to 2; got numbers from 0 to 3.*subtract 1"),
         ([[0, 1, 1]], ValueError, r"three different vertices; got \[0, 1, 1\] in row 0"),
         ([[0, 1]], ValueError, r"shape \(n_faces, 3\)"),
-        ([[0.0, 1.0, 2.0]], TypeError, "integers"),
+        ([[0.0, 1.0, 1.5]], TypeError, "integers, counted from 0; got 1.5"),
     ],
 )
 def test_unfit_faces_are_refused(faces, error, message):
