@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 
@@ -16,7 +15,7 @@ WEAKEST = {"float32": -6.0, "float64": -10.0}
 # Strengths are averaged, not chosen: one whose error is so many times 1 / sqrt(n_rows) above the
 # least counts 1 / e of the best. Errors on n held-out rows differ by chance by about as much.
 _SHARPNESS = 1.5
-# Features of so many rows and units are kept, and made again at every pass beyond (256 MiB).
+# Turned features are kept up to so many numbers (256 MiB), and made again at every pass beyond.
 _KEPT = 1 << 25
 # Rows held out one by one: more would tell strengths apart no better.
 _ENOUGH_ROWS = 1 << 16
@@ -74,6 +73,7 @@ class RidgeProblem:
     n_features: int
     strengths: torch.Tensor
     _chunk: int = field(init=False)
+    _turned: torch.Tensor | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._chunk = max(1, _KEPT // (4 * self.n_features))
@@ -88,18 +88,13 @@ class RidgeProblem:
         """Number of rows."""
         return len(self.target)
 
-    @cached_property
-    def _all(self) -> torch.Tensor | None:
-        """Features of all rows, where they are few."""
-        if self.n_rows * self.n_features > _KEPT:
-            return None
-        return self.features(slice(0, self.n_rows))
+    def _raw(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        for rows in self._chunks(self.n_rows):
+            yield rows, self.features(rows)
 
-    def _raw(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
-        n_rows = self.n_rows if n_rows is None else n_rows
+    def _chunks(self, n_rows: int) -> Iterator[slice]:
         for start in range(0, n_rows, self._chunk):
-            rows = slice(start, min(start + self._chunk, n_rows))
-            yield rows, self.features(rows) if self._all is None else self._all[rows]
+            yield slice(start, min(start + self._chunk, n_rows))
 
     def _decompose(self) -> None:
         """Find the turn of the features, what their squares sum to, and their products with y."""
@@ -118,14 +113,19 @@ class RidgeProblem:
                 products.addmm_(scaled.T, scaled)
             values, self.turn = torch.linalg.eigh(products)
             self.squares = values.clamp_min(0)
+        if self.n_rows * len(self.squares) <= _KEPT:
+            self._turned = torch.cat([part for _, part in self.turned()])
         self.products = sum(
             (self.weight[rows, None] * part).T @ self.centred[rows] for rows, part in self.turned()
         )
 
     def turned(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield the turned features of rows, centred, chunk by chunk."""
-        for rows, part in self._raw(n_rows):
-            yield rows, (part - self.mean) @ self.turn
+        """Yield the turned features of the first rows, centred, chunk by chunk."""
+        for rows in self._chunks(self.n_rows if n_rows is None else n_rows):
+            if self._turned is not None:
+                yield rows, self._turned[rows]
+            else:
+                yield rows, (self.features(rows) - self.mean) @ self.turn
 
     def coefficients(self, shares: torch.Tensor) -> torch.Tensor:
         """Return those of turned features, averaged over strengths: (n_turned, n_outputs)."""

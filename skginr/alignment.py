@@ -34,8 +34,8 @@ class Alignment:
     Attributes
     ----------
     matrix : ndarray of shape (k, k)
-        Coordinates of b times ``matrix`` are coordinates in a's frame. Orthogonal, and
-        zero between clusters.
+        Coordinates of b times ``matrix`` are coordinates in a's frame. Orthogonal, but for the
+        scale of coordinates, and zero between clusters.
     clusters : ndarray of int of shape (k,)
         Number of the cluster of each component: consecutive ones that were turned
         together.
@@ -192,9 +192,12 @@ def align(
             f"{b.n_components_}. A graph without edges has none."
         )
     _check_pairs(nodes_a, nodes_b, k)
-    target, source = a.embedding_[nodes_a, :k], b.embedding_[nodes_b, :k]
-    matrix, clusters = _fit(source.T @ target)
+    # Eigenvectors, which turn into each other; how wide coordinates are is put back at the end.
+    wide_a, wide_b = a._scale[:k], b._scale[:k]
+    target, source = a.embedding_[nodes_a, :k] / wide_a, b.embedding_[nodes_b, :k] / wide_b
+    rotation, clusters = _fit(source.T @ target)
     quality = _held_out_quality(source, target)
+    matrix = rotation / wide_b[:, None] * wide_a
     for array in (matrix, clusters, quality):
         array.flags.writeable = False
     return Alignment(matrix, clusters, quality, _n_travelling(quality, a._cuts_eigenspace))

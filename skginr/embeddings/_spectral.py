@@ -42,7 +42,7 @@ from skginr.embeddings._methods import (
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
 from skginr.extension import PLACED, continue_smoothly, extend_membership, reached, warn_moved
 from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
-from skginr.laplacians import LAPLACIANS
+from skginr.laplacians import LAPLACIANS, laplacian_of
 
 if TYPE_CHECKING:
     import joblib
@@ -52,7 +52,15 @@ _LAPLACIANS = (*LAPLACIANS, "cotangent")
 # What reads no weights: an edge is there or not.
 _UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
+# Coordinates by default, where those beyond count no less than the first.
 _DEFAULT_COMPONENTS = 64
+# And where they count less and less: as many as observed nodes can tell, but no more than so many,
+# nor than take so many numbers (128 MiB).
+_MOST_COMPONENTS, _MOST_NUMBERS = 640, 1 << 24
+_SCALINGS = ("commute_time", "unit")
+# Of the mean eigenvalue, added to all: where parts of a graph hang together by a thread, the first
+# coordinates would be so much wider than all others that these were lost.
+_FLOOR = 1e-4
 # Solved at once where the user names no number, so that a search over smaller
 # embeddings needs no other decomposition.
 _SHARED_COMPONENTS = 128
@@ -221,6 +229,7 @@ default "nearest_neighbors"
         graph: Graph | None = None,
         method: str = "laplacian",
         laplacian: str = "combinatorial",
+        scaling: str = "commute_time",
         alpha: float = 1.0,
         diffusion_time: float = 1.0,
         n_landmarks: int | str = "auto",
@@ -239,6 +248,7 @@ default "nearest_neighbors"
         self.graph = graph
         self.method = method
         self.laplacian = laplacian
+        self.scaling = scaling
         self.alpha = alpha
         self.diffusion_time = diffusion_time
         self.n_landmarks = n_landmarks
@@ -408,6 +418,7 @@ default "nearest_neighbors"
     def _check_parameters(self) -> None:
         check_option("method", self.method, _METHODS)
         check_option("laplacian", self.laplacian, _LAPLACIANS)
+        check_option("scaling", self.scaling, _SCALINGS)
         check_option("affinity", self.affinity, _AFFINITIES)
         check_option("output", self.output, ("array", "indexed"))
         check_real("alpha", self.alpha, minimum=0)
@@ -481,8 +492,9 @@ default "nearest_neighbors"
             training = self._training_rows(X, dtype)
             graph, nodes = training.graph, training.nodes
         method = self._method(Kernel() if training is None else training.kernel)
-        basis = self._basis(method, graph)
-        n_components = self._resolve_n_components(basis, method.advice(graph))
+        default = self._default_components(graph, nodes)
+        basis = self._basis(method, graph, default)
+        n_components = self._resolve_n_components(basis, method.advice(graph), default)
         if self.n_components is None and training is not None:
             # As many as new rows have their share of, whatever the rows.
             share = method.placed_share(method.embedding(graph, basis, n_components))
@@ -500,7 +512,8 @@ default "nearest_neighbors"
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
-        self.embedding_ = embedding.coordinates
+        self._scale = self._column_scale(graph, embedding.eigenvalues)
+        self.embedding_ = embedding.coordinates * self._scale
         self._membership = self._base_membership = membership
         self._structural = np.empty((graph.n_nodes, 0))
         if self.structural_features:
@@ -520,7 +533,30 @@ default "nearest_neighbors"
             return DistanceRows(X, dtype, self.n_neighbors, faded=faded)
         return PointRows(X, self.n_neighbors, faded=faded)
 
-    def _basis(self, method: Method, graph: Graph) -> Basis:
+    @property
+    def _fades(self) -> bool:
+        """Whether later coordinates are narrower."""
+        return self.method == "laplacian" and self.scaling == "commute_time"
+
+    def _column_scale(self, graph: Graph, eigenvalues: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what coordinates of unit mean square are multiplied by, the first by 1."""
+        if not self._fades or len(eigenvalues) == 0:
+            return np.ones(len(eigenvalues))
+        operator = laplacian_of(graph, self.laplacian)
+        mean = operator.stiffness.diagonal().sum() / operator.mass.sum()
+        raised = eigenvalues + _FLOOR * mean
+        return np.sqrt(raised[0] / raised)
+
+    def _default_components(self, graph: Graph, nodes: NDArray[np.intp]) -> int:
+        """Return how many coordinates None means, if there are so many."""
+        if not self._fades:
+            return _DEFAULT_COMPONENTS
+        # The folds of a search have different nodes, and should have as many coordinates.
+        n_told = 1 << (len(np.unique(nodes)) - 1).bit_length()
+        most = min(_MOST_COMPONENTS, _MOST_NUMBERS // graph.n_nodes)
+        return max(_DEFAULT_COMPONENTS, min(n_told, most))
+
+    def _basis(self, method: Method, graph: Graph, default: int) -> Basis:
         most = graph.n_nodes - graph.n_components
         if self.n_components is not None and most == 0:
             raise ValueError(
@@ -533,7 +569,7 @@ default "nearest_neighbors"
                 f"the kernel ({graph.n_nodes} nodes less one per connected component); "
                 f"got {self.n_components}."
             )
-        n_vectors = self.max_components or max(self.n_components or 0, _SHARED_COMPONENTS)
+        n_vectors = self.max_components or max(self.n_components or default, _SHARED_COMPONENTS)
         return shared_basis(
             method.key(graph),
             partial(self._solve_basis, method, graph),
@@ -547,10 +583,12 @@ default "nearest_neighbors"
         with open_progress("eigenvectors", unit="vectors", verbose=self.verbose) as progress:
             return method.basis(graph, n_vectors, progress)
 
-    def _resolve_n_components(self, basis: Basis, advice: str) -> int:
+    def _resolve_n_components(self, basis: Basis, advice: str, default: int) -> int:
         available = min(basis.n_available, basis.n_vectors)
         if self.n_components is None:
-            return min(_DEFAULT_COMPONENTS, self.max_components or available, available)
+            most = min(default, self.max_components or available, available)
+            whole = np.flatnonzero(~basis.cuts_eigenspace[:most]) + 1
+            return int(whole[-1]) if len(whole) else most
         if self.n_components > available:
             raise ValueError(
                 f"n_components must be at most {available}, the number of coordinates that "
@@ -622,7 +660,7 @@ default "nearest_neighbors"
     def _extended(self, new: NewNodes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the coordinates and component membership of nodes that join the graph."""
         return (
-            self._fitted_method.extend(self._embedding, new),
+            self._fitted_method.extend(self._embedding, new) * self._scale,
             extend_membership(new.affinity, self._base_membership, new.among_affinity),
         )
 
