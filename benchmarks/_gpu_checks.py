@@ -6,7 +6,7 @@ difference over the largest number. Everything is done in float32 and in float64
 On a CPU there is nothing to compare with but itself. In the reference every step then begins with
 weights changed by their last digit, as if another device had rounded them.
 
-    python benchmarks/_gpu_checks.py FOLDER      the part of a machine without a GPU, for gpu.py
+    python benchmarks/_gpu_checks.py FOLDER float32 float64     the machine without a GPU, of gpu.py
 """
 
 import os
@@ -53,12 +53,14 @@ def rounding():
     import torch
     from skorch.callbacks import Callback
 
+    generator = torch.Generator().manual_seed(0)
+
     class Rounding(Callback):
         def on_batch_begin(self, net, training, **kwargs):
             if training:
                 with torch.no_grad():
                     for weights in net.module_.parameters():
-                        digits = torch.rand_like(weights).sub_(0.5)
+                        digits = torch.empty_like(weights).uniform_(-0.5, 0.5, generator=generator)
                         weights.mul_(digits.mul_(torch.finfo(weights.dtype).eps).add_(1))
 
     return Rounding()
