@@ -7,39 +7,48 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 _TABLE = """\
-=============== ============ ============ ============
-hyper-parameter "predict"    "represent"  "paper"
-=============== ============ ============ ============
-hidden_units    128          256          512
-n_layers        4            4            6
-activation      "sine"       "sine"       "sine"
-omega_0         1            1            30
-first_gain      1.2          6            "siren"
-hidden_gain     1            2            1
-zero_output     True         True         False
-skip            False        False        True
-learning_rate   2e-3         4e-3         1e-4
-weight_decay    0.01         0            0.01
-betas           (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
-schedule        "cosine"     "anytime"    "plateau"
-batch_size      256          2048         5000
-sampling        "shuffle"    "shuffle"    "draw"
-max_epochs      "auto"       "auto"       "auto"
-patience        "off"        "off"        5000
-target_score    "off"        0.9999       "off"
-max_time        "off"        "off"        "off"
-validation      "off"        "off"        "off"
-=============== ============ ============ ============
+=============== ============ ============ ============ ============
+hyper-parameter "predict"    "train"      "represent"  "paper"
+=============== ============ ============ ============ ============
+hidden_units    1024         128          256          512
+n_layers        2            4            4            6
+activation      "sine"       "sine"       "sine"       "sine"
+omega_0         1            1            1            30
+first_gain      1            1.2          6            "siren"
+hidden_gain     1            1            2            1
+zero_output     True         True         True         False
+skip            True         False        False        True
+input_scaling   "given"      "unit"       "unit"       "unit"
+last layer      solved       trained      trained      trained
+learning_rate   1e-3         2e-3         4e-3         1e-4
+weight_decay    0            0.01         0            0.01
+betas           (0.9, 0.999) (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
+schedule                     "cosine"     "anytime"    "plateau"
+batch_size      256          256          2048         5000
+sampling        "shuffle"    "shuffle"    "shuffle"    "draw"
+max_epochs                   "auto"       "auto"       "auto"
+patience                     "off"        "off"        5000
+target_score                 "off"        0.9999       "off"
+max_time                     "off"        "off"        "off"
+validation      "off"        "off"        "off"        "off"
+=============== ============ ============ ============ ============
 
-Training ends by whichever comes first of ``max_epochs``, ``patience``, ``target_score`` and
-``max_time``; ``stop_reason_`` says which. However it ends, the best weights seen are kept.
-Where the loss is lost, training goes on from the best weights at a quarter of the rate, with
+**"predict" solves.** Its first layer is drawn once: waves of many lengths over the columns, which
+count as much as they are wide. The last layer sees these and the columns themselves, and is the
+solution of a ridge regression, averaged over its strengths by how well each predicts rows that were
+held out: one by one, exactly, or with ``validation`` in blocks, to predict regions.
+``held_out_score_`` is what came of it. Rows with the same X count as one, held out together. How it
+would train (``learning_rate``, ``batch_size`` and so on) is for ``partial_fit``.
+
+**The others train.** Training ends by whichever comes first of ``max_epochs``, ``patience``,
+``target_score`` and ``max_time``; ``stop_reason_`` says which. However it ends, the best weights seen
+are kept. Where the loss is lost, training goes on from the best weights at a quarter of the rate, with
 a ConvergenceWarning, three times at most."""
 
 _NETWORK = """\
-preset : {"predict", "represent", "paper"}, default "predict"
-    What the model is for: to predict nodes that were not observed, to memorise
-    every node, or to repeat [1]_ exactly.
+preset : {"predict", "train", "represent", "paper"}, default "predict"
+    What the model is for: to predict nodes that were not observed; the same by gradient descent, for
+    many rows per node and deeper networks; to memorise every node; or to repeat [1]_ exactly.
 hidden_units : int, optional
     Width of the hidden layers.
 n_layers : int, optional
@@ -49,15 +58,17 @@ activation : {"sine", "relu"}, optional
 omega_0 : float, optional
     Factor inside the sine. It multiplies the effective learning rate too.
 first_gain : float or "siren", optional
-    Standard deviation of the first layer's pre-activations at the start, for
-    inputs of unit variance: larger fits finer detail, and more noise. "siren"
-    takes the initialisation of [2]_ in all layers.
+    Standard deviation of the first layer's pre-activations at the start: larger fits finer
+    detail, and more noise. "predict" has half of its waves at half of it. "siren" takes the
+    initialisation of [2]_ in all layers.
 hidden_gain : float, optional
     The same for the other layers; 1 keeps the distribution from layer to layer.
 zero_output : bool, optional
     Whether the last layer starts at zero, so that training starts from <start>.
 skip : bool, optional
-    Whether the input also enters the middle layer.
+    Whether the input also enters the middle layer (of two layers, the last).
+input_scaling : {"given", "unit"}, optional
+    Whether columns of X count as much as they are wide, or are brought to unit mean square first.
 learning_rate : float, optional
     Of AdamW; its largest value under a schedule.
 weight_decay : float, optional
@@ -88,8 +99,9 @@ max_time : float or "off", optional
     ``schedule="anytime"``, which does not count on a last step.
 validation : float or "off", optional
     Share of the rows, between 0 and 1, held out in blocks of neighbouring rows to see how
-    the network does between those it trains on: their loss picks the weights and stops the
-    training.
+    the network does between those it is fitted to. Where it trains, the loss of one such share
+    picks the weights and stops the training; where it solves, shares are held out in turn and
+    pick the strength of the ridge: 0.2 is for predicting regions.
 latent_dim : int, optional
     Length of the code of a signal, for one network of many signals. X's last column is then the
     number of the signal that a row is of, any number, and the network sees the code in its
@@ -117,7 +129,7 @@ callbacks : list of skorch callbacks, optional
 net_params : dict, optional
     Any argument of :class:`skorch.NeuralNet` that has no parameter here,
     such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. A
-    ``train_split`` takes the place of ``validation``. With ``{"accelerator": Accelerator()}``
+    ``train_split`` takes the place of ``validation`` where the network trains. With ``{"accelerator": Accelerator()}``
     of accelerate, all processes that call ``fit`` with the same table train one network, on a
     GPU each: every one takes its share of every batch."""
 
@@ -127,10 +139,12 @@ net_ : skorch.NeuralNet
 settings_ : dict
     Every hyper-parameter of the last training, the preset's included; ``max_epochs`` worked
     out where it was to be a number.
+held_out_score_ : float
+    <score> at rows that were held out, where the last layer was solved for.
 history_ : pandas.DataFrame
     One row per epoch: ``train_loss`` (<loss>), ``dur`` in
-    seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), and whatever
-    callbacks recorded.
+    seconds, ``lr``, ``average_loss`` (of averaged weights, where looked at), ``held_out_loss``
+    (where the last layer was solved for, which is one epoch), and whatever callbacks recorded.
 codes_ : pandas.DataFrame of shape (n_signals, latent_dim)
     With ``latent_dim``: the code of each signal, by its number.
 n_epochs_ : int

@@ -24,6 +24,7 @@ from skginr._checks import (
     check_real,
     require,
     unchanged_on_error,
+    warn_once,
 )
 from skginr._inputs import Columns, last_of, validate_inputs
 from skginr._losses import Loss
@@ -54,6 +55,8 @@ class SIRENEstimator(BaseEstimator):
     """A sine network on coordinates; what becomes of y is a subclass's to say."""
 
     _loss: ClassVar[type[Loss]]
+    #: What is predicted where nothing is known of X.
+    _without_X: ClassVar[str]
 
     def __init__(
         self,
@@ -363,8 +366,8 @@ class SIRENEstimator(BaseEstimator):
         of_descent += {"criterion", "train_split"} & set(self.net_params or {})
         if of_descent:
             raise ValueError(
-                f"{of_descent[0]} is for a training by descent, and preset={self.preset!r} solves for "
-                f"its last layer. Leave it out, or give {type(self).__name__}('train')."
+                f"{of_descent[0]} is for a training by descent, and preset={self.preset!r} solves "
+                f"for its last layer. Leave it out, or give {type(self).__name__}('train')."
             )
 
     def _prepare(
@@ -488,6 +491,16 @@ class SIRENEstimator(BaseEstimator):
         self.net_ = model.net
         self.settings_ = dataclasses.asdict(settings) | worked_out
         del self.settings_["auto_epochs"]
+
+    def _warn_if_nothing_learned(self) -> None:
+        solution = self._model.solution
+        if solution is not None and not solution.learned:
+            warn_once(
+                "nothing learned",
+                f"{type(self).__name__} has found nothing in X to predict y by: rows that were held "
+                f"out are predicted no better than by {self._without_X}, which is about what predict "
+                f"returns. See held_out_score_; give more rows, other columns, or another graph.",
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")

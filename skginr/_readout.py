@@ -14,7 +14,7 @@ _STRONGEST, _STEP = 3.0, 0.25
 WEAKEST = {"float32": -6.0, "float64": -10.0}
 # Strengths are averaged, not chosen: one whose error is so many times 1 / sqrt(n_rows) above the
 # least counts 1 / e of the best. Errors on n held-out rows differ by chance by about as much.
-_SHARPNESS = 1.5
+_SHARPNESS = 0.6
 # Turned features are kept up to so many numbers (256 MiB), and made again at every pass beyond.
 _KEPT = 1 << 25
 # Rows held out one by one: more would tell strengths apart no better.
@@ -34,8 +34,6 @@ class Readout:
     ----------
     weight : Tensor of shape (n_outputs, n_features)
     bias : Tensor of shape (n_outputs,)
-    loss, held_out_loss : float
-        Mean squared error, over rows and outputs, of rows by all of them and of rows held out.
     held_out : Tensor of shape (n_seen, n_outputs)
         Predictions of rows that were held out from them, and of which rows of the table.
     rows : Tensor of int of shape (n_seen,)
@@ -43,8 +41,6 @@ class Readout:
 
     weight: torch.Tensor
     bias: torch.Tensor
-    loss: float
-    held_out_loss: float
     held_out: torch.Tensor
     rows: torch.Tensor
 
@@ -58,30 +54,36 @@ class RidgeProblem:
 
     Parameters
     ----------
-    features : callable
+    given : callable
         From a slice of rows to their features.
     target : Tensor of shape (n_rows, n_outputs), in float64
     weight : Tensor of shape (n_rows,), in float64
         Positive, of mean 1.
-    n_features : int
+    prior : Tensor of shape (n_features,), in float64
+        How far from 0 each weight is expected.
     strengths : Tensor of shape (n_strengths,), in float64
     """
 
-    features: Features
+    given: Features
     target: torch.Tensor
     weight: torch.Tensor
-    n_features: int
+    prior: torch.Tensor
     strengths: torch.Tensor
     _chunk: int = field(init=False)
     _turned: torch.Tensor | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        self.n_features = len(self.prior)
         self._chunk = max(1, _KEPT // (4 * self.n_features))
         self.total = self.weight.sum()
         self.mean_target = self.weight @ self.target / self.total
         self.centred = self.target - self.mean_target
         self.mean = sum(self.weight[rows] @ f for rows, f in self._raw()) / self.total
         self._decompose()
+
+    def features(self, rows: slice) -> torch.Tensor:
+        """Return features of some rows, of which each weight is expected as far from 0."""
+        return self.given(rows) * self.prior
 
     @property
     def n_rows(self) -> int:
@@ -132,24 +134,10 @@ class RidgeProblem:
         shrunk = 1 / (self.squares[:, None] + self.strengths)
         return self.products * (shrunk @ shares)
 
-    def readout(
-        self, shares: torch.Tensor, held_out: torch.Tensor, rows: torch.Tensor, loss: float
-    ) -> Readout:
-        """Return the layer of averaged strengths, as features themselves enter it."""
-        coefficients = self.coefficients(shares)
-        own = sum(
-            self.weight[part] @ (self.centred[part] - turned @ coefficients) ** 2
-            for part, turned in self.turned()
-        )
-        weight = (self.turn @ coefficients).T
-        return Readout(
-            weight=weight,
-            bias=self.mean_target - weight @ self.mean,
-            loss=float((own / self.total).mean()),
-            held_out_loss=loss,
-            held_out=held_out,
-            rows=rows,
-        )
+    def layer(self, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weights of features, averaged over strengths, and what they make of the mean."""
+        weight = (self.turn @ self.coefficients(shares)).T
+        return weight * self.prior, weight @ self.mean
 
 
 class LeaveOneOut:
@@ -265,21 +253,17 @@ def solve_readout(
     """
     way = LeaveOneOut(problem) if blocks is None else LeaveBlocksOut(problem, blocks)
     weight = problem.weight[way.rows]
-    errors = (
-        sum(
-            torch.einsum("i,iok->ok", problem.weight[rows], missing**2)
-            for rows, missing in way.residuals()
-        )
-        / weight.sum()
+    errors = sum(
+        torch.einsum("i,iok->ok", weight[rows], missing**2) for rows, missing in way.residuals()
     )
     if together:
         errors = errors.mean(dim=0).expand_as(errors)
     shares = _shares(errors, len(way.rows))
-    held_out = torch.cat(
-        [problem.target[rows] - (missing * shares).sum(dim=2) for rows, missing in way.residuals()]
-    )
-    loss = weight @ (problem.target[way.rows] - held_out) ** 2 / weight.sum()
-    return problem.readout(shares.T, held_out, way.rows, float(loss.mean()))
+    held_out = problem.target[way.rows].clone()
+    for rows, missing in way.residuals():
+        held_out[rows] -= (missing * shares).sum(dim=2)
+    layer, level = problem.layer(shares.T)
+    return Readout(layer, problem.mean_target - level, held_out, way.rows)
 
 
 def _shares(errors: torch.Tensor, n_rows: int) -> torch.Tensor:

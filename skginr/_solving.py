@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from skginr._readout import Readout, RidgeProblem, solve_readout, strengths_of
 from skginr._validation import BlockSplit
 from skginr.nn import SIREN
 
-# The share of a prior variance that is the waves'; the rest is the inputs', which enter linearly.
+# The share of the expected variance that is the waves'; the rest is that of columns as they are.
 _WAVES = 0.25
 # Factors from outputs to logits that are tried, as powers of ten.
 _SOFTEST, _SHARPEST, _LOGIT_STEP = -1.0, 2.5, 0.05
@@ -34,7 +35,7 @@ class Solution:
     held_out_score : float
         R² or accuracy of the same.
     learned : bool
-        Whether they are predicted better than by the mean, or by shares of classes.
+        Whether they are predicted better than by the mean, or by the most frequent class.
     """
 
     held_out_loss: float
@@ -67,84 +68,103 @@ def solve_last_layer(
         Of the blocks.
     """
     of_classes = loss is CrossEntropy
-    y = table.y.double() if not of_classes else _indicators(table.y, module.layers[-1].out_features)
-    X, target, weight = _distinct_rows(table.X, y, table.weight)
-    place = torch.device("cpu") if target.device.type == "mps" else target.device
-    target, weight = target.to(place), weight.to(place)
-    prior = _prior(module, TensorTable(X, weight=weight.to(table.X.device))).to(place)
+    y = _indicators(table.y, module.layers[-1].out_features) if of_classes else table.y.double()
+    rows = _distinct_rows(table.X, y, table.weight)
+    X, target, weight = rows.X, rows.y, rows.weight
+    assert weight is not None
 
-    def features(rows: slice) -> torch.Tensor:
+    def features(part: slice) -> torch.Tensor:
         with torch.no_grad():
-            return module.features(X[rows]).to(place, torch.float64) * prior
+            return module.features(X[part]).to(target.device, torch.float64)
 
-    problem = RidgeProblem(features, target, weight, len(prior), strengths_of(dtype, target))
     blocks = None
     if validation != "off" and len(target) > 1:
         folds = BlockSplit(float(validation), seed).folds(X)
-        blocks = torch.from_numpy(folds).to(place)
+        blocks = torch.from_numpy(folds).to(target.device)
+    prior = _prior(module, rows).to(target.device)
+    problem = RidgeProblem(features, target, weight, prior, strengths_of(dtype, target))
     readout = solve_readout(problem, blocks, together=of_classes)
-    sharpness = _sharpness(readout, target, weight) if of_classes else 1.0
-    last = module.layers[-1]
-    with torch.no_grad():
-        last.weight.copy_(sharpness * readout.weight * prior)
-        last.bias.copy_(sharpness * readout.bias)
     if of_classes:
-        return _of_classes(readout, target, weight, sharpness)
-    y_squares = (weight @ (target - problem.mean_target) ** 2 / weight.sum()).mean()
-    score = 1 - readout.held_out_loss / float(y_squares) if y_squares > 0 else 1.0
-    return Solution(readout.held_out_loss, score, learned=score > 0)
+        readout = _as_logits(readout, target[readout.rows], weight[readout.rows])
+    with torch.no_grad():
+        module.layers[-1].weight.copy_(readout.weight)
+        module.layers[-1].bias.copy_(readout.bias)
+    solution = _of_classes if of_classes else _of_signal
+    return solution(readout, target[readout.rows], weight[readout.rows])
 
 
-def _of_classes(
-    readout: Readout, target: torch.Tensor, weight: torch.Tensor, sharpness: float
-) -> Solution:
-    y, w = target[readout.rows], weight[readout.rows] / weight[readout.rows].sum()
+def _of_signal(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Solution:
+    weight = weight / weight.sum()
+    loss = float((weight @ (y - readout.held_out) ** 2).mean())
+    without_X = float((weight @ (y - weight @ y) ** 2).mean())
+    score = 1 - loss / without_X if without_X > 0 else 1.0
+    return Solution(loss, score, learned=score > 0)
+
+
+def _of_classes(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Solution:
+    weight = weight / weight.sum()
     right = y.gather(1, readout.held_out.argmax(dim=1, keepdim=True))[:, 0]
-    shares = weight @ target / weight.sum()
-    score = float(w @ right)
-    entropy = float(_entropies(readout, target, weight, torch.tensor([sharpness]))[0])
+    score, most_frequent = float(weight @ right), float((weight @ y).max())
     # Of one class there is nothing to learn.
-    return Solution(entropy, score, learned=len(shares) == 1 or score > float(shares.max()))
+    learned = y.shape[1] == 1 or score > most_frequent
+    return Solution(_entropy(readout.held_out, y, weight), score, learned)
 
 
-def _sharpness(readout: Readout, target: torch.Tensor, weight: torch.Tensor) -> float:
-    """Return the factor from outputs to logits at which held-out rows are most probable."""
+def _as_logits(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Readout:
+    """Return a layer of logits, which make held-out rows most probable.
+
+    Least squares finds shares of classes; times a factor they are logits.
+
+    References
+    ----------
+    J. Platt, "Probabilistic outputs for support vector machines and comparisons to regularized
+    likelihood methods", Advances in Large Margin Classifiers, 1999.
+    """
     exponents = torch.arange(_SOFTEST, _SHARPEST + _LOGIT_STEP / 2, _LOGIT_STEP)
-    factors = 10.0 ** exponents.double()
-    return float(factors[int(_entropies(readout, target, weight, factors).argmin())])
-
-
-def _entropies(
-    readout: Readout, target: torch.Tensor, weight: torch.Tensor, factors: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean cross-entropy of held-out rows at each factor."""
-    y, w = target[readout.rows], weight[readout.rows] / weight[readout.rows].sum()
-    return torch.stack(
-        [
-            -(w @ (y * torch.log_softmax(float(factor) * readout.held_out, dim=1)).sum(dim=1))
-            for factor in factors
-        ]
+    less_sure, shares = _less_sure(y, weight), weight / weight.sum()
+    factor = min(
+        (10.0 ** exponents.double()).tolist(),
+        key=lambda factor: _entropy(factor * readout.held_out, less_sure, shares),
+    )
+    return dataclasses.replace(
+        readout,
+        weight=factor * readout.weight,
+        bias=factor * readout.bias,
+        held_out=factor * readout.held_out,
     )
 
 
-def _prior(module: SIREN, table: TensorTable) -> torch.Tensor:
-    """Return how far from 0 the weight of each of the last layer's inputs is expected to be.
+def _less_sure(y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return classes as if one more row of each had been seen among the rows of every class."""
+    counts, n_classes = weight @ y, y.shape[1]
+    # Of a row of each class, in its row.
+    shares = (counts.diag() + 1) / (counts[:, None] + n_classes)
+    return y @ shares
 
-    So that all waves together, and all inputs of the network that enter the last layer, have the
-    variance that is theirs.
+
+def _entropy(logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> float:
+    return -float(weight @ (y * torch.log_softmax(logits, dim=1)).sum(dim=1))
+
+
+def _prior(module: SIREN, rows: TensorTable) -> torch.Tensor:
+    """Return how far from 0 each weight of the last layer is expected, shape (n_features,).
+
+    All waves alike, and all columns of X that enter the last layer, so that columns count as much
+    as they are wide.
     """
     first, last = module.layers[0], module.layers[-1]
-    n_waves = last.in_features - (
-        first.in_features if module.skip_at == len(module.layers) - 1 else 0
-    )
-    waves = math.sqrt(2 / n_waves)
-    prior = torch.full((last.in_features,), waves, dtype=torch.float64)
-    if n_waves < last.in_features:
-        # All columns alike: what is wide counts more, which is why it is.
-        size = float(moments_of(table).spread.norm())
-        prior[:n_waves] *= math.sqrt(_WAVES)
-        prior[n_waves:] = math.sqrt(1 - _WAVES) / size if size > 0 else 0.0
-    return prior
+    enters = module.skip_at == len(module.layers) - 1
+    n_waves = last.in_features - (first.in_features if enters else 0)
+    waves = torch.full((n_waves,), math.sqrt(2 / n_waves), dtype=torch.float64)
+    if not enters:
+        return waves
+    spread = moments_of(rows).spread
+    if module.input_scale is not None:
+        spread = spread * module.input_scale.cpu().double()
+    # So that all columns together have the variance that is theirs.
+    size = float(spread.norm())
+    columns = (spread > 0) * (math.sqrt(1 - _WAVES) / size if size > 0 else 0.0)
+    return torch.cat([math.sqrt(_WAVES) * waves, columns])
 
 
 def _indicators(classes: torch.Tensor, n_classes: int) -> torch.Tensor:
@@ -153,37 +173,30 @@ def _indicators(classes: torch.Tensor, n_classes: int) -> torch.Tensor:
 
 def _distinct_rows(
     X: torch.Tensor | TensorColumns, y: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[torch.Tensor | TensorColumns, torch.Tensor, torch.Tensor]:
-    """Return each row of X once, the mean of its y and its weight, of mean 1 over all.
+) -> TensorTable:
+    """Return each row of X once, the mean of its y, and its weight, of mean 1 over all.
 
-    A row that was left in would predict its twin that is left out. Rows come in the order of their
-    content, whatever it was.
+    A row that was left in would predict its twin that is left out. Rows come in the order of a hash
+    of their content, whatever it was; y and weights are where there are numbers of 64 bits.
     """
-    hashes = _hashes(X)
-    _, first, of_row = np.unique(hashes, return_index=True, return_inverse=True)
-    device = y.device
-    kept, group = (torch.from_numpy(rows).to(device) for rows in (first, of_row))
-    each = torch.ones(len(y), dtype=torch.float64, device=device)
-    if weight is not None:
-        each = weight.double()
-    total = torch.zeros(len(first), dtype=torch.float64, device=device).index_add_(0, group, each)
-    sums = torch.zeros(len(first), y.shape[1], dtype=torch.float64, device=device)
-    sums.index_add_(0, group, each[:, None] * y)
+    _, first, of_row = np.unique(_hashes(X), return_index=True, return_inverse=True)
+    kept = torch.from_numpy(first).to(X.device)
+    place = torch.device("cpu") if y.device.type == "mps" else y.device
+    y, group = y.to(place), torch.from_numpy(of_row).to(place)
+    each = y.new_ones(len(y)) if weight is None else weight.to(place, torch.float64)
+    total = y.new_zeros(len(first)).index_add_(0, group, each)
+    sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
     X = X.select(kept) if isinstance(X, TensorColumns) else X[kept]
-    return X, sums / total[:, None], total / total.mean()
+    return TensorTable(X, sums / total[:, None], total / total.mean())
 
 
 def _hashes(X: torch.Tensor | TensorColumns) -> NDArray[np.uint64]:
     """Return a number of 64 bits for the content of each row."""
     blocks = X.blocks if isinstance(X, TensorColumns) else [X]
-    columns = (
-        column.cpu().numpy() + 0  # -0.0 is 0.0
-        for block in blocks
-        for column in (block[:, None] if block.ndim == 1 else block).unbind(dim=1)
-    )
     total = np.zeros(len(X), dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for column in columns:
-            # Order counts: what two columns hold may be exchanged.
-            total = total * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(column)
+    for block in blocks:
+        for column in (block[:, None] if block.ndim == 1 else block).unbind(dim=1):
+            # -0.0 is 0.0. Order counts: what two columns hold may be exchanged.
+            hashed = pd.util.hash_array(column.cpu().numpy() + 0)
+            total = total * np.uint64(0x9E3779B97F4A7C15) + hashed
     return total

@@ -193,7 +193,8 @@ def train(
 ) -> None:
     """Train ``net`` for ``n_epochs``; if anything goes wrong, leave it as it was.
 
-    Callbacks run in their order. A ``solver`` takes the place of an epoch's steps. With an accelerator of several processes, all of them train it.
+    Callbacks run in their order. A ``solver`` takes the place of an epoch's steps. With an
+    accelerator of several processes, all of them train it.
 
     Raises
     ------

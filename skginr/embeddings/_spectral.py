@@ -54,13 +54,13 @@ _UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
 # Coordinates by default, where those beyond count no less than the first.
 _DEFAULT_COMPONENTS = 64
-# And where they count less and less: as many as observed nodes can tell, but no more than so many,
-# nor than take so many numbers (128 MiB).
-_MOST_COMPONENTS, _MOST_NUMBERS = 640, 1 << 24
+# And where they count less and less: all of a small graph, of others no more than so many, nor than
+# take so many numbers (128 MiB).
+_SMALL, _MOST_COMPONENTS, _MOST_NUMBERS = 1024, 640, 1 << 24
 _SCALINGS = ("commute_time", "unit")
 # Of the mean eigenvalue, added to all: where parts of a graph hang together by a thread, the first
 # coordinates would be so much wider than all others that these were lost.
-_FLOOR = 1e-4
+_FLOOR = 3e-3
 # Solved at once where the user names no number, so that a search over smaller
 # embeddings needs no other decomposition.
 _SHARED_COMPONENTS = 128
@@ -492,7 +492,7 @@ default "nearest_neighbors"
             training = self._training_rows(X, dtype)
             graph, nodes = training.graph, training.nodes
         method = self._method(Kernel() if training is None else training.kernel)
-        default = self._default_components(graph, nodes)
+        default = self._default_components(graph)
         basis = self._basis(method, graph, default)
         n_components = self._resolve_n_components(basis, method.advice(graph), default)
         if self.n_components is None and training is not None:
@@ -547,14 +547,12 @@ default "nearest_neighbors"
         raised = eigenvalues + _FLOOR * mean
         return np.sqrt(raised[0] / raised)
 
-    def _default_components(self, graph: Graph, nodes: NDArray[np.intp]) -> int:
+    def _default_components(self, graph: Graph) -> int:
         """Return how many coordinates None means, if there are so many."""
         if not self._fades:
             return _DEFAULT_COMPONENTS
-        # The folds of a search have different nodes, and should have as many coordinates.
-        n_told = 1 << (len(np.unique(nodes)) - 1).bit_length()
-        most = min(_MOST_COMPONENTS, _MOST_NUMBERS // graph.n_nodes)
-        return max(_DEFAULT_COMPONENTS, min(n_told, most))
+        most = graph.n_nodes if graph.n_nodes <= _SMALL else _MOST_COMPONENTS
+        return max(_DEFAULT_COMPONENTS, min(most, _MOST_NUMBERS // graph.n_nodes))
 
     def _basis(self, method: Method, graph: Graph, default: int) -> Basis:
         most = graph.n_nodes - graph.n_components

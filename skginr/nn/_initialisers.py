@@ -60,9 +60,9 @@ def spread_waves_(
 ) -> None:
     """Fill the first layer with waves of several lengths, for inputs of unequal spread.
 
-    A quarter of the units each has outputs, times omega_0, of standard deviation ``gain`` or half of
-    it, of inputs as they are or once more times their spread, the largest being 1, so that narrow
-    inputs count less. Directions are orthogonal; every wave comes as a sine and a cosine.
+    A quarter of the units each has outputs, times omega_0, of standard deviation ``gain`` or half
+    of it, of inputs as they are or once more times their spread, the largest being 1, so that
+    narrow inputs count less. Directions are orthogonal; every wave comes as a sine and a cosine.
 
     Parameters
     ----------
