@@ -127,7 +127,8 @@ default "nearest_neighbors"
         component. Isomap is solved by LAPACK on its landmarks.
     eigen_tol : float, default 1e-8
         Largest residual ||L u - lambda u||, as a share of Gershgorin's bound on the largest
-        eigenvalue. ("lle" asks for 1e-2 of that: its eigenvalues are squares.)
+        eigenvalue; and 100 times that, but at least 1e-6, as a share of lambda itself. ("lle" asks
+        for 1e-2 of that: its eigenvalues are squares.)
     component_features : bool, default True
         Whether a graph of several components gets a 0/1 column for each (at most 64:
         the smallest share the last). They follow the eigenvectors.
