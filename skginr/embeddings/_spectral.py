@@ -484,9 +484,11 @@ default "nearest_neighbors"
         method = self._method(Kernel() if training is None else training.kernel)
         basis = self._basis(method, graph)
         n_components = self._resolve_n_components(basis, method.advice(graph))
-        if self.n_components is None and training is not None:
-            # As many as new rows have their share of, whatever the rows.
+        share = np.ones(n_components)
+        if training is not None:
             share = method.placed_share(method.embedding(graph, basis, n_components))
+        if self.n_components is None:
+            # As many as new rows get their whole share of.
             whole = int(np.argmin(np.append(share >= 1, False)))
             n_components = max(whole, min(n_components, 1))
         if n_components and basis.cuts_eigenspace[n_components - 1]:
@@ -498,6 +500,7 @@ default "nearest_neighbors"
         self.graph_ = graph
         self.n_components_ = n_components
         self.eigenvalues_ = embedding.eigenvalues
+        self._placed_share = share[:n_components]
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
@@ -628,7 +631,8 @@ default "nearest_neighbors"
         )
 
     def _warn_unplaced(self) -> None:
-        share = self._fitted_method.placed_share(self._embedding)
+        # Files of the first version do not say.
+        share = getattr(self, "_placed_share", np.ones(0))
         lost = np.flatnonzero(share < PLACED)
         if len(lost) == 0:
             return
