@@ -487,6 +487,18 @@ def test_a_wide_kernel_has_no_combinatorial_coordinates_for_new_rows(square):
     assert model.score(affinity, y[400:]) > 0.98
 
 
+@pytest.mark.parametrize("time", [1, 300])
+def test_faded_coordinates_of_new_rows_are_placed_as_faded(square, time):
+    points, _ = square
+    kernel = rbf_kernel(points[:300], gamma=10)
+    affinity = rbf_kernel(points[400:], points[:300], gamma=10)
+    kept = {"affinity": "precomputed", "method": "diffusion_map"}
+    plain, faded = (SpectralEmbedder(6, diffusion_time=t, **kept).fit(kernel) for t in (0, time))
+    np.testing.assert_allclose(
+        faded.transform(affinity), plain.transform(affinity) * plain.eigenvalues_**time, rtol=1e-6
+    )
+
+
 def test_a_kernel_of_one_affinity_asks_for_a_narrower_one(square):
     points, _ = square
     train, new = points[:100], points[400:450]
