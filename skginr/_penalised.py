@@ -21,6 +21,8 @@ _SAME_FACTOR = 100
 # Times the median of the diagonal, beyond which an entry does not count for the scale of all: that
 # of a node of next to no mass, or of two that are as one.
 _OUTLIER = 1e3
+# Times the median weight of an edge, to the power of the order, beyond which rounding decides.
+_GIANT = 1e9
 
 Columns = slice | NDArray[np.intp]
 
@@ -50,6 +52,7 @@ class Penalty:
     def __init__(self, stiffness: sp.csr_array, mass: NDArray[np.float64], order: int) -> None:
         self.order = order
         self.mass = mass
+        stiffness = _without_giants(stiffness, _GIANT ** (1 / order))
         stiff = stiffness.diagonal()
         diagonal = stiff * (stiff / mass) ** (order - 1)
         typical = _clipped(stiff) * _clipped(stiff / mass) ** (order - 1)
@@ -258,6 +261,23 @@ def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.fl
 
 def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values > 0, values, 1.0)
+
+
+def _without_giants(stiffness: sp.csr_array, times: float) -> sp.csr_array:
+    """Return B with weights beyond so many times the median lowered to that.
+
+    It joins two nodes as one, and powers of larger ones leave no digit to anything else.
+    """
+    edges = sp.triu(stiffness, k=1, format="coo")
+    weights = -edges.data
+    linked = weights[weights > 0]
+    most = times * np.median(linked) if len(linked) else np.inf
+    excess = np.maximum(weights - most, 0.0)
+    if not excess.any():
+        return stiffness
+    lowered = sp.csr_array((excess, edges.coords), shape=stiffness.shape)
+    lowered = lowered + lowered.T
+    return sp.csr_array(stiffness + lowered - sp.diags_array(np.asarray(lowered.sum(axis=1))))
 
 
 def _clipped(values: NDArray[np.float64]) -> NDArray[np.float64]:

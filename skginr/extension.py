@@ -44,8 +44,11 @@ def extend_eigenvectors(
     So what comes from old nodes is amplified, by 1 / (1 - t) with t = lambda / lambda_0, where
     lambda_0 is the smallest eigenvalue of the equations' matrix: d_x, or 1, for a node
     without new neighbours. At t = 1 that is singular: beyond t = 1/2, where it is 2, lambda
-    is replaced by the value whose amplification is 1 + 1 / (2 t), which returns to 1. Or with
-    ``least``, where affinities are those of a kernel, down to that.
+    is replaced by the value whose amplification is 1 + 1 / (2 t), which returns to 1. With
+    ``least``, where affinities are those of a kernel, the equation holds down to that.
+
+    With ``own`` the equation of a walk is ``(1 - t) u_x = sum_j a_xj u_j / d_x``, where
+    t = lambda (1 - a_xx / d_x), so that in the place of an old node it is that node's own.
 
     Parameters
     ----------
@@ -161,10 +164,12 @@ def loads_of(
     ndarray of shape (3, n_vectors)
     """
     order = np.argsort(factors)
-    below = np.cumsum(eigenvectors[order] ** 2, axis=0)
-    below /= below[-1]
-    places = np.array([(below < share).sum(axis=0) for share in _WHERE])
-    return eigenvalues * factors[order][places]
+    # Squares of coordinates that have faded leave the range of floats.
+    sizes = np.abs(eigenvectors[order]) / positive(np.abs(eigenvectors).max(axis=0))
+    below = np.cumsum(sizes**2, axis=0)
+    below /= positive(below[-1])
+    places = [np.minimum((below < share).sum(axis=0), len(order) - 1) for share in _WHERE]
+    return eigenvalues * factors[order][np.array(places)]
 
 
 def extend_membership(

@@ -118,10 +118,10 @@ def _warn_bare(graph: Graph, names: list[Any]) -> None:
     named = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
     warn_once(
         f"{graph.digest}-bare",
-        f"{len(names)} vertices are in no face ({named}), and laplacian='cotangent' knows nothing "
-        f"of where they are: coordinates there are 0, their mean, and smoothers predict the mean. "
-        f"Leave them out, graph.subgraph(graph.labels[np.unique(graph.faces)]), or choose another "
-        f"laplacian.",
+        f"{len(names)} of {graph.n_nodes} vertices are in no face ({named}), and "
+        f"laplacian='cotangent' knows nothing of where they are: coordinates there are 0, their "
+        f"mean, and smoothers predict the mean. Leave them out, "
+        f"graph.subgraph(graph.labels[np.unique(graph.faces)]), or choose another laplacian.",
     )
 
 

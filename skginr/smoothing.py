@@ -100,6 +100,9 @@ default "combinatorial"
 
     Notes
     -----
+    Weights of edges beyond 1e9 times the median (the root of that by ``order``) count as so much:
+    they join two nodes as one, and powers of larger ones are lost in rounding.
+
     Solved by conjugate gradients, all folds at once, with a sparse factorisation where those are
     slow. Time and memory go with the number of edges. ``predict(X, return_std=True)`` solves one
     system for each distinct node asked for.

@@ -292,7 +292,8 @@ def test_vertices_in_no_face_are_said_and_change_nothing_else():
     bare = np.setdiff1d(np.arange(graph.n_nodes), graph.faces)
     # Some of them have edges all the same.
     assert (np.diff(graph.adjacency.indptr)[bare] > 0).any()
-    message = rf"{len(bare)} vertices are in no face \({graph.labels[bare[0]]}, .*Leave them out"
+    counts = f"{len(bare)} of {graph.n_nodes} vertices are in no face"
+    message = rf"{counts} \({graph.labels[bare[0]]}, .*Leave them out"
     with pytest.warns(UserWarning, match=message):
         operator = laplacian_of(graph, "cotangent")
     np.testing.assert_allclose(operator.mass[bare], np.delete(operator.mass, bare).mean())

@@ -582,3 +582,12 @@ def test_eigenvalues_that_rounding_decides_are_warned_of(weight):
     capped = sp.csr_array(adjacency)
     capped.data = np.minimum(capped.data, 1e6)
     solve(laplacian(capped), 5)
+
+
+def test_edges_that_are_next_to_nothing_are_warned_of():
+    adjacency = weakly_joined([nx.complete_graph(10)] * 3, 1e-17)
+    with pytest.warns(UserWarning, match="2 of 5 eigenvalues have no two digits.*Leave out edges"):
+        solve(laplacian(adjacency), 5)
+    adjacency.data[adjacency.data < 1e-10] = 0
+    adjacency.eliminate_zeros()
+    np.testing.assert_allclose(solve(laplacian(adjacency), 5).eigenvalues, 10)

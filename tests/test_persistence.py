@@ -552,6 +552,7 @@ def test_pickle_keeps_working():
 
 
 KEPT = Path(__file__).parent / "data"
+OLD_POINTS = np.random.default_rng(0).random((30, 2))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
@@ -567,6 +568,10 @@ def test_files_of_earlier_versions_are_still_read(tmp_path):
         assert clone(model)[0].get_params().keys() == SpectralEmbedder().get_params().keys()
         found = model.predict(pd.DataFrame({"node": list("abcdefgh")}))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # And new rows are placed.
+    shutil.copy(KEPT / "points_1.skginr", tmp_path / "model")
+    found = skginr.load(tmp_path / "model").predict(OLD_POINTS + 0.01)
+    np.testing.assert_allclose(found, np.load(KEPT / "points_1.npy"), rtol=1e-5)
 
 
 if __name__ == "__main__":
@@ -578,3 +583,6 @@ if __name__ == "__main__":
     KEPT.mkdir(exist_ok=True)
     skginr.save(model, KEPT / "model_1.skginr")
     np.save(KEPT / "model_1.npy", model.predict(table))
+    model = make_pipeline(SpectralEmbedder(3, n_neighbors=5), network())
+    skginr.save(model.fit(OLD_POINTS, np.arange(30.0)), KEPT / "points_1.skginr")
+    np.save(KEPT / "points_1.npy", model.predict(OLD_POINTS + 0.01))

@@ -2,10 +2,17 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 
-from skginr import Graph, GraphBlockKFold, GraphSmoother, _penalised
+from skginr import (
+    Graph,
+    GraphBlockKFold,
+    GraphGaussianProcessRegressor,
+    GraphSmoother,
+    _penalised,
+)
 from skginr.laplacians import laplacian_of
 
 
@@ -379,3 +386,36 @@ def test_folds_may_be_masks_and_must_be_folds(sphere):
 def test_what_is_no_number_is_not_read_as_one(sphere, X, y, message):
     with pytest.raises((ValueError, TypeError), match=message):
         GraphSmoother(graph=sphere, alpha=1.0).fit(X, y)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_nodes_joined_as_one_do_not_set_the_scale_of_all(order):
+    lattice = nx.grid_2d_graph(25, 25)
+    places = np.array(list(lattice))
+    signal = np.sin(places[:, 0] / 5) + places[:, 1] / 20
+    rows = np.random.default_rng(0).permutation(625)
+    train, test = rows[:300], rows[300:]
+    predictions = []
+    for weight in (1e4, 1e8, 1e13):
+        adjacency = sp.lil_array(nx.to_scipy_sparse_array(lattice, dtype=float))
+        adjacency[100, 101] = adjacency[101, 100] = weight
+        smoother = GraphSmoother(graph=Graph.from_adjacency(sp.csr_array(adjacency)), order=order)
+        smoother.fit(train[:, None], signal[train])
+        assert smoother.score(test[:, None], signal[test]) > 0.997
+        predictions.append(smoother.predict(np.arange(625)[:, None]))
+    # But for the two, which are as one.
+    others = np.delete(np.arange(625), [100, 101])
+    for heavier in predictions[1:]:
+        np.testing.assert_allclose(heavier[others], predictions[0][others], atol=2e-2)
+        assert abs(heavier[100] - heavier[101]) < 1e-3
+
+
+def test_a_process_where_two_nodes_are_joined_as_one():
+    lattice = nx.grid_2d_graph(20, 20)
+    signal = np.sin(np.array(list(lattice))[:, 0] / 4)
+    adjacency = sp.lil_array(nx.to_scipy_sparse_array(lattice, dtype=float))
+    adjacency[100, 101] = adjacency[101, 100] = 1e10
+    graph = Graph.from_adjacency(sp.csr_array(adjacency))
+    process = GraphGaussianProcessRegressor(graph=graph, laplacian="combinatorial")
+    process.fit(np.arange(0, 400, 2)[:, None], signal[::2])
+    assert process.score(np.arange(1, 400, 2)[:, None], signal[1::2]) > 0.99

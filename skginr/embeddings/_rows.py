@@ -84,8 +84,8 @@ class AffinityRows:
         own = X.diagonal()
         adjacency = clean_adjacency(X - sp.diags_array(own), name="X", precision=dtype)
         self.graph = Graph(adjacency, source="an affinity matrix")
-        rounding = float(np.finfo(dtype).eps)
-        self.kernel = Kernel(own if own.any() else None, rounding)
+        # Without a diagonal it is a graph, in which no row is like another to the full.
+        self.kernel = Kernel(own, float(np.finfo(dtype).eps)) if own.any() else Kernel()
         self.nodes = np.arange(X.shape[0])
         self._index = _RowIndex(X)
 

@@ -135,7 +135,8 @@ default "nearest_neighbors"
         component. Isomap is solved by LAPACK on its landmarks.
     eigen_tol : float, default 1e-8
         Largest residual ||L u - lambda u||, as a share of Gershgorin's bound on the largest
-        eigenvalue. ("lle" asks for 1e-2 of that: its eigenvalues are squares.)
+        eigenvalue; and 100 times that, but at least 1e-6, as a share of lambda itself. ("lle" asks
+        for 1e-2 of that: its eigenvalues are squares.)
     component_features : bool, default True
         Whether a graph of several components gets a 0/1 column for each (at most 64:
         the smallest share the last). They follow the eigenvectors.
@@ -495,9 +496,11 @@ default "nearest_neighbors"
         default = self._default_components(graph)
         basis = self._basis(method, graph, default)
         n_components = self._resolve_n_components(basis, method.advice(graph), default)
-        if self.n_components is None and training is not None:
-            # As many as new rows have their share of, whatever the rows.
+        share = np.ones(n_components)
+        if training is not None:
             share = method.placed_share(method.embedding(graph, basis, n_components))
+        if self.n_components is None:
+            # As many as new rows get their whole share of.
             whole = int(np.argmin(np.append(share >= 1, False)))
             n_components = max(whole, min(n_components, 1))
         if n_components and basis.cuts_eigenspace[n_components - 1]:
@@ -509,6 +512,7 @@ default "nearest_neighbors"
         self.graph_ = graph
         self.n_components_ = n_components
         self.eigenvalues_ = embedding.eigenvalues
+        self._placed_share = share[:n_components]
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
@@ -663,7 +667,8 @@ default "nearest_neighbors"
         )
 
     def _warn_unplaced(self) -> None:
-        share = self._fitted_method.placed_share(self._embedding)
+        # Files of the first version do not say.
+        share = getattr(self, "_placed_share", np.ones(0))
         lost = np.flatnonzero(share < PLACED)
         if len(lost) == 0:
             return

@@ -24,7 +24,6 @@ _REMEDIES = {
     "trimesh": "Of a scene, scene.to_mesh() is one mesh; of a point cloud, Graph.from_points.",
     "nibabel": "Give Graph.from_mesh(*image.agg_data(('pointset', 'triangle'))).",
     "pyvista": "Give Graph.from_mesh(mesh.points, mesh.regular_faces).",
-    "open3d": "Give Graph.from_mesh(mesh.vertices, mesh.triangles).",
 }
 # Of the cube of their longest side: cells of four corners with half of them beyond are solids.
 _SOLID = 0.2
@@ -152,7 +151,7 @@ def read_faces(faces: ArrayLike, n_vertices: int) -> Polygons:
             f"{row}."
         )
     numbers = table[~missing]
-    _check_numbers(numbers, n_vertices)
+    _check_numbers(numbers, n_vertices, is_padded=table.shape[1] > 3)
     sizes = (~missing).sum(axis=1)
     polygons = Polygons(numbers.astype(np.int64), np.append(0, np.cumsum(sizes)))
     if table.shape[1] > 3:
@@ -194,14 +193,16 @@ def _is_ragged(faces: Any) -> bool:
     return len({len(row) for row in faces}) > 1
 
 
-def _check_numbers(numbers: NDArray[np.float64], n_vertices: int) -> None:
+def _check_numbers(numbers: NDArray[np.float64], n_vertices: int, *, is_padded: bool) -> None:
     parts = numbers[numbers != np.round(numbers)]
     if len(parts):
         raise TypeError(f"faces must hold integers, counted from 0; got {parts[0]:g}.")
     if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= n_vertices:
+        padded = " What pads short rows must be negative, NaN or masked." if is_padded else ""
         raise ValueError(
-            f"faces must name vertices 0 to {n_vertices - 1}; got numbers from {numbers.min():.0f} "
-            f"to {numbers.max():.0f}. If your file counts from 1, subtract 1."
+            f"faces must name vertices 0 to {n_vertices - 1}; got numbers from "
+            f"{numbers.min():.0f} to {numbers.max():.0f}. If your file counts from 1, subtract "
+            f"1.{padded}"
         )
 
 

@@ -154,6 +154,13 @@ def _restore_net(estimator: Any) -> None:
 
 def _restore_tree(kernel: Any) -> None:
     kernel._tree = cKDTree(kernel._scaled)
+    _restore_limit(kernel)
+
+
+def _restore_limit(kernel: Any) -> None:
+    # Files of the first version do not say: no point was far from all, and all edges faded.
+    kernel.__dict__.setdefault("_limit", kernel._reach)
+    kernel.__dict__.setdefault("_faded", True)
 
 
 def _restore_scorer(search: Any) -> None:
@@ -164,6 +171,7 @@ def _restore_scorer(search: Any) -> None:
 _RESTORED: dict[str, Callable[[Any], None]] = {
     "SIRENRegressor": _restore_net,
     "SIRENClassifier": _restore_net,
+    "DistanceKernel": _restore_limit,
     "NeighborKernel": _restore_tree,
     "sklearn.model_selection.GridSearchCV": _restore_scorer,
     "sklearn.model_selection.RandomizedSearchCV": _restore_scorer,

@@ -487,6 +487,28 @@ def test_a_wide_kernel_has_no_combinatorial_coordinates_for_new_rows(square):
     assert model.score(affinity, y[400:]) > 0.98
 
 
+@pytest.mark.parametrize("time", [1, 300])
+def test_faded_coordinates_of_new_rows_are_placed_as_faded(square, time):
+    points, _ = square
+    kernel = rbf_kernel(points[:300], gamma=10)
+    affinity = rbf_kernel(points[400:], points[:300], gamma=10)
+    kept = {"affinity": "precomputed", "method": "diffusion_map"}
+    plain, faded = (SpectralEmbedder(6, diffusion_time=t, **kept).fit(kernel) for t in (0, time))
+    np.testing.assert_allclose(
+        faded.transform(affinity), plain.transform(affinity) * plain.eigenvalues_**time, rtol=1e-6
+    )
+
+
+def test_a_kernel_of_one_affinity_asks_for_a_narrower_one(square):
+    points, _ = square
+    train, new = points[:100], points[400:450]
+    embedder = SpectralEmbedder(2, affinity="precomputed", laplacian="random_walk")
+    embedder.fit(rbf_kernel(train, gamma=1e-13))
+    with pytest.warns(UserWarning, match="2 of 2 coordinates.*Fit with a narrower kernel"):
+        embedder.transform(rbf_kernel(new, train, gamma=1e-13))
+    embedder.fit(rbf_kernel(train, gamma=10)).transform(rbf_kernel(new, train, gamma=10))
+
+
 def test_more_coordinates_than_points_can_place_are_named():
     rng = np.random.default_rng(0)
     points, new = rng.random((150, 2)), rng.random((200, 2))

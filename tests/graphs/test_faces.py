@@ -133,6 +133,7 @@ def test_triangles_and_quadrilaterals_together_stay_in_order():
         ([[0, 1, 2, 0.5]], TypeError, "must hold integers, counted from 0; got 0.5"),
         ([["a", "b", "c"]], TypeError, "must hold integers"),
         (QUADS + 1, ValueError, "numbers from 1 to 6. If your file counts from 1, subtract 1"),
+        ([[0, 1, 2, 999]], ValueError, "from 0 to 999.*pads short rows must be negative, NaN"),
         ([0, 1, 2], ValueError, r"shape \(n_faces, 3\)"),
         ([], ValueError, r"shape \(n_faces, 3\)"),
     ],
@@ -238,6 +239,8 @@ def test_near_vertices_are_merged_by_their_distance():
     assert Graph.from_mesh(strip, faces, merge=True).n_components == 2
     graph = Graph.from_mesh(strip, faces, merge=1e-6)
     assert graph.labels.tolist() == [0, 1, 2, 5]
+    named = Graph.from_mesh(strip, faces, labels=list("abcdef"), merge=1e-6)
+    assert named.labels.tolist() == list("abcf")
     assert graph.faces.tolist() == [[0, 1, 2], [1, 3, 2]]
     with pytest.raises(ValueError, match="merge leaves no face"):
         Graph.from_mesh(strip, faces, merge=9.0)
