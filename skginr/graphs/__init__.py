@@ -2,6 +2,7 @@
 
 from skginr.graphs._adjacency import array_digest, clean_adjacency, components_by_size, to_csr
 from skginr.graphs._graph import Graph, check_graph
+from skginr.graphs._labels import plain_index, positions_in, rows_of, same_kind
 from skginr.graphs._nodes import (
     as_table,
     column_of,
@@ -32,7 +33,11 @@ __all__ = [
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
+    "plain_index",
+    "positions_in",
     "remember",
+    "rows_of",
+    "same_kind",
     "sphere_points",
     "to_csr",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
 from skginr._checks import check_numeric, require, warn
-from skginr.graphs._labels import plain_index
+from skginr.graphs._labels import join_labels, kind_of, plain_index, same_kind
 
 # Two weights of an edge that differ by less than this share differ by rounding,
 # not by meaning.
@@ -169,13 +169,12 @@ def adjacency_from_edges(
             f"frame has an edge without a {source!r} or {target!r} in row {int(missing.argmax())}, "
             f"one of {int(missing.sum())}; drop such rows."
         )
-    kinds = {pd.api.types.infer_dtype(labels, skipna=False) for labels in (first, second)}
-    if len(kinds) > 1 and not any(kind.startswith("mixed") for kind in kinds):
+    if not same_kind(first, second):
         raise ValueError(
-            f"{source!r} and {target!r} must hold labels of one kind; got {sorted(kinds)}. "
-            f"Convert one with frame.astype."
+            f"{source!r} and {target!r} must hold labels of one kind; got "
+            f"{sorted({kind_of(first), kind_of(second)})}. Convert one with frame.astype."
         )
-    codes, labels = pd.factorize(first.append(second), sort=True)
+    codes, labels = pd.factorize(join_labels(first, second), sort=True)
     pairs = codes.reshape(2, -1).T
     n_loops = int((pairs[:, 0] == pairs[:, 1]).sum())
     if n_loops:

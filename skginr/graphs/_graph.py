@@ -22,7 +22,18 @@ from skginr.graphs._adjacency import (
     components_by_size,
     positions_from_networkx,
 )
-from skginr.graphs._labels import check_labels, grow_labels, locate
+from skginr.graphs._labels import (
+    check_labels,
+    conversion,
+    difference,
+    grow_labels,
+    kind_of,
+    locate,
+    plain_index,
+    positions_in,
+    rows_of,
+    same_kind,
+)
 from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
@@ -57,7 +68,8 @@ class Graph:
         Positive and symmetric, one for each edge. Default: distances between
         positions, else 1 a hop. Never the weights, which are similarities.
     positions : array-like of shape (n_nodes, n_dimensions), optional
-        Where the nodes are, in any unit.
+        Where the nodes are, in any unit. Of a DataFrame, a Series or ``attributes`` rows go by
+        label where the index holds the labels, and in their order where it only counts rows.
     faces : array-like of int of shape (n_faces, 3), optional
         Triangles of a mesh, as row numbers of ``positions``.
     node_areas : array-like of shape (n_nodes,), optional
@@ -96,22 +108,32 @@ class Graph:
         self._adjacency = clean_adjacency(adjacency)
         n = self._adjacency.shape[0]
         self._labels = check_labels(labels, n)
+        positions = self._by_label("positions", positions)
         self._positions = None if positions is None else check_points("positions", positions)
         _check_rows("positions", self._positions, n)
         self._faces = None if faces is None else check_faces(faces, n)
         if faces is not None and positions is None:
             raise ValueError("faces need positions, the coordinates of the vertices; got None.")
         self._edge_lengths = _check_lengths(edge_lengths, self._adjacency)
-        self._node_areas = _check_areas(node_areas, n)
+        self._node_areas = _check_areas(self._by_label("node_areas", node_areas), n)
         if attributes is not None and not isinstance(attributes, pd.DataFrame):
             raise TypeError(f"attributes must be a DataFrame; got {type(attributes).__name__}.")
         if attributes is not None and not attributes.columns.is_unique:
             repeated = attributes.columns[attributes.columns.duplicated()][0]
             raise ValueError(f"attributes must have distinct columns; {repeated!r} is repeated.")
         _check_rows("attributes", attributes, n)
-        self._attributes = None if attributes is None else attributes.set_axis(self._labels, axis=0)
+        if attributes is not None:
+            # A copy: whoever gave them may write to their memory.
+            attributes = self._by_label("attributes", attributes).set_axis(self._labels).copy()
+        self._attributes = attributes
         self._source = source
         self._freeze()
+
+    def _by_label(self, name: str, rows: Any) -> Any:
+        """Return rows in the order of the labels, by their index where they have one."""
+        if not isinstance(rows, pd.Series | pd.DataFrame):
+            return rows
+        return rows.iloc[rows_of(rows.index, self._labels, name=name)]
 
     def _freeze(self) -> None:
         for array in self._arrays():
@@ -151,11 +173,7 @@ class Graph:
         <Graph: 2 nodes, 1 edge, 1 component, from an adjacency matrix>
         """
         if isinstance(adjacency, pd.DataFrame):
-            if not adjacency.index.equals(adjacency.columns):
-                raise ValueError(
-                    "adjacency must list the same nodes in its rows and columns, in one order; "
-                    "its index and columns differ. Use adjacency.loc[nodes, nodes]."
-                )
+            _check_same_nodes(adjacency)
             labels = adjacency.index if labels is None else labels
             adjacency = adjacency.to_numpy()
         return cls(adjacency, labels=labels, source="an adjacency matrix")
@@ -508,7 +526,14 @@ class Graph:
                 f"frame must have one row per node; its index repeats "
                 f"{frame.index[frame.index.duplicated()].tolist()[0]!r}."
             )
-        order = frame.index.get_indexer(self._labels)
+        index = plain_index(frame.index.to_flat_index(), name="frame.index")
+        if not same_kind(index, self._labels):
+            raise ValueError(
+                f"frame must be indexed by node label; "
+                f"{difference(index, self._labels, name='frame')}. Or give frame.set_index(...) of "
+                f"the column that names nodes."
+            )
+        order = positions_in(self._labels, index)
         absent = self._labels[order < 0]
         if len(absent):
             raise ValueError(
@@ -516,9 +541,10 @@ class Graph:
                 f"one of {len(absent)}. Use frame.set_index(...)."
             )
         if len(frame) != len(self._labels):
-            extra = frame.index.difference(self._labels)
+            extra = index[positions_in(index, self._labels) < 0]
             raise ValueError(
-                f"frame has rows for {len(extra)} unknown nodes: {extra.tolist()[0]!r}, ..."
+                f"frame has rows for {len(extra)} unknown nodes: {extra.tolist()[0]!r}, ... Keep "
+                f"those of the graph: frame.loc[graph.labels]."
             )
         return type(self)(
             self._adjacency,
@@ -527,7 +553,7 @@ class Graph:
             positions=self._positions,
             faces=self._faces,
             node_areas=self._node_areas,
-            attributes=frame.iloc[order],
+            attributes=frame.iloc[order].set_axis(self._labels),
             source=self._source,
         )
 
@@ -813,6 +839,36 @@ def check_graph(graph: object) -> Graph:
     raise TypeError(
         f"graph must be a skginr.Graph; got {name}. Build one with Graph.{builder}(...)."
     )
+
+
+def _check_same_nodes(frame: pd.DataFrame) -> None:
+    """Raise unless the rows and columns of an adjacency matrix are the same nodes, in one order."""
+    rows, columns = (
+        plain_index(axis.to_flat_index(), name="adjacency") for axis in (frame.index, frame.columns)
+    )
+    rule = "adjacency must list the same nodes in its rows and columns, in one order"
+    if not same_kind(columns, rows):
+        code = conversion(columns, rows)
+        advice = f" Use adjacency.columns = adjacency.columns{code}." if code else ""
+        raise ValueError(
+            f"{rule}; its columns are {kind_of(columns)} (such as {columns.tolist()[0]!r}) and its "
+            f"index is {kind_of(rows)} (such as {rows.tolist()[0]!r}).{advice}"
+        )
+    for axis, index in (("index", rows), ("columns", columns)):
+        if not index.is_unique:
+            repeated = index[index.duplicated()].tolist()[0]
+            raise ValueError(f"{rule}; its {axis} repeat {repeated!r}. Merge such nodes.")
+    place = positions_in(columns, rows)
+    if len(rows) == len(columns) and np.array_equal(place, np.arange(len(rows))):
+        return
+    alone = [*columns[place < 0].tolist(), *rows[positions_in(rows, columns) < 0].tolist()]
+    if alone:
+        raise ValueError(
+            f"{rule}; {alone[0]!r} is only in one of the two, as are {len(alone) - 1} others. Use "
+            f"adjacency.reindex(index=nodes, columns=nodes, fill_value=0) with nodes = "
+            f"adjacency.index.union(adjacency.columns)."
+        )
+    raise ValueError(f"{rule}; theirs differ. Use adjacency[adjacency.index].")
 
 
 def _hashable(value: Any) -> Hashable:

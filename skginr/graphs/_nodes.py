@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from skginr._checks import check_numeric
 from skginr.graphs._graph import Graph
+from skginr.graphs._labels import is_rounded, kind_of
 
 
 def locate_nodes(
@@ -138,11 +139,12 @@ def _labels_of(column: pd.Series, graph: Graph, *, mixed: bool) -> pd.Series:
     """Return a column as the labels that were meant; ``mixed``: from an array with others."""
     # A mixed table has no type: what its labels are, they say themselves.
     labels = column.infer_objects()
-    return labels.astype(graph.labels.dtype) if mixed and _hides_integers(labels, graph) else labels
+    return labels.astype("int64") if mixed and _hides_integers(labels, graph) else labels
 
 
 def _hides_integers(labels: pd.Series, graph: Graph) -> bool:
     """Return whether covariates, in an array, have made floats of labels that are integers."""
-    if labels.dtype.kind != "f" or graph.labels.dtype.kind not in "iu":
+    if labels.dtype.kind != "f" or kind_of(graph.labels) != "integer":
         return False
-    return bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
+    whole = np.isfinite(labels).all() and (labels == np.round(labels)).all()
+    return bool(whole and not is_rounded(labels))

@@ -83,7 +83,7 @@ def named_nodes(X: Any, graph: Graph, node: Any) -> NDArray[np.intp]:
     return nodes
 
 
-def spread_over(nodes: NDArray[np.intp], values: ArrayLike, n_nodes: int) -> pd.Series:
-    """Return values at all nodes, missing where there is no row."""
+def spread_over(nodes: NDArray[np.intp], values: ArrayLike, graph: Graph) -> pd.Series:
+    """Return values at all nodes of a graph, indexed by label, missing where there is no row."""
     series = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values.array)
-    return series.set_axis(nodes).reindex(range(n_nodes))
+    return series.set_axis(nodes).reindex(range(graph.n_nodes)).set_axis(graph.labels)
