@@ -86,13 +86,37 @@ def check_numeric(name: str, values: Any) -> NDArray[np.float64]:
 def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     numbers = np.full(array.shape, np.nan)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, Real):
-            numbers[place] = float(value)
-        elif not (value is None or value is pd.NA or value is pd.NaT):
+        number = as_number(value)
+        if number is None:
+            where = f"row {place[0]}" if len(place) == 1 else f"{place}"
             raise TypeError(
-                f"{name} must hold real numbers; got {value!r} of type {_type_name(value)}."
+                f"{name} must hold real numbers; got {value!r} of type {_type_name(value)} at "
+                f"{where}."
             )
+        numbers[place] = number
     return numbers
+
+
+def as_number(value: object) -> float | None:
+    """Return a real number as a float, NaN for what is missing, and None for anything else."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return np.nan
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    # NumPy's times are numbers to Python.
+    if isinstance(value, Real) and not isinstance(value, _WORDS):
+        return float(value)
+    return None
+
+
+def check_frame(name: str, frame: object, *, what: str = "a pandas DataFrame") -> None:
+    """Raise ``TypeError`` unless ``frame`` is a DataFrame of pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return
+    package = type(frame).__module__.partition(".")[0]
+    got = _type_name(frame) if package == "builtins" else f"{package}.{_type_name(frame)}"
+    advice = f" Use {name}.to_pandas()." if hasattr(frame, "to_pandas") else ""
+    raise TypeError(f"{name} must be {what}; got {got}.{advice}")
 
 
 def check_no_words(name: str, table: Any, advice: str = "") -> None:

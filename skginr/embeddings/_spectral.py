@@ -40,7 +40,7 @@ from skginr.embeddings._methods import (
 )
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
 from skginr.extension import continue_smoothly, extend_membership, reached
-from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
+from skginr.graphs import Graph, check_graph, locate_nodes, to_csr, warn_of_degrees
 from skginr.laplacians import LAPLACIANS
 
 if TYPE_CHECKING:
@@ -468,6 +468,8 @@ default "nearest_neighbors"
             graph = self.graph
             nodes = locate_nodes(self, X, graph, reset=True)
         else:
+            if self.affinity == "nearest_neighbors":
+                warn_of_degrees("X", X)
             X, dtype = self._validate(X, self.affinity, reset=True)
             training = self._training_rows(X)
             graph, nodes = training.graph, training.nodes

@@ -11,7 +11,12 @@ from skginr.graphs._nodes import (
     locate_rows,
 )
 from skginr.graphs._partition import balanced_folds
-from skginr.graphs._points import DistanceKernel, NeighborKernel, neighbor_adjacency
+from skginr.graphs._points import (
+    DistanceKernel,
+    NeighborKernel,
+    neighbor_adjacency,
+    warn_of_degrees,
+)
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
 
@@ -40,4 +45,5 @@ __all__ = [
     "same_kind",
     "sphere_points",
     "to_csr",
+    "warn_of_degrees",
 ]

@@ -23,6 +23,7 @@ from skginr.graphs._adjacency import (
     positions_from_networkx,
 )
 from skginr.graphs._labels import (
+    beside,
     check_labels,
     conversion,
     difference,
@@ -40,8 +41,17 @@ from skginr.graphs._points import (
     delaunay_pairs,
     nearest_neighbor_pairs,
     neighbor_adjacency,
+    warn_of_degrees,
 )
-from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
+from skginr.graphs._polygons import (
+    check_geometry,
+    check_metric,
+    contiguity_pairs,
+    full_circle,
+    heights_of,
+    positions_of,
+    shapes_of,
+)
 from skginr.graphs._shared import graph_named, name_of_shared
 from skginr.graphs._sphere import sphere_faces, sphere_points
 
@@ -186,11 +196,14 @@ class Graph:
         target: Hashable,
         weight: Hashable | None = None,
         length: Hashable | None = None,
+        *,
+        nodes: ArrayLike | pd.Index | pd.Series | None = None,
+        combine: str | None = None,
     ) -> Self:
         """Return the graph of a table with a row per undirected edge.
 
-        Nodes are the distinct values of the two columns, sorted. A pair listed
-        more than once, in either direction, is one edge and must carry one weight.
+        Nodes are the distinct values of the two columns, sorted. A pair listed more than once, in
+        either direction, is one edge and must carry one weight, unless ``combine`` is given.
 
         Parameters
         ----------
@@ -202,19 +215,32 @@ class Graph:
             Non-negative similarities; zero means no edge. Default: 1 for every edge.
         length : column name, optional
             Positive lengths, in any unit, for methods that measure distances.
+        nodes : array-like of shape (n_nodes,), optional
+            The labels of all nodes, in the order that they are to have: those without an edge too.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs that is listed with several weights, as where its two directions
+            are. Its length is then the shortest.
 
         Raises
         ------
+        TypeError
+            If a weight or length is no number, as words, times and lists are not.
         ValueError
-            If a column is unknown, a label is missing, a weight or length is negative or not
-            finite, or one edge is listed with different ones.
+            If a column is unknown, a label is missing or not among ``nodes``, a weight or length is
+            negative or not finite, or one edge is listed with different ones.
 
         Examples
         --------
-        >>> Graph.from_edges(pd.DataFrame({"a": [1, 2], "b": [2, 3]}), "a", "b")
-        <Graph: 3 nodes, 2 edges, 1 component, from an edge table>
+        >>> flows = pd.DataFrame({"a": [1, 2], "b": [2, 1], "tons": [30.0, 10.0]})
+        >>> graph = Graph.from_edges(flows, "a", "b", "tons", nodes=[1, 2, 3], combine="sum")
+        >>> graph
+        <Graph: 3 nodes, 1 edge, 2 components, from an edge table>
+        >>> graph.adjacency[0, 1]
+        np.float64(40.0)
         """
-        adjacency, labels, lengths = adjacency_from_edges(frame, source, target, weight, length)
+        adjacency, labels, lengths = adjacency_from_edges(
+            frame, source, target, weight, length, nodes, combine
+        )
         return cls(adjacency, labels=labels, edge_lengths=lengths, source="an edge table")
 
     @classmethod
@@ -223,28 +249,48 @@ class Graph:
         graph: Any,
         weight: str | None = "weight",
         length: str | None = None,
-        position: str | None = None,
+        position: str | tuple[str, str] | None = None,
+        *,
+        combine: str | None = None,
     ) -> Self:
-        """Return the graph of an undirected networkx graph, its nodes as labels.
+        """Return the graph of a networkx graph, its nodes as labels.
+
+        A graph of osmnx: ``Graph.from_networkx(streets, None, "length", ("x", "y"),
+        combine="max")``.
 
         Parameters
         ----------
-        graph : networkx.Graph or networkx.MultiGraph
-            Parallel edges add their weights.
+        graph : networkx.Graph
+            Or a MultiGraph, whose parallel edges add their weights unless ``combine`` is given, or
+            a directed one, for which it has to be given.
         weight : str or None, default "weight"
-            Edge attribute that holds the similarity; edges without it weigh 1.
+            Edge attribute that holds the similarity. Another than the default must be there for
+            every edge; with None all weigh 1, and so do edges without a ``"weight"``.
         length : str, optional
             Edge attribute that holds the length, in any unit, for methods that measure distances.
-        position : str, optional
-            Node attribute that holds the coordinates, such as ``"pos"``.
+        position : str or pair of str, optional
+            Node attribute that holds the coordinates, such as ``"pos"``, or two of them, such as
+            ``("x", "y")``. Longitudes and latitudes, where ``graph.graph["crs"]`` says so, become
+            points on the sphere in metres.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs that is there in both directions, or in parallel; its length is
+            then the shortest. Without, such lengths must be the same.
 
         Raises
         ------
+        TypeError
+            If a weight or length is no number, as words, times and lists are not.
         ValueError
-            If the graph is directed or empty, a weight is negative or not finite, or an edge has
-            no length, or a node no position, that were named.
+            If the graph is empty, or directed without ``combine``, a weight is negative or not
+            finite, or an edge has no weight or length, or a node no position, that were named.
+
         ModuleNotFoundError
             If networkx is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If some edges have a ``"weight"`` and others do not.
 
         Examples
         --------
@@ -252,7 +298,7 @@ class Graph:
         >>> Graph.from_networkx(nx.cycle_graph(5))
         <Graph: 5 nodes, 5 edges, 1 component, from a networkx graph>
         """
-        adjacency, labels, lengths = adjacency_from_networkx(graph, weight, length)
+        adjacency, labels, lengths = adjacency_from_networkx(graph, weight, length, combine)
         return cls(
             adjacency,
             labels=labels,
@@ -262,19 +308,24 @@ class Graph:
         )
 
     @classmethod
-    def from_libpysal(cls, weights: Any) -> Self:
+    def from_libpysal(cls, weights: Any, *, combine: str | None = None) -> Self:
         """Return the graph of libpysal spatial weights, its ids as labels.
 
         Parameters
         ----------
         weights : libpysal.graph.Graph or libpysal.weights.W
-            Symmetric, so neither row-standardised nor k nearest neighbours as they are:
-            make them binary with ``transform("B")``, and symmetric by adding the transpose.
+            Symmetric, unless ``combine`` is given: row-standardised weights and k nearest
+            neighbours are not.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs whose two directions differ; one that goes one way keeps its
+            weight.
 
         Raises
         ------
+        TypeError
+            If a weight is no number.
         ValueError
-            If the weights are asymmetric, negative or not finite.
+            If the weights are asymmetric without ``combine``, negative or not finite.
 
         Examples
         --------
@@ -282,7 +333,7 @@ class Graph:
         >>> Graph.from_libpysal(lat2W(3, 3))
         <Graph: 9 nodes, 12 edges, 1 component, from libpysal weights>
         """
-        adjacency, labels = adjacency_from_libpysal(weights)
+        adjacency, labels = adjacency_from_libpysal(weights, combine)
         return cls(adjacency, labels=labels, source="libpysal weights")
 
     @classmethod
@@ -345,9 +396,13 @@ class Graph:
         names = gdf.index if labels is None else pd.Index(gdf[labels])
         # Before the slow part: a wrong column should not cost a contiguity search.
         names = check_labels(names, len(gdf))
-        positions = positions_of(gdf)
-        if method in ("queen", "rook"):
-            pairs = contiguity_pairs(gdf, rook=method == "rook", tolerance=tolerance)
+        shapes, circle = shapes_of(gdf), full_circle(gdf.crs)
+        contiguous = method in ("queen", "rook")
+        height = None if contiguous else heights_of(gdf, method)
+        positions = positions_of(shapes, gdf.crs, height=height)
+        if contiguous:
+            rook = method == "rook"
+            pairs = contiguity_pairs(shapes, rook=rook, tolerance=tolerance, circle=circle)
             how = f"{method} contiguity"
         else:
             check_metric(gdf, method)
@@ -379,7 +434,9 @@ class Graph:
         Parameters
         ----------
         points : array-like of shape (n_nodes, n_dimensions)
-            Distinct coordinates or features, on comparable scales.
+            Distinct coordinates or features, on comparable scales. Longitude and latitude are not:
+            away from the equator a degree east is shorter than one north. Those go to
+            ``from_geodataframe(gdf, method="knn")``.
         labels : array-like of length n_nodes, optional
             Default: the index of a DataFrame, else 0, 1, 2, ...
         n_neighbors : int, default 10
@@ -389,6 +446,11 @@ class Graph:
         ------
         ValueError
             If a coordinate is not finite, two points coincide, or there are too few.
+
+        Warns
+        -----
+        UserWarning
+            If the columns are called latitude and longitude.
 
         Examples
         --------
@@ -403,6 +465,8 @@ class Graph:
             )
         if labels is None and isinstance(points, pd.DataFrame):
             labels = points.index
+        labels = beside("labels", labels, points, of="points")
+        warn_of_degrees("points", points)
         positions = check_points("points", points)
         _check_neighbors(n_neighbors, len(positions))
         distinct, first = np.unique(positions, axis=0, return_index=True)
@@ -488,6 +552,7 @@ class Graph:
         >>> Graph.from_sphere(latitude, [0, 0, 90, 180, 270, 0])
         <Graph: 6 nodes, 12 edges, 1 component, from a sphere of 8 faces>
         """
+        labels = beside("labels", labels, latitude, of="latitude")
         positions = sphere_points(latitude, longitude)
         triangles = sphere_faces(positions)
         adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Hashable, Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,27 +13,29 @@ from numpy.typing import ArrayLike, NDArray
 _EXACT_FLOATS = 2**53
 
 
-def check_labels(labels: ArrayLike | pd.Index | None, n_nodes: int) -> pd.Index:
+def check_labels(
+    labels: ArrayLike | pd.Index | None, n_nodes: int, *, name: str = "labels"
+) -> pd.Index:
     """Return ``labels`` as an Index of ``n_nodes`` distinct values; numbers by default."""
     if labels is None:
         return pd.RangeIndex(n_nodes, name="node")
-    index = plain_index(labels, name="labels")
+    index = plain_index(labels, name=name)
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
-            f"labels must be one value per node; got a MultiIndex of {index.nlevels} levels. "
+            f"{name} must be one value per node; got a MultiIndex of {index.nlevels} levels. "
             f"Join them into one column first."
         )
     if len(index) != n_nodes:
-        raise ValueError(f"labels must have one entry per node, {n_nodes}; got {len(index)}.")
+        raise ValueError(f"{name} must have one entry per node, {n_nodes}; got {len(index)}.")
     if index.hasnans:
         raise ValueError(
-            f"labels must not be missing; {int(index.isna().sum())} are, the first is at "
+            f"{name} must not be missing; {int(index.isna().sum())} are, the first is at "
             f"position {int(index.isna().argmax())}."
         )
     if not index.is_unique:
         repeated = index[index.duplicated()].unique()
         raise ValueError(
-            f"labels must be distinct; {repeated.tolist()[0]!r} is repeated"
+            f"{name} must be distinct; {repeated.tolist()[0]!r} is repeated"
             + (f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else "")
             + ". Drop or merge the duplicate nodes."
         )
@@ -239,6 +242,17 @@ def rows_of(
     raise ValueError(
         f"{name} must have a row for every node, by label or in their order; {problem}. {in_order}."
     )
+
+
+def beside(name: str, values: Any, reference: Any, *, of: str) -> Any:
+    """Return values in the order of rows that they are given beside, where both have an index.
+
+    ``of`` is what the rows are called.
+    """
+    indexed = isinstance(reference, pd.Series | pd.DataFrame)
+    if not indexed or not isinstance(values, pd.Series):
+        return values
+    return values.iloc[rows_of(values.index, reference.index, name=name, order=f"{of}.index")]
 
 
 def _rows_by_label(

@@ -1,16 +1,23 @@
 """Neighbours among points, and the affinity between them."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
+from skginr._checks import warn
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
 # of the spread of those distances: points at equal distances (a grid, one-hot
 # columns) have an edge, and a far query does not reach them all.
 _REACH = 0.05
+# What columns of degrees are called.
+_LATITUDES = ("lat", "latitude")
+_LONGITUDES = ("lon", "long", "lng", "longitude")
 # Squares of numbers beyond are too large for floats.
 _FARTHEST = 1e150
 
@@ -137,6 +144,23 @@ def nearest_neighbor_pairs(points: NDArray[np.float64], n_neighbors: int) -> NDA
     own[~own.any(axis=1), -1] = True
     targets = neighbors[~own].reshape(len(points), n_neighbors)
     return np.column_stack([np.repeat(source, n_neighbors), targets.ravel()])
+
+
+def warn_of_degrees(name: str, table: Any) -> None:
+    """Warn if the columns of a table are, by their names, latitude and longitude alone."""
+    if not isinstance(table, pd.DataFrame) or table.shape[1] != 2:
+        return
+    words = [str(column).strip().lower() for column in table.columns]
+    for latitude, longitude in (words, words[::-1]):
+        if latitude in _LATITUDES and longitude in _LONGITUDES:
+            x, y = (table.columns[words.index(word)] for word in (longitude, latitude))
+            warn(
+                f"{name} has the columns {y!r} and {x!r}: away from the equator a degree east is "
+                f"shorter than one north, so that neighbours to the east are missed. Give Graph."
+                f"from_geodataframe(gdf, method='knn') a gdf = gpd.GeoDataFrame(geometry=gpd."
+                f"points_from_xy({name}[{x!r}], {name}[{y!r}]), crs='EPSG:4326'). Columns of "
+                f"other names silence this."
+            )
 
 
 def delaunay_pairs(points: NDArray[np.float64]) -> NDArray[np.intp]:
