@@ -92,6 +92,7 @@ def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
             raise TypeError(
                 f"{name} must hold real numbers; got {value!r} of type {_type_name(value)} at "
                 f"{where}."
+                + (" Select other columns: table[['label']]." if is_geometry(value) else "")
             )
         numbers[place] = number
     return numbers
@@ -120,7 +121,7 @@ def check_frame(name: str, frame: object, *, what: str = "a pandas DataFrame") -
 
 
 def check_no_words(name: str, table: Any, advice: str = "") -> None:
-    """Raise ``ValueError`` if a table holds words, dates or masked entries.
+    """Raise ``ValueError`` if a table holds words, dates, geometries or masked entries.
 
     scikit-learn reads the words "01003" and dates as numbers, and what is behind a mask.
     """
@@ -130,15 +131,30 @@ def check_no_words(name: str, table: Any, advice: str = "") -> None:
         arrays = [table.iloc[:, j].to_numpy() for j in range(table.shape[1])]
     elif isinstance(table, list | tuple):
         arrays = [np.array(table, dtype=object)]
+    elif hasattr(table, "get_columns"):  # of polars
+        arrays = [column.to_numpy() for column in table.get_columns()]
+    elif isinstance(table, pd.Series):
+        arrays = [table.to_numpy()]
     else:
         arrays = [table] if isinstance(table, np.ndarray) else []
     for array in arrays:
         values = [] if array.dtype.kind in "biufc" else array.flat
-        word = next((value for value in values if isinstance(value, _WORDS)), None)
+        word = next((v for v in values if isinstance(v, _WORDS) or is_geometry(v)), None)
+        if is_geometry(word):
+            raise ValueError(
+                f"{name} must hold numbers; got geometries. Build the graph of the map, graph = "
+                f"Graph.from_geodataframe(gdf, labels='label'), and have the column name its "
+                f"nodes: SpectralEmbedder(graph=graph) takes gdf[['label']]."
+            )
         if word is not None:
             raise ValueError(
                 f"{name} must hold numbers; got {word!r} of type {_type_name(word)}.{advice}"
             )
+
+
+def is_geometry(value: object) -> bool:
+    """Say whether something is a geometry of shapely, without importing that."""
+    return type(value).__module__.partition(".")[0] == "shapely"
 
 
 def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[n
     check_consistent_length(nodes, y)
     if not np.isfinite(y).all():
         raise ValueError(
-            f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave them out: "
-            f"their nodes are predicted all the same."
+            f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave such rows out, "
+            f"table.dropna(subset=['signal']): their nodes stay in the graph, and are predicted "
+            f"all the same."
         )
     if np.abs(y).max() > np.finfo(float).max ** 0.5 / len(y):
         raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")

@@ -91,13 +91,17 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
                 f"embedder must have output='array', since the graphs share no table of "
                 f"coordinates; got output={embedder.output!r}."
             )
-        self._check(X, reset=True)
+        frame = self._check(X, reset=True)
+        rows = dict(_rows_by_graph(frame, self.graphs))
         self.embedders_ = {}
         total, verbose = len(self.graphs), embedder.verbose
         with open_progress("graphs", unit="graphs", total=total, verbose=verbose) as progress:
             for name, graph in self.graphs.items():
                 one = clone(embedder).set_params(graph=graph)
-                self.embedders_[name] = one.fit(_column(graph.labels[:1]))
+                labels = graph.labels[:1]
+                if name in rows:
+                    labels = frame.iloc[rows[name], 1].infer_objects()
+                self.embedders_[name] = one.fit(_column(labels))
                 progress.advance()
         widths = {name: len(e.get_feature_names_out()) for name, e in self.embedders_.items()}
         if len(set(widths.values())) > 1:

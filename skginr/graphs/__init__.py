@@ -5,10 +5,17 @@ from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._labels import plain_index, positions_in, rows_of, same_kind
 from skginr.graphs._nodes import (
     as_table,
-    column_of,
+    fitted_column,
     locate_column,
     locate_nodes,
     locate_rows,
+    node_column,
+)
+from skginr.graphs._observed import (
+    held_out,
+    warn_unobserved,
+    warn_without_edges,
+    with_observations,
 )
 from skginr.graphs._partition import balanced_folds
 from skginr.graphs._points import (
@@ -30,14 +37,16 @@ __all__ = [
     "balanced_folds",
     "check_graph",
     "clean_adjacency",
-    "column_of",
     "components_by_size",
     "drop_name",
+    "fitted_column",
     "forget",
+    "held_out",
     "locate_column",
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
+    "node_column",
     "plain_index",
     "positions_in",
     "remember",
@@ -46,4 +55,7 @@ __all__ = [
     "sphere_points",
     "to_csr",
     "warn_of_degrees",
+    "warn_unobserved",
+    "warn_without_edges",
+    "with_observations",
 ]

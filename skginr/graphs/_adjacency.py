@@ -391,13 +391,7 @@ def _weights_of(
         return np.ones(len(attributes))
     if weight != "weight":
         return _attribute(edges, attributes, "weight", weight)
-    # What networkx calls it itself: where it is missing, an edge weighs 1.
-    n_missing = sum(weight not in data for data in attributes)
-    if 0 < n_missing < len(attributes):
-        warn(
-            f"{n_missing} of {len(attributes)} edges of graph have no attribute 'weight' and weigh "
-            f"1. Give it to all of them, or weight=None for edges that all weigh 1."
-        )
+    # By its own name an edge need not have it: to networkx it weighs 1 then.
     return edges.numbers("weight='weight'", [data.get(weight, 1.0) for data in attributes])
 
 

@@ -11,7 +11,14 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import check_count, check_numeric, check_option, check_points, check_real
+from skginr._checks import (
+    check_count,
+    check_frame,
+    check_numeric,
+    check_option,
+    check_points,
+    check_real,
+)
 from skginr.graphs._adjacency import (
     adjacency_from_edges,
     adjacency_from_libpysal,
@@ -126,8 +133,8 @@ class Graph:
             raise ValueError("faces need positions, the coordinates of the vertices; got None.")
         self._edge_lengths = _check_lengths(edge_lengths, self._adjacency)
         self._node_areas = _check_areas(self._by_label("node_areas", node_areas), n)
-        if attributes is not None and not isinstance(attributes, pd.DataFrame):
-            raise TypeError(f"attributes must be a DataFrame; got {type(attributes).__name__}.")
+        if attributes is not None:
+            check_frame("attributes", attributes)
         if attributes is not None and not attributes.columns.is_unique:
             repeated = attributes.columns[attributes.columns.duplicated()][0]
             raise ValueError(f"attributes must have distinct columns; {repeated!r} is repeated.")
@@ -286,11 +293,6 @@ class Graph:
 
         ModuleNotFoundError
             If networkx is not installed.
-
-        Warns
-        -----
-        UserWarning
-            If some edges have a ``"weight"`` and others do not.
 
         Examples
         --------
@@ -584,8 +586,7 @@ class Graph:
         p   40
         q   30
         """
-        if not isinstance(frame, pd.DataFrame):
-            raise TypeError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
+        check_frame("frame", frame)
         if not frame.index.is_unique:
             raise ValueError(
                 f"frame must have one row per node; its index repeats "

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from skginr._checks import is_geometry
+
 # Beyond, whole numbers are no longer all floats: ids that were floats once are other ids.
 _EXACT_FLOATS = 2**53
 
@@ -293,7 +295,11 @@ def _check_kind(name: str, wanted: pd.Index, labels: pd.Index) -> None:
     if (got, kept) == ("floating", "integer") and is_rounded(wanted):
         reason = " As floats, numbers of this size are rounded: read the column as whole numbers."
     if is_geometry(wanted.tolist()[0]):
-        reason = " Of a map, labels are the column that was named where the graph was built."
+        raise ValueError(
+            f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r});"
+            f" got geometries. Select the column that names them, table[['label']], which "
+            f"Graph.from_geodataframe(gdf, labels='label') was given."
+        )
     raise ValueError(
         f"{name} must hold labels of the graph's kind, {kept} (such as {labels.tolist()[0]!r}); "
         f"got {got} (such as {wanted.tolist()[0]!r}). Nothing is converted "
@@ -337,11 +343,6 @@ def conversion(wanted: pd.Index, labels: pd.Index) -> str:
         return ""
     found = (positions_in(sample, labels) >= 0).any()
     return "".join(code for code, _ in steps) if found else ""
-
-
-def is_geometry(value: object) -> bool:
-    """Say whether something is a shape of shapely, without importing it."""
-    return type(value).__module__.partition(".")[0] == "shapely"
 
 
 def _nearest_labels(label: Hashable, labels: pd.Index) -> Sequence[Hashable]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skginr._checks import require
-from skginr.graphs import Graph, check_graph, rows_of
+from skginr.graphs import Graph, check_graph, fitted_column, rows_of
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Canvas, canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
@@ -88,7 +88,7 @@ class SignalDisplay:
         y: ArrayLike | pd.Series,
         *,
         graph: Graph | None = None,
-        node: Hashable = 0,
+        node: Hashable = None,
         geometry: geopandas.GeoDataFrame | geopandas.GeoSeries | None = None,
         ax: Sequence[Axes] | None = None,
         **look: Any,
@@ -106,8 +106,10 @@ class SignalDisplay:
             observed: such rows are predicted all the same.
         graph : Graph, optional
             Default: the one that a step of the model holds.
-        node : int or column name, default 0
+        node : int or column name, optional
             The column of X that names the nodes: a position, or a name where X is a DataFrame.
+            Default: the one that ``model`` was fitted to, else the first, if no other could name
+            nodes.
         geometry : GeoDataFrame or GeoSeries, optional
             The map of the graph, as for :func:`plot_signal`.
         ax : three matplotlib Axes, optional
@@ -120,7 +122,7 @@ class SignalDisplay:
         SignalDisplay
         """
         graph = graph_of(model) if graph is None else check_graph(graph)
-        nodes = named_nodes(X, graph, node)
+        nodes = named_nodes(X, graph, fitted_column(model, X) if node is None else node)
         columns = []
         if isinstance(X, pd.DataFrame) and isinstance(y, pd.Series):
             y = y.iloc[rows_of(y.index, X.index, name="y", order="X.index")]

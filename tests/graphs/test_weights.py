@@ -90,14 +90,11 @@ def test_a_weight_that_was_named_is_there_for_every_edge():
     assert Graph.from_networkx(roads, weight="lanes").adjacency.sum() == 12
 
 
-def test_a_weight_that_only_some_have_is_said_to_be_one_elsewhere():
+def test_by_the_name_of_networkx_an_edge_without_a_weight_weighs_one():
     roads = nx.Graph([("a", "b", {"weight": 3}), ("b", "c")])
-    with pytest.warns(UserWarning, match="1 of 2 edges of graph have no attribute 'weight'"):
-        graph = Graph.from_networkx(roads)
+    graph = Graph.from_networkx(roads)
     assert graph.adjacency.toarray().tolist() == [[0, 3, 0], [3, 0, 1], [0, 1, 0]]
-    # Without a warning: none has one, or none is asked for.
     assert Graph.from_networkx(roads, weight=None).adjacency.max() == 1
-    assert Graph.from_networkx(nx.path_graph(3)).adjacency.max() == 1
 
 
 #: Of the edges 0-1 (three times) and 1-2 (once), by what becomes of several.
