@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import contextvars
-import multiprocessing
 import os
 import sys
-import threading
 import time
-from types import FrameType
 from typing import Any, Self
+
+from skginr._checks import is_one_of_many
 
 # Between two lines of a log there are at least so many seconds, and this share of the task.
 _SECONDS, _SHARE = 5.0, 0.1
-# What runs many fits, one after the other or side by side, whose bars would be in each other's way.
-_MANY_FITS = (
-    "sklearn.model_selection._validation",
-    "sklearn.model_selection._search",
-    "sklearn.ensemble.",
-    "sklearn.multioutput",
-    "sklearn.multiclass",
-    "sklearn.calibration",
-)
 
 
 class Progress:
@@ -82,7 +72,7 @@ def open_progress(
     # A process that was forked in between has a copy of a bar that is not its own.
     if outer is not None and outer.process == os.getpid():
         return _Within(outer, task, total)
-    if _is_one_of_many() or not (sys.stderr.isatty() or _is_notebook()):
+    if is_one_of_many() or not (sys.stderr.isatty() or _is_notebook()):
         return _Lines(task, unit, total)
     return _Bar(task, unit, total)
 
@@ -198,20 +188,6 @@ class _Within(Progress):
 _opened: contextvars.ContextVar[_Counting | None] = contextvars.ContextVar(
     "skginr_progress", default=None
 )
-
-
-def _is_one_of_many() -> bool:
-    """Say whether other fits run beside this one, or before and after it."""
-    if threading.current_thread() is not threading.main_thread():
-        return True
-    if multiprocessing.current_process().name != "MainProcess":
-        return True
-    caller: FrameType | None = sys._getframe()
-    while caller is not None:
-        if caller.f_globals.get("__name__", "").startswith(_MANY_FITS):
-            return True
-        caller = caller.f_back
-    return False
 
 
 def _is_notebook() -> bool:

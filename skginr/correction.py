@@ -22,13 +22,14 @@ from skginr._checks import (
     check_flag,
     check_no_words,
     check_verbose,
+    saying_all_once,
     unchanged_on_error,
 )
 from skginr._progress import open_progress
-from skginr._signals import check_signal
+from skginr._signals import check_known, check_signal
 from skginr._splits import Splits, check_splits
 from skginr._structural import structural_columns
-from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.graphs import Graph, as_table, check_graph, locate_rows
 from skginr.processes import GraphGaussianProcessRegressor
 from skginr.regression import SIRENRegressor
 from skginr.smoothing import GraphSmoother
@@ -124,6 +125,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         """
         check_verbose(self.verbose)
         check_no_words("X", X)
+        check_known(y)
         checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
             self, X, y, y_numeric=True, dtype=np.float64
         )
@@ -298,6 +300,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.verbose = verbose
 
     @unchanged_on_error
+    @saying_all_once()
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
         """Fit the smoothers and their corrector.
 
@@ -320,7 +323,8 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         given = None if isinstance(self.cv, Integral) else splits
         smoothers = self.smoothers
         if smoothers is None:
-            smoothers = default_smoothers(graph, given, node=self._node_column)
+            node = as_table(X).columns[self._node_column]
+            smoothers = default_smoothers(graph, given, node=node)
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             _check_regressor("corrector", self.corrector)
@@ -346,6 +350,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
         return self
 
+    @saying_all_once()
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Return the prediction at the rows of X.
 

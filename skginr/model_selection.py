@@ -121,7 +121,7 @@ class GraphBlockKFold(BaseCrossValidator):
         ------
         train, test : ndarray of int
         """
-        nodes = locate_column(X, self.graph, self.node, owner="GraphBlockKFold")
+        nodes, _ = locate_column(X, self.graph, self.node, owner="GraphBlockKFold")
         rows_of_node = np.bincount(nodes, minlength=self.graph.n_nodes)
         n_named = np.count_nonzero(rows_of_node)
         if n_named < self.n_splits:

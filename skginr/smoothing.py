@@ -20,7 +20,7 @@ from skginr._checks import (
     check_real,
     check_verbose,
     unchanged_on_error,
-    warn,
+    warn_once,
 )
 from skginr._generalised import SmoothProblem
 from skginr._penalised import Penalty
@@ -186,7 +186,7 @@ default "combinatorial"
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         warn_without_edges(graph, "a node without a row is predicted to be as all others are")
-        self._warn_of_times(as_table(X), nodes, covariates)
+        self._warn_of_times(as_table(X), graph, nodes, covariates)
         # About 0 and of one size: sizes and places of covariates are to mean nothing.
         self._centre, self._spread = covariates.mean(axis=0), _spread(covariates)
         problem = self._problem(graph, nodes, self._scaled(covariates), y)
@@ -245,24 +245,29 @@ default "combinatorial"
         return mean, np.sqrt(variance)
 
     def _warn_of_times(
-        self, frame: pd.DataFrame, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
+        self,
+        frame: pd.DataFrame,
+        graph: Graph,
+        nodes: NDArray[np.intp],
+        covariates: NDArray[np.float64],
     ) -> None:
         """Warn of covariates that vary at a node, of which time is one: they enter linearly."""
         n_nodes = len(np.unique(nodes))
         if len(nodes) < _MANY_VALUES * n_nodes:
             return
-        names = frame.columns.delete(self._node_column)
+        node, names = frame.columns[self._node_column], frame.columns.delete(self._node_column)
         varying = [
             name
             for name, values in zip(names, covariates.T, strict=True)
             if len(np.unique(np.column_stack([nodes, values]), axis=0)) >= _MANY_VALUES * n_nodes
         ]
         if varying:
-            warn(
+            warn_once(
+                f"time {graph.digest} {varying}",
                 f"X has columns with many values at a node, {varying}, which enter linearly: of a "
                 f"signal that rises and falls with time, only a trend is kept. A network follows "
-                f"it: make_column_transformer((SpectralEmbedder(graph=graph), [node]), "
-                f"(StandardScaler(), {varying})) before a SIRENRegressor."
+                f"it: make_column_transformer((SpectralEmbedder(graph=graph), [{node!r}]), "
+                f"(StandardScaler(), {varying})) before SIRENRegressor().",
             )
 
     def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from skginr.graphs import Graph, as_table, check_graph, fitted_column, locate_column, node_column
+from skginr.graphs import Graph, as_table, check_graph, fitted_column, locate_column
 
 
 def surface_gradient(
@@ -88,8 +88,7 @@ def surface_gradient(
         )
     frame = as_table(X)
     node = fitted_column(model, X) if node is None else node
-    column = node_column(X, graph, node, owner="surface_gradient")
-    nodes = locate_column(X, graph, column, owner="surface_gradient")
+    nodes, column = locate_column(X, graph, node, owner="surface_gradient")
     parts = [part[nodes] for part in _gradient_operators(graph.positions, graph.faces)]
     # All have the same entries: the vertices around each row's.
     n_around = np.diff(parts[0].indptr)

@@ -25,6 +25,7 @@ from skginr._checks import (
     check_verbose,
     unchanged_on_error,
     warn,
+    warn_once,
 )
 from skginr._indexed import IndexedArray, IndexedDtype
 from skginr._progress import open_progress
@@ -657,10 +658,11 @@ def _warn_of_labels(X: Any) -> None:
     """Warn of one column of whole numbers: they are labels more often than places."""
     column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else np.asarray(X)
     if np.size(column) == len(column) and pd.api.types.is_integer_dtype(column.dtype):
-        warn(
+        warn_once(
+            "one column of whole numbers",
             "X has one column of whole numbers, which graph=None takes for places on a line. If "
             "they name nodes, name their graph: SpectralEmbedder(graph=...). If they are places, "
-            "say so with X.astype(float)."
+            "say so with X.astype(float).",
         )
 
 

@@ -9,7 +9,6 @@ from skginr.graphs._nodes import (
     locate_column,
     locate_nodes,
     locate_rows,
-    node_column,
 )
 from skginr.graphs._observed import (
     held_out,
@@ -46,7 +45,6 @@ __all__ = [
     "locate_nodes",
     "locate_rows",
     "neighbor_adjacency",
-    "node_column",
     "plain_index",
     "positions_in",
     "remember",

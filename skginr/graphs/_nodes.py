@@ -147,8 +147,10 @@ def _from_polars(X: Any) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def locate_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> NDArray[np.intp]:
-    """Return the nodes that one column of a table names.
+def locate_column(
+    X: Any, graph: Graph, node: Hashable, *, owner: str
+) -> tuple[NDArray[np.intp], int]:
+    """Return the nodes that one column of a table names, and the position of that column.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ def locate_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> NDArra
     frame = as_table(X)
     column = node_column(X, graph, node, owner=owner)
     name = f"the column node={frame.columns[column]!r} of X"
-    return graph.locate(_labels_of(frame, column, graph, X), name=name)
+    return graph.locate(_labels_of(frame, column, graph, X), name=name), column
 
 
 def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
@@ -258,13 +260,12 @@ def _names_nodes(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> bool
 
 def _could_name_nodes(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> bool:
     """Say whether a column could be meant to name nodes: all are labels, and it is no flag."""
-    if not _names_nodes(frame, column, graph, X):
-        return False
     values = frame.iloc[:, column].infer_objects()
-    if values.dtype.kind == "f" and getattr(getattr(X, "dtype", None), "kind", "O") == "O":
-        # Where columns keep their types nothing has made floats of whole numbers.
+    of_floats = getattr(getattr(X, "dtype", None), "kind", "") == "f"
+    if values.dtype.kind == "f" and not of_floats and kind_of(graph.labels) == "integer":
+        # Only in an array of floats has something made floats of whole numbers.
         return False
-    return kind_of(pd.Index(values[:1])) != "integer" or not set(pd.unique(values)) <= {0, 1}
+    return _names_nodes(frame, column, graph, X) and not set(pd.unique(values)) <= {0, 1}
 
 
 def _labels_of(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> pd.Series:

@@ -11,7 +11,7 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._checks import warn
+from skginr._checks import warn, warn_once
 from skginr.graphs._graph import Graph
 
 # Where rows are predicted to be compared with what was observed: the score says how good that is.
@@ -26,10 +26,11 @@ _held_out: contextvars.ContextVar[bool] = contextvars.ContextVar("skginr_held_ou
 def warn_without_edges(graph: Graph, consequence: str) -> None:
     """Warn if a graph has no edges, with what follows from it."""
     if graph.n_edges == 0 and graph.n_nodes > 1:
-        warn(
+        warn_once(
+            f"no edges {graph.digest}",
             f"graph has {graph.n_nodes} nodes and no edges, so that {consequence}. Areas that are "
             f"near without touching are joined by Graph.from_geodataframe(..., tolerance=...), or "
-            f"method='knn'."
+            f"method='knn'.",
         )
 
 

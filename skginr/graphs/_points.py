@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from skginr._checks import warn
+from skginr._checks import warn_once
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
@@ -154,12 +154,13 @@ def warn_of_degrees(name: str, table: Any) -> None:
     for latitude, longitude in (words, words[::-1]):
         if latitude in _LATITUDES and longitude in _LONGITUDES:
             x, y = (table.columns[words.index(word)] for word in (longitude, latitude))
-            warn(
+            warn_once(
+                f"degrees {list(table.columns)}",
                 f"{name} has the columns {y!r} and {x!r}: away from the equator a degree east is "
                 f"shorter than one north, so that neighbours to the east are missed. Give Graph."
                 f"from_geodataframe(gdf, method='knn') a gdf = gpd.GeoDataFrame(geometry=gpd."
                 f"points_from_xy({name}[{x!r}], {name}[{y!r}]), crs='EPSG:4326'). Columns of "
-                f"other names silence this."
+                f"other names silence this.",
             )
 
 

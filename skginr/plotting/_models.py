@@ -73,7 +73,7 @@ def named_nodes(X: Any, graph: Graph, node: Any) -> NDArray[np.intp]:
     ValueError
         If ``node`` is no column of X, or a label is unknown or repeated.
     """
-    nodes = locate_column(X, graph, node, owner="SignalDisplay")
+    nodes, _ = locate_column(X, graph, node, owner="SignalDisplay")
     if len(np.unique(nodes)) < len(nodes):
         repeated = graph.labels[nodes[pd.Index(nodes).duplicated()][0]]
         raise ValueError(
