@@ -10,6 +10,8 @@ from skginr._checks import check_numeric
 
 def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signal") -> None:
     """Raise ``ValueError`` if a value of y is missing: what to do about it, with a likely name."""
+    if isinstance(y, np.ma.MaskedArray):
+        raise ValueError("y must not be a masked array; fill it, or drop masked entries.")
     n_missing = 0 if y is None else int(np.sum(pd.isna(np.asarray(y))))
     if n_missing:
         raise ValueError(

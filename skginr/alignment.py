@@ -309,6 +309,8 @@ def _shared_labels(a: SpectralEmbedder, b: SpectralEmbedder, shared: Any) -> tup
         return common, common
     if isinstance(shared, tuple) and len(shared) == 2:
         return shared
+    if isinstance(shared, np.ma.MaskedArray):
+        raise ValueError("shared must not be a masked array; drop masked rows.")
     if not isinstance(shared, pd.DataFrame):
         try:
             shared = np.asarray(shared)

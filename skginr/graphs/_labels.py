@@ -129,9 +129,10 @@ def plain_index(labels: ArrayLike | pd.Index | pd.Series, *, name: str) -> pd.In
 def _values_of(index: pd.CategoricalIndex) -> pd.Index:
     """Return categories as their values, by which they are compared."""
     codes, values = index.codes, index.categories
-    if (codes < 0).any():
-        # Numbers beside what is missing would be floats.
-        values = values.astype(object)
+    if (codes >= 0).all():
+        return values.take(codes).rename(index.name)
+    # Numbers beside what is missing would be floats.
+    values = values.astype(object)
     return values.take(codes, allow_fill=True, fill_value=np.nan).rename(index.name)
 
 

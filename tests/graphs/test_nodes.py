@@ -22,6 +22,8 @@ from skginr import (
     GraphSmoother,
     NeighborMeans,
     PositionInterpolator,
+    ResidualCorrector,
+    SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
@@ -287,3 +289,55 @@ def test_words_and_times_of_other_tables_do_not_become_numbers():
         SIRENRegressor(max_epochs=1).fit(dates, np.arange(40.0))
     with pytest.raises(TypeError, match=r"got pyarrow.*Table. Use X.to_pandas\(\)"):
         SpectralEmbedder(2, graph=Graph.from_points(np.eye(3), n_neighbors=2)).fit(tables[1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda graph: GraphSmoother(graph=graph, alpha=1.0),
+        lambda graph: GraphGaussianProcessRegressor(graph=graph),
+        lambda graph: CorrectedSmoother(graph=graph, corrector=Ridge(), cv=2),
+        lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), SIRENRegressor(max_epochs=1)),
+        lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), TangentKernelRegressor()),
+        lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), ResidualCorrector(Ridge())),
+    ],
+    ids=["smoother", "process", "corrected", "network", "tangent", "corrector"],
+)
+def test_a_signal_with_gaps_is_fitted_without_them(grid, grid_table, make):
+    table = grid_table.assign(signal=grid_table["signal"].where(grid_table.index % 5 > 0))
+    with pytest.raises(
+        ValueError,
+        match=r"22 values are NaN.*table.dropna\(subset=\['signal'\]\): their nodes stay",
+    ):
+        make(grid).fit(table[["node"]], table["signal"])
+    # As the message says.
+    known = table.dropna(subset=["signal"])
+    predicted = make(grid).fit(known[["node"]], known["signal"]).predict(table[["node"]])
+    assert np.isfinite(predicted).all()
+
+
+def test_a_covariate_with_gaps_is_named(grid, grid_table):
+    table = grid_table.assign(height=np.where(grid_table.index % 5, 1.5, np.nan))
+    smoother = GraphSmoother(graph=grid, alpha=1.0)
+    with pytest.raises(ValueError, match=r"X\['height'\] must be.*dropna\(subset=\['height'\]\)"):
+        smoother.fit(table[["node", "height"]], table["signal"])
+    known = table.dropna(subset=["height"])
+    smoother.fit(known[["node", "height"]], known["signal"])
+
+
+def test_what_is_behind_a_mask_is_not_read():
+    rng = np.random.default_rng(0)
+    X, numbers = rng.random((40, 2)), np.ma.masked_equal(np.arange(40), 7)
+    for fit in (
+        lambda: SIRENRegressor(max_epochs=1).fit(X, numbers.data, sample_weight=numbers),
+        lambda: SIRENClassifier(max_epochs=1).fit(X, numbers % 2),
+        lambda: TangentKernelRegressor().fit(X, numbers),
+        lambda: ResidualCorrector(Ridge()).fit(X, numbers),
+    ):
+        with pytest.raises((TypeError, ValueError), match="must not be a masked array"):
+            fit()
+    path = nx.to_scipy_sparse_array(nx.path_graph(40))
+    with pytest.raises(ValueError, match="labels must not be missing.*position 7"):
+        Graph.from_adjacency(path, labels=numbers)
+    with pytest.raises(ValueError, match="row 7 is missing"):
+        Graph.from_adjacency(path).locate(numbers)
