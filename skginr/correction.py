@@ -229,8 +229,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         folds too.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
-        Default: the first, if no other could name nodes.
-        The default smoothers take the same.
+        Default: the first, if no other could name nodes. The default smoothers take the same.
     random_state : int, default 0
         Of the default folds.
     verbose : {0, 1}, default 0

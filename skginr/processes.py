@@ -136,7 +136,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self.node = node
         self.random_state = random_state
 
-    # Not in the files of earlier versions.
+    # Which nodes a path joins to a row of ``fit``; not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
 
     @unchanged_on_error

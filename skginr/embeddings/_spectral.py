@@ -258,7 +258,7 @@ default "nearest_neighbors"
         self.output = output
         self.verbose = verbose
 
-    # Not in the files of earlier versions.
+    # Which nodes a path joins to a row of ``fit``; not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Self:
@@ -503,9 +503,10 @@ default "nearest_neighbors"
         self.n_components_ = n_components
         self.eigenvalues_ = embedding.eigenvalues
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
+        self._observed = None
         # One row is none to learn from, but to ask for the coordinates of all nodes by.
-        few = training is not None or len(np.unique(nodes)) == 1
-        self._observed = with_observations(graph, np.arange(graph.n_nodes) if few else nodes)
+        if training is None and len(np.unique(nodes)) > 1:
+            self._observed = with_observations(graph, nodes)
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
         self.embedding_ = embedding.coordinates

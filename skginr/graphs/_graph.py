@@ -347,10 +347,11 @@ class Graph:
         n_neighbors: int = 8,
         tolerance: float | None = None,
     ) -> Self:
-        """Return the neighbour graph of a map: areas that touch, or points that are near.
+        """Return the neighbour graph of a map: areas or lines that touch, or what is near.
 
         Edges weigh 1. ``positions`` is a point inside every geometry: in the units of
-        the CRS, or on the sphere in metres where the CRS is longitude and latitude.
+        the CRS, or on the sphere in metres where the CRS is longitude and latitude, whose 180th
+        meridian is no border: cells on both sides meet, and one across it is one.
 
         Parameters
         ----------
@@ -360,7 +361,9 @@ class Graph:
             Column of distinct labels. Default: the index.
         method : {"queen", "rook", "knn", "delaunay"}, default "queen"
             Polygons that meet in a point (queen) or along a line (rook), overlaps
-            included; or the nearest neighbours or Delaunay triangulation of the positions.
+            included; lines that share a vertex of either (queen); or the nearest neighbours or
+            Delaunay triangulation of the positions. Nearest neighbours of points with a z go by
+            that too.
         n_neighbors : int, default 8
             Neighbours of each node with ``method="knn"``; an edge joins two nodes
             if either is among the other's nearest.
@@ -372,9 +375,15 @@ class Graph:
         Raises
         ------
         ValueError
-            If a geometry is missing or invalid, ``tolerance`` is negative, the labels are
-            repeated, ``method`` does not suit the geometries, or it measures distances and the CRS
-            is missing or unfit.
+            If a geometry is missing or invalid, longitudes or latitudes are none, a side may go
+            either way around the globe, ``tolerance`` is negative, the labels are repeated,
+            ``method`` does not suit the geometries, or it measures distances and the CRS is missing
+            or unfit.
+
+        Warns
+        -----
+        UserWarning
+            If points have a z that ``method="delaunay"`` leaves out.
 
         Examples
         --------
@@ -395,7 +404,7 @@ class Graph:
                 f"labels must name one column of gdf, which has {list(gdf.columns)}; "
                 f"got {labels!r}."
             )
-        names = gdf.index if labels is None else pd.Index(gdf[labels])
+        names = gdf.index if labels is None else gdf[labels]
         # Before the slow part: a wrong column should not cost a contiguity search.
         names = check_labels(names, len(gdf))
         shapes, circle = shapes_of(gdf), full_circle(gdf.crs)
@@ -452,7 +461,7 @@ class Graph:
         Warns
         -----
         UserWarning
-            If the columns are called latitude and longitude.
+            If the columns are called latitude and longitude, or are a grid of them.
 
         Examples
         --------

@@ -337,3 +337,34 @@ def test_columns_called_latitude_and_longitude_are_no_places_in_the_plane():
     with pytest.warns(UserWarning, match=r"X has the columns 'Latitude' and 'lon'"):
         SpectralEmbedder(4).fit(points)
     SpectralEmbedder(4).fit(angles)
+
+
+def test_a_grid_of_degrees_is_known_without_names():
+    lat, lon = np.meshgrid(np.arange(50, 60, 0.25), np.arange(-5, 5, 0.25), indexing="ij")
+    sea = np.random.default_rng(0).random(lat.size) < 0.3
+    points = np.column_stack([lat.ravel(), lon.ravel()])[~sea]
+    for given, order in ((points, "0, 1"), (points[:, ::-1], "1, 0")):
+        y, x = order.split(", ")
+        with pytest.warns(
+            UserWarning,
+            match=rf"points is a grid.*points_from_xy\(points\[:, {x}\], points\[:, {y}\]",
+        ):
+            Graph.from_points(given)
+    # Near the equator it matters little; and other grids, and points in no grid, are no degrees.
+    lattice = np.column_stack([axis.ravel() for axis in np.indices((20, 20))])
+    for other in (
+        points - [50, 0],
+        lattice,
+        np.array([100, 0]) + lattice,
+        points * [1, 3],
+        np.array([50, 5]) + np.random.default_rng(0).random((200, 2)),
+        pd.DataFrame(points, columns=["x", "y"]),
+    ):
+        Graph.from_points(other)
+
+
+def test_a_column_of_tuples_names_the_areas():
+    shapes = [box(i, j, i + 1, j + 1) for i in range(2) for j in range(2)]
+    cells = [(i, j) for i in range(2) for j in range(2)]
+    gdf = gpd.GeoDataFrame({"cell": cells}, geometry=shapes)
+    assert Graph.from_geodataframe(gdf, labels="cell").labels.tolist() == cells
