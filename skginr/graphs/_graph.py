@@ -85,8 +85,8 @@ class Graph:
         Positive and symmetric, one for each edge. Default: distances between
         positions, else 1 a hop. Never the weights, which are similarities.
     positions : array-like of shape (n_nodes, n_dimensions), optional
-        Where the nodes are, in any unit. Of a DataFrame, a Series or ``attributes`` rows go by
-        label where the index holds the labels, and in their order where it only counts rows.
+        Where the nodes are, in any unit. Rows of what has an index (areas and attributes too) go by
+        label where it holds the labels, and in their order where it only counts rows.
     faces : array-like of int of shape (n_faces, 3), optional
         Triangles of a mesh, as row numbers of ``positions``.
     node_areas : array-like of shape (n_nodes,), optional
@@ -290,7 +290,6 @@ class Graph:
         ValueError
             If the graph is empty, or directed without ``combine``, a weight is negative or not
             finite, or an edge has no weight or length, or a node no position, that were named.
-
         ModuleNotFoundError
             If networkx is not installed.
 
