@@ -77,9 +77,12 @@ def main(signal, output, n_jobs=2, k_values=K_VALUES, n_splits=5):
     print(as_table(scores).to_string())
 
     # Every county by a model that did not see it: those that are known by the models
-    # of the random folds, the others by the model refitted on all that are known.
+    # of the random folds, the others by the model refitted on all that are known. Of islands
+    # where none is known there is no prediction.
     best = searches["random"].best_estimator_
-    predicted = pd.Series(best.predict(counties[["fips"]]), index=counties["fips"])
+    reached = np.isin(graph.components, graph.components[graph.locate(X["fips"])])
+    predicted = pd.Series(np.nan, index=counties["fips"])
+    predicted[reached] = best.predict(counties.loc[reached, ["fips"]])
     predicted[X["fips"]] = cross_val_predict(best, X, y, cv=ways["random"][0], n_jobs=n_jobs)
     counties = counties.assign(predicted=predicted.to_numpy())
     draw(counties, scores, column, label, searches["random"].best_params_[K], output)

@@ -97,7 +97,7 @@ def draw(bunny, fields, step, output):
     last = fields[step == step.max()]
     clim = last["truth"].min(), last["truth"].max()
     for axis, name in zip(axes, ("truth", "network"), strict=False):
-        drawn = plot_mesh(bunny, last[name], ax=axis, cmap="viridis", clim=clim)
+        drawn = plot_mesh(bunny, last[name].to_numpy(), ax=axis, cmap="viridis", clim=clim)
         axis.set_title(f"{name}, step {step.max():,}")
     figure.colorbar(drawn, ax=axes[1], shrink=0.7, label="concentration of v")
     for name in ("network", "linear"):

@@ -1,12 +1,14 @@
 """Checks at the door, shared by every module: what is wrong, and what to do about it."""
 
+import contextlib
+import contextvars
 import functools
 import importlib
 import multiprocessing
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from numbers import Integral, Real
 from types import FrameType, ModuleType
@@ -30,6 +32,8 @@ _MANY_FITS = (
 )
 # What warnings among many fits were about.
 _warned: set[str] = set()
+# What parts of a model have said that is being fitted, or predicts.
+_said: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("skginr_said", default=None)
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -100,12 +104,15 @@ def check_numeric(name: str, values: Any) -> NDArray[np.float64]:
 def _from_objects(name: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     numbers = np.full(array.shape, np.nan)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, Real):
-            numbers[place] = float(value)
-        elif not (value is None or value is pd.NA or value is pd.NaT):
+        number = as_number(value)
+        if number is None:
+            where = f"row {place[0]}" if len(place) == 1 else f"{place}"
             raise TypeError(
-                f"{name} must hold real numbers; got {value!r} of type {_type_name(value)}."
+                f"{name} must hold real numbers; got {value!r} of type {_type_name(value)} at "
+                f"{where}."
+                + (" Select other columns: table[['label']]." if is_geometry(value) else "")
             )
+        numbers[place] = number
     return numbers
 
 
@@ -118,8 +125,30 @@ def told_apart(first: float, second: float) -> tuple[str, str]:
     return words
 
 
+def as_number(value: object) -> float | None:
+    """Return a real number as a float, NaN for what is missing, and None for anything else."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return np.nan
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    # NumPy's times are numbers to Python.
+    if isinstance(value, Real) and not isinstance(value, _WORDS):
+        return float(value)
+    return None
+
+
+def check_frame(name: str, frame: object, *, what: str = "a pandas DataFrame") -> None:
+    """Raise ``TypeError`` unless ``frame`` is a DataFrame of pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return
+    package = type(frame).__module__.partition(".")[0]
+    got = _type_name(frame) if package == "builtins" else f"{package}.{_type_name(frame)}"
+    advice = f" Use {name}.to_pandas()." if hasattr(frame, "to_pandas") else ""
+    raise TypeError(f"{name} must be {what}; got {got}.{advice}")
+
+
 def check_no_words(name: str, table: Any, advice: str = "") -> None:
-    """Raise ``ValueError`` if a table holds words, dates or masked entries.
+    """Raise ``ValueError`` if a table holds words, dates, geometries or masked entries.
 
     scikit-learn reads the words "01003" and dates as numbers, and what is behind a mask.
     """
@@ -129,15 +158,32 @@ def check_no_words(name: str, table: Any, advice: str = "") -> None:
         arrays = [table.iloc[:, j].to_numpy() for j in range(table.shape[1])]
     elif isinstance(table, list | tuple):
         arrays = [np.array(table, dtype=object)]
-    else:
-        arrays = [table] if isinstance(table, np.ndarray) else []
+    elif hasattr(table, "get_columns"):  # of polars
+        arrays = [column.to_numpy() for column in table.get_columns()]
+    elif isinstance(table, pd.Series):
+        arrays = [table.to_numpy()]
+    elif isinstance(table, np.ndarray):
+        arrays = [table]
+    else:  # tables of others, such as pyarrow's
+        arrays = [] if hasattr(table, "dtype") or np.isscalar(table) else [np.asarray(table)]
     for array in arrays:
         values = [] if array.dtype.kind in "biufc" else array.flat
-        word = next((value for value in values if isinstance(value, _WORDS)), None)
+        word = next((v for v in values if isinstance(v, _WORDS) or is_geometry(v)), None)
+        if is_geometry(word):
+            raise ValueError(
+                f"{name} must hold numbers; got geometries. Build the graph of the map, graph = "
+                f"Graph.from_geodataframe(gdf, labels='label'), and have the column name its "
+                f"nodes: SpectralEmbedder(graph=graph) takes gdf[['label']]."
+            )
         if word is not None:
             raise ValueError(
                 f"{name} must hold numbers; got {word!r} of type {_type_name(word)}.{advice}"
             )
+
+
+def is_geometry(value: object) -> bool:
+    """Say whether something is a geometry of shapely, without importing that."""
+    return type(value).__module__.partition(".")[0] == "shapely"
 
 
 def check_points(name: str, points: ArrayLike) -> NDArray[np.float64]:
@@ -173,12 +219,27 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line outside of this library and those it runs in that led here."""
+    said = _said.get()
+    if said is not None:
+        if message in said:
+            return
+        said.add(message)
     inside = ("skginr.", "sklearn.", "joblib.", "skorch.")
     level = 1
     caller: FrameType | None = sys._getframe()
     while caller is not None and caller.f_globals.get("__name__", "").startswith(inside):
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+@contextlib.contextmanager
+def saying_all_once() -> Iterator[None]:
+    """Have parts of a model not repeat what one of them has warned of: a decorator, too."""
+    token = _said.set(set())
+    try:
+        yield
+    finally:
+        _said.reset(token)
 
 
 def warn_once(about: str, message: str) -> None:

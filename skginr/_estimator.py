@@ -20,6 +20,7 @@ from skginr._batches import TensorTable
 from skginr._checks import (
     check_count,
     check_flag,
+    check_no_words,
     check_option,
     check_real,
     require,
@@ -399,6 +400,7 @@ class SIRENEstimator(BaseEstimator):
         """Return how much each row counts, in any unit."""
         if sample_weight is None:
             return None
+        check_no_words("sample_weight", sample_weight)
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _validate(self, X: Any, *, reset: bool, **target: Any) -> Any:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import check_points
 from skginr.embeddings import SpectralEmbedder
+from skginr.graphs import positions_in, same_kind
 
 # A cut after component i is made where the first i of both graphs span one space but for
 # so much: the squared sines of the angles between the two spaces, summed. It takes at
@@ -304,11 +305,15 @@ def _check_pairs(nodes_a: NDArray[np.intp], nodes_b: NDArray[np.intp], k: int) -
 def _shared_labels(a: SpectralEmbedder, b: SpectralEmbedder, shared: Any) -> tuple[Any, Any]:
     """Return the labels in a and those in b, one each per shared node."""
     if shared is None:
-        labels = a.graph_.labels
-        common = labels[labels.isin(b.graph_.labels)]
+        labels, others = a.graph_.labels, b.graph_.labels
+        common = labels[:0]
+        if same_kind(labels, others):
+            common = labels[positions_in(labels, others) >= 0]
         return common, common
     if isinstance(shared, tuple) and len(shared) == 2:
         return shared
+    if isinstance(shared, np.ma.MaskedArray):
+        raise ValueError("shared must not be a masked array; drop masked rows.")
     if not isinstance(shared, pd.DataFrame):
         try:
             shared = np.asarray(shared)

@@ -17,6 +17,7 @@ from skginr._estimator import SIRENEstimator
 from skginr._inputs import Columns
 from skginr._losses import CrossEntropy
 from skginr._model import ClassTarget
+from skginr._signals import check_known
 
 
 @documented(
@@ -150,12 +151,7 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         return cast(ClassTarget, self._model.target).classes
 
     def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
-        n_missing = 0 if y is None else int(np.sum(pd.isna(np.asarray(y))))
-        if n_missing:
-            raise ValueError(
-                f"y must be known in every row; {n_missing} values are NaN or missing. Leave "
-                f"such rows out, table.dropna(subset=['class']): their nodes stay in the graph."
-            )
+        check_known(y, column="class")
         X, y = self._validate(X, reset=reset, y=y)
         check_classification_targets(y)
         return X, y

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from numbers import Integral
 from typing import Any, Self
 
@@ -22,13 +22,14 @@ from skginr._checks import (
     check_flag,
     check_no_words,
     check_verbose,
+    saying_all_once,
     unchanged_on_error,
 )
 from skginr._progress import open_progress
-from skginr._signals import check_signal
+from skginr._signals import check_known, check_signal
 from skginr._splits import Splits, check_splits
 from skginr._structural import structural_columns
-from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.graphs import Graph, as_table, check_graph, locate_rows
 from skginr.processes import GraphGaussianProcessRegressor
 from skginr.regression import SIRENRegressor
 from skginr.smoothing import GraphSmoother
@@ -124,6 +125,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         """
         check_verbose(self.verbose)
         check_no_words("X", X)
+        check_known(y)
         checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
             self, X, y, y_numeric=True, dtype=np.float64
         )
@@ -225,6 +227,9 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         Folds of the smoothers' predictions. To predict whole regions, a
         :class:`~skginr.GraphBlockKFold`; defaults of smoothers and corrector then choose by its
         folds too.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes. The default smoothers take the same.
     random_state : int, default 0
         Of the default folds.
     verbose : {0, 1}, default 0
@@ -252,7 +257,8 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If a label is unknown, or y is not finite or of another length.
+        If a label is unknown, another column than the first could name nodes and ``node`` is not
+        given, or y is not finite or of another length.
 
     References
     ----------
@@ -279,6 +285,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         corrector: Any = None,
         structural_features: bool = True,
         cv: int | Iterable = 10,
+        node: Hashable = None,
         random_state: int = 0,
         verbose: int = 0,
     ) -> None:
@@ -287,10 +294,12 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.corrector = corrector
         self.structural_features = structural_features
         self.cv = cv
+        self.node = node
         self.random_state = random_state
         self.verbose = verbose
 
     @unchanged_on_error
+    @saying_all_once()
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
         """Fit the smoothers and their corrector.
 
@@ -311,7 +320,10 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         y = check_signal(y, nodes)
         splits = check_splits(self.cv, X, y, random_state=self.random_state, partition=True)
         given = None if isinstance(self.cv, Integral) else splits
-        smoothers = default_smoothers(graph, given) if self.smoothers is None else self.smoothers
+        smoothers = self.smoothers
+        if smoothers is None:
+            node = as_table(X).columns[self._node_column]
+            smoothers = default_smoothers(graph, given, node=node)
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             _check_regressor("corrector", self.corrector)
@@ -337,6 +349,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
         return self
 
+    @saying_all_once()
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Return the prediction at the rows of X.
 
@@ -421,7 +434,9 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         return tags
 
 
-def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tuple[str, Any]]:
+def default_smoothers(
+    graph: Graph, cv: int | Iterable | None = None, *, node: Hashable = None
+) -> list[tuple[str, Any]]:
     """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
 
     Orders 1 and 2 of the symmetric Laplacian and order 2 of the combinatorial one. On a mesh
@@ -433,6 +448,8 @@ def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tu
     graph : Graph
     cv : int, splitter or iterable, optional
         Folds by which a smoother chooses its strength, as in :class:`~skginr.GraphSmoother`.
+    node : int or column name, optional
+        The column that names nodes, as there.
 
     Returns
     -------
@@ -455,9 +472,9 @@ def default_smoothers(graph: Graph, cv: int | Iterable | None = None) -> list[tu
     if check_graph(graph).faces is not None:
         kinds += [("random_walk", 3), ("cotangent", 2), ("cotangent", 3)]
     elif graph.n_nodes <= _MOST_NODES_OF_PROCESS:
-        smoothers.append(("process", GraphGaussianProcessRegressor(graph=graph)))
+        smoothers.append(("process", GraphGaussianProcessRegressor(graph=graph, node=node)))
     for kind, order in kinds:
-        smoother = GraphSmoother(graph=graph, laplacian=kind, order=order, cv=cv)
+        smoother = GraphSmoother(graph=graph, laplacian=kind, order=order, cv=cv, node=node)
         smoothers.append((f"{kind}_{order}", smoother))
     return smoothers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Self
 
 import numpy as np
@@ -29,7 +30,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
     graph : Graph
         With numeric attributes.
     passthrough : bool, default True
-        Whether X's own columns, the label first, come before the joined ones.
+        Whether X's own columns come before the joined ones.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes.
 
     Attributes
     ----------
@@ -61,9 +65,10 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
     1     1  30.0           40.0
     """
 
-    def __init__(self, *, graph: Graph, passthrough: bool = True) -> None:
+    def __init__(self, *, graph: Graph, passthrough: bool = True, node: Hashable = None) -> None:
         self.graph = graph
         self.passthrough = passthrough
+        self.node = node
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Self:
@@ -124,7 +129,7 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
         frame = as_table(X)
         joined = pd.DataFrame(self._joined[nodes], index=frame.index)
         whole = pd.concat([frame, joined], axis=1).set_axis(self.get_feature_names_out(), axis=1)
-        return whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=object)
+        return whole if hasattr(X, "columns") else whole.to_numpy(dtype=object)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return the names of the output columns.

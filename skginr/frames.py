@@ -11,7 +11,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._checks import check_numeric
+from skginr._checks import check_frame, check_numeric
+from skginr.graphs import held_out
 
 _Frame = TypeVar("_Frame", bound=pd.DataFrame)
 _PROBABILITY = "probability"
@@ -83,11 +84,7 @@ def predict_frame(
     2     2    2.0        2.0      True       0.0
     3     3    NaN        2.3     False       NaN
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(
-            f"frame must be a DataFrame or GeoDataFrame; got {type(frame).__name__}. Arrays go to "
-            f"model.predict."
-        )
+    check_frame("frame", frame, what="a DataFrame of pandas, or a GeoDataFrame")
     check_is_fitted(model)
     X = frame[_columns_of(model, frame)]
     targets = _targets_of(target, frame)
@@ -98,9 +95,9 @@ def predict_frame(
     if cv is not None:
         known = np.flatnonzero(frame[targets].notna().all(axis=1))
         y = frame[targets] if isinstance(target, list) else frame[targets[0]]
-        held_out = _held_out(model, X.iloc[known], y.iloc[known], cv).set_axis(known)
+        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv).set_axis(known)
         # Joined, not written into: classes may be longer words, and numbers no integers.
-        said = pd.concat([said.drop(index=known), held_out]).sort_index()
+        said = pd.concat([said.drop(index=known), unseen]).sort_index()
     said.index = frame.index
     added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
     for name, suffix in zip(targets, suffixes, strict=bool(targets)):
@@ -123,8 +120,9 @@ def _columns_of(model: Any, frame: pd.DataFrame) -> list[str]:
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         raise ValueError(
-            "model must have been fitted to a DataFrame, whose columns it then knows by name; "
-            "this one was fitted to an array. Fit it to table[['label']]."
+            "model must have been fitted to a DataFrame whose columns are named by words, which it "
+            "then knows; this one was fitted to an array, or to columns named by numbers. Name "
+            "them, table.columns = table.columns.astype(str), and fit it to table[['label']]."
         )
     missing = [name for name in names if name not in frame.columns]
     if missing:
@@ -184,9 +182,10 @@ def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
 def _held_out(model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any) -> pd.DataFrame:
     """Return what copies of the model, fitted without a row, answer for it."""
     parts = []
-    for fitted, held_out in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
-        fold = clone(model).fit(X.iloc[fitted], y.iloc[fitted])
-        parts.append(_answers(fold, X.iloc[held_out]).set_axis(held_out, axis=0))
+    for train, test in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
+        fold = clone(model).fit(X.iloc[train], y.iloc[train])
+        with held_out():
+            parts.append(_answers(fold, X.iloc[test]).set_axis(test, axis=0))
     answers = pd.concat(parts).sort_index()
     if answers.index.tolist() != list(range(len(X))):
         raise ValueError(

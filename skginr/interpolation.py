@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Self
 
 import numpy as np
@@ -32,6 +33,9 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
         Observations that each prediction uses.
     smoothing : float, default 0.0
         0 goes through every observation.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes.
 
     Attributes
     ----------
@@ -65,10 +69,18 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, *, graph: Graph, n_neighbors: int = 60, smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        n_neighbors: int = 60,
+        smoothing: float = 0.0,
+        node: Hashable = None,
+    ) -> None:
         self.graph = graph
         self.n_neighbors = n_neighbors
         self.smoothing = smoothing
+        self.node = node
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:

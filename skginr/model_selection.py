@@ -10,8 +10,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
-from skginr._checks import check_count
-from skginr.graphs import Graph, as_table, balanced_folds, check_graph, column_of
+from skginr._checks import check_count, warn
+from skginr.graphs import Graph, balanced_folds, check_graph, locate_column
+
+# Of the nodes: where more have no edge, folds are not of regions.
+_MOSTLY = 0.5
 
 
 class GraphBlockKFold(BaseCrossValidator):
@@ -28,9 +31,10 @@ class GraphBlockKFold(BaseCrossValidator):
         Number of folds.
     graph : Graph
         The graph whose nodes X names.
-    node : int or column name, default 0
+    node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a
-        DataFrame. All rows of a node are in one fold.
+        DataFrame. Default: the first, if no other could name nodes. All rows of a node are in one
+        fold.
     blocks_per_fold : int, default 4
         About how many blocks make a fold: fewer are larger, and harder to predict.
     buffer : int, default 0
@@ -41,7 +45,13 @@ class GraphBlockKFold(BaseCrossValidator):
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If X names fewer nodes than there are folds, or nothing is left to train on.
+        If X names fewer nodes than there are folds, more than one of its columns could name nodes
+        and ``node`` is not given, or nothing is left to train on.
+
+    Warns
+    -----
+    UserWarning
+        If most of the nodes that X names have no edge: blocks are then single nodes.
 
     Notes
     -----
@@ -67,7 +77,7 @@ class GraphBlockKFold(BaseCrossValidator):
         n_splits: int = 5,
         *,
         graph: Graph,
-        node: Hashable = 0,
+        node: Hashable = None,
         blocks_per_fold: int = 4,
         buffer: int = 0,
     ) -> None:
@@ -111,14 +121,14 @@ class GraphBlockKFold(BaseCrossValidator):
         ------
         train, test : ndarray of int
         """
-        labels = column_of(as_table(X), self.node)
-        nodes = self.graph.locate(labels, name=f"the column node={self.node!r} of X")
+        nodes, _ = locate_column(X, self.graph, self.node, owner="GraphBlockKFold")
         rows_of_node = np.bincount(nodes, minlength=self.graph.n_nodes)
         n_named = np.count_nonzero(rows_of_node)
         if n_named < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} needs rows of as many nodes; X names {n_named}."
             )
+        self._warn_of_single_nodes(rows_of_node > 0)
         folds = balanced_folds(
             self.graph.adjacency, rows_of_node.astype(float), self.n_splits, self.blocks_per_fold
         )
@@ -130,6 +140,16 @@ class GraphBlockKFold(BaseCrossValidator):
                     f"buffer={self.buffer} leaves no rows to train on in fold {fold}; lower it."
                 )
             yield np.flatnonzero(~near[nodes]), np.flatnonzero(test[nodes])
+
+    def _warn_of_single_nodes(self, named: NDArray[np.bool_]) -> None:
+        alone = named & (np.diff(self.graph.adjacency.indptr) == 0)
+        if alone.sum() > _MOSTLY * named.sum():
+            warn(
+                f"{int(alone.sum())} of {int(named.sum())} nodes that X names have no edge: each "
+                f"is a block of its own, so that folds are as random ones. Areas that are near "
+                f"without touching are joined by Graph.from_geodataframe(..., tolerance=...), or "
+                f"method='knn'."
+            )
 
 
 def _within(adjacency: sp.csr_array, nodes: NDArray[np.bool_], n_hops: int) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +21,15 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
 from skginr._penalised import Penalty
 from skginr._signals import check_signal
-from skginr.graphs import Graph, as_table, check_graph, locate_rows
+from skginr.graphs import (
+    Graph,
+    as_table,
+    check_graph,
+    locate_rows,
+    warn_unobserved,
+    warn_without_edges,
+    with_observations,
+)
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
@@ -58,6 +67,9 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     kernel : sklearn.gaussian_process.kernels.Kernel, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
         choosing.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes.
     random_state : int, RandomState instance or None, default 0
         Of that draw.
 
@@ -77,8 +89,15 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If the graph has more than 20,000 nodes, a label is unknown, a hyper-parameter is out of
-        range, or y is not finite or of another length.
+        If the graph has more than 20,000 nodes, a label is unknown, another column than the first
+        could name nodes and ``node`` is not given, a hyper-parameter is out of range, or y is not
+        finite or of another length.
+
+    Warns
+    -----
+    UserWarning
+        If the graph has no edges, or a row to be predicted is in a component in which nothing was
+        observed (with ``return_std`` the standard deviation says so).
 
     References
     ----------
@@ -105,6 +124,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         kappa: float = 0.3,
         n_tune: int = 500,
         kernel: Kernel | None = None,
+        node: Hashable = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.graph = graph
@@ -113,7 +133,11 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self.kappa = kappa
         self.n_tune = n_tune
         self.kernel = kernel
+        self.node = node
         self.random_state = random_state
+
+    # Which nodes a path joins to a row of ``fit``; not in the files of earlier versions.
+    _observed: NDArray[np.bool_] | None = None
 
     @unchanged_on_error
     def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
@@ -144,9 +168,11 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
             _check_kernel(self.kernel, self._source(graph), n_features=len(as_table(X).columns))
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
+        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
         self._scaling = covariates.mean(axis=0), _spread(covariates)
         rows = self._rows(nodes, covariates)
         self.graph_ = graph
+        self._observed = with_observations(graph, nodes)
         self.process_ = GaussianProcessRegressor(
             self.kernel or self._tuned(self._kernel(graph, covariates.shape[1]), rows, y),
             alpha=_JITTER,
@@ -174,6 +200,9 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         check_flag("return_std", return_std)
         nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
+        # Of a graph without edges ``fit`` has spoken.
+        if not return_std and self.graph_.n_edges:
+            warn_unobserved(self.graph_, nodes, self._observed)
         return self.process_.predict(self._rows(nodes, covariates), return_std=return_std)
 
     def settled(self) -> Self:

@@ -17,6 +17,7 @@ from skginr._estimator import SIRENEstimator
 from skginr._inputs import Columns
 from skginr._losses import SquaredLoss
 from skginr._model import SignalTarget
+from skginr._signals import check_known
 
 
 @documented(start="the mean", kept="target scale", loss="of the standardised target", score="R²")
@@ -133,12 +134,8 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         # No y, and a complex one, are scikit-learn's to report.
         given = np.asarray(y)
         unchecked = y is None or given.dtype.kind == "c"
-        n_missing = 0 if unchecked else int(np.isnan(check_numeric("y", y)).sum())
-        if n_missing:
-            raise ValueError(
-                f"y must be known in every row; {n_missing} values are NaN or missing. Leave "
-                f"such rows out, table.dropna(subset=['signal']): their nodes stay in the graph."
-            )
+        if not unchecked:
+            check_known(check_numeric("y", y))
         X, y = self._validate(X, reset=reset, y=y, multi_output=True, y_numeric=True)
         # scikit-learn makes it float64.
         return X, y.astype(np.float32) if given.dtype == np.float32 else y

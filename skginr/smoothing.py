@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Self
 
 import numpy as np
@@ -20,19 +20,31 @@ from skginr._checks import (
     check_real,
     check_verbose,
     unchanged_on_error,
+    warn_once,
 )
 from skginr._generalised import SmoothProblem
 from skginr._penalised import Penalty
 from skginr._progress import open_progress
 from skginr._signals import check_signal
 from skginr._splits import Splits, check_splits
-from skginr.graphs import Graph, check_graph, components_by_size, locate_rows
+from skginr.graphs import (
+    Graph,
+    as_table,
+    check_graph,
+    components_by_size,
+    locate_rows,
+    warn_unobserved,
+    warn_without_edges,
+    with_observations,
+)
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
 _SMALLEST, _LARGEST = 1e-6, 1e8
 # Rows held out that tell two strengths apart: in large tables not every fold is looked at.
 _ENOUGH_HELD_OUT = 10_000
+# So many values of a covariate at a node, on average, are those of something like time.
+_MANY_VALUES = 3
 
 
 class GraphSmoother(RegressorMixin, BaseEstimator):
@@ -67,6 +79,9 @@ default "combinatorial"
     cv : int, splitter or iterable, optional
         Folds of ``alpha="cv"``, as in scikit-learn; by default ten, at random. With
         :class:`~skginr.GraphBlockKFold` the strength is the best to predict whole regions.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes.
     verbose : {0, 1}, default 0
         Whether to show the strengths that ``alpha="cv"`` tries.
 
@@ -95,8 +110,15 @@ default "combinatorial"
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If a label is unknown, a hyper-parameter is out of range, or y is not finite or of
-        another length.
+        If a label is unknown, another column than the first could name nodes and ``node`` is not
+        given, a hyper-parameter is out of range, or y is not finite or of another length.
+
+    Warns
+    -----
+    UserWarning
+        If a covariate has many values at a node, as time does, the graph has no edges, or a row to
+        be predicted is in a component in which nothing was observed (with ``return_std`` the
+        standard deviation says so).
 
     Notes
     -----
@@ -132,6 +154,7 @@ default "combinatorial"
         alpha: float | str = "cv",
         kappa: float = 0.0,
         cv: int | Iterable | None = None,
+        node: Hashable = None,
         verbose: int = 0,
     ) -> None:
         self.graph = graph
@@ -140,6 +163,7 @@ default "combinatorial"
         self.alpha = alpha
         self.kappa = kappa
         self.cv = cv
+        self.node = node
         self.verbose = verbose
 
     @unchanged_on_error
@@ -149,7 +173,7 @@ default "combinatorial"
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
-            Node labels, which may repeat, and covariates, which enter linearly.
+            Node labels, which may repeat, and covariates, which enter linearly: time too.
         y : array-like of shape (n_rows,)
             One signal; for several, wrap in ``MultiOutputRegressor``.
 
@@ -165,6 +189,8 @@ default "combinatorial"
         check_verbose(self.verbose)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
+        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
+        self._warn_of_times(as_table(X), graph, nodes, covariates)
         # About 0 and of one size: sizes and places of covariates are to mean nothing.
         self._centre, self._spread = covariates.mean(axis=0), _spread(covariates)
         problem = self._problem(graph, nodes, self._scaled(covariates), y)
@@ -208,6 +234,10 @@ default "combinatorial"
         covariates = self._scaled(covariates)
         mean = self._fit.signal[nodes] + covariates @ self._fit.coefficients
         if not return_std:
+            # Of a graph without edges ``fit`` has spoken.
+            if self.graph_.n_edges:
+                observed = with_observations(self.graph_, self._problem_.nodes)
+                warn_unobserved(self.graph_, nodes, observed)
             return mean
         distinct, of_row = np.unique(nodes, return_inverse=True)
         variance = self._problem_.node_variances(self._relative_alpha, distinct)[of_row]
@@ -217,6 +247,32 @@ default "combinatorial"
         known = np.isfinite(variance)
         variance[known] *= self.noise_variance_
         return mean, np.sqrt(variance)
+
+    def _warn_of_times(
+        self,
+        frame: pd.DataFrame,
+        graph: Graph,
+        nodes: NDArray[np.intp],
+        covariates: NDArray[np.float64],
+    ) -> None:
+        """Warn of covariates that vary at a node, of which time is one: they enter linearly."""
+        n_nodes = len(np.unique(nodes))
+        if len(nodes) < _MANY_VALUES * n_nodes:
+            return
+        node, names = frame.columns[self._node_column], frame.columns.delete(self._node_column)
+        varying = [
+            name
+            for name, values in zip(names, covariates.T, strict=True)
+            if len(np.unique(np.column_stack([nodes, values]), axis=0)) >= _MANY_VALUES * n_nodes
+        ]
+        if varying:
+            warn_once(
+                f"time {graph.digest} {varying}",
+                f"X has columns with many values at a node, {varying}, which enter linearly: of a "
+                f"signal that rises and falls with time, only a trend is kept. A network follows "
+                f"it: make_column_transformer((SpectralEmbedder(graph=graph), [{node!r}]), "
+                f"(StandardScaler(), {varying})) before SIRENRegressor().",
+            )
 
     def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
         return (covariates - self._centre) / self._spread

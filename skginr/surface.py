@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from skginr.graphs import Graph, as_table, check_graph, column_of, locate_column
+from skginr.graphs import Graph, as_table, check_graph, fitted_column, locate_column
 
 
 def surface_gradient(
-    model: Any, X: ArrayLike | pd.DataFrame, *, graph: Graph, node: Hashable = 0
+    model: Any, X: ArrayLike | pd.DataFrame, *, graph: Graph, node: Hashable = None
 ) -> NDArray[np.float64]:
     """Return the gradient of a fitted signal along the surface of a mesh.
 
@@ -33,8 +33,9 @@ def surface_gradient(
         Where: as for ``model.predict``.
     graph : Graph
         The mesh, with faces and positions in the plane or in space.
-    node : int or column name, default 0
+    node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the one that ``model`` was fitted to, else the first, if no other could name nodes.
 
     Returns
     -------
@@ -86,21 +87,21 @@ def surface_gradient(
             "Graph.from_mesh(...)."
         )
     frame = as_table(X)
-    labels = column_of(frame, node)
-    nodes = locate_column(X, graph, node)
+    node = fitted_column(model, X) if node is None else node
+    nodes, column = locate_column(X, graph, node, owner="surface_gradient")
     parts = [part[nodes] for part in _gradient_operators(graph.positions, graph.faces)]
     # All have the same entries: the vertices around each row's.
     n_around = np.diff(parts[0].indptr)
     if not n_around.all():
         row = int(np.argmin(n_around))
-        name = labels.tolist()[row]
+        name = graph.labels[nodes[[row]]].tolist()[0]
         raise ValueError(
             f"a gradient needs faces around every node of X; {name!r}, in row {row}, "
             f"is in none that has an area. Leave it out."
         )
     table = frame.iloc[np.repeat(np.arange(len(frame)), n_around)].reset_index(drop=True)
-    table[labels.name] = graph.labels[parts[0].indices]
-    signal = model.predict(table if isinstance(X, pd.DataFrame) else table.to_numpy())
+    table.isetitem(column, graph.labels[parts[0].indices])
+    signal = model.predict(table if hasattr(X, "columns") else table.to_numpy())
     columns = signal.reshape(len(table), -1)
     gradient = np.stack(
         [np.add.reduceat(part.data[:, None] * columns, part.indptr[:-1]) for part in parts], axis=-1

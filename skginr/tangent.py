@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skginr._checks import check_numeric, check_real, unchanged_on_error
 from skginr._inputs import check_numbers
 from skginr._model import Model
+from skginr._signals import check_known
 from skginr.nn import TangentFeatures, tangent_kernel
 from skginr.regression import SIRENRegressor
 
@@ -103,7 +104,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         network = SIRENRegressor() if self.network is None else self.network
         _check_network(network)
         if y is not None and np.asarray(y).dtype.kind != "c":
-            check_numeric("y", y)
+            check_known(check_numeric("y", y))
         check_numbers(self, X)
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skginr import Graph
+from skginr import Graph, _checks
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,12 @@ def no_figures_left():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def nothing_said():
+    """Forget what was warned of among many fits: a later test may wait for it."""
+    _checks._warned.clear()
 
 
 @pytest.fixture(scope="session")

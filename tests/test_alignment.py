@@ -338,6 +338,12 @@ def test_alignment_reads_what_was_fitted(mesh):
     np.testing.assert_allclose(align(a, fitted(mesh, 5)).matrix, np.eye(5), atol=1e-12)
 
 
+def test_masked_pairs_are_refused(mesh):
+    a = fitted(mesh, 5)
+    with pytest.raises(ValueError, match="shared must not be a masked array"):
+        align(a, a, shared=np.ma.masked_equal(np.arange(40).reshape(20, 2), 7))
+
+
 def test_nothing_is_aligned_with_nothing():
     dust = SpectralEmbedder(graph=Graph.from_adjacency(np.zeros((3, 3)))).fit([[0]])
     with pytest.raises(ValueError, match="a and b must have coordinates to align.*0 and 0"):

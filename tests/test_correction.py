@@ -150,7 +150,8 @@ def test_where_no_prediction_is_worth_anything_there_is_no_correction():
     lonely = Graph.from_adjacency(np.zeros((12, 12)))
     X, y = np.arange(12)[:, None], np.random.default_rng(0).random(12)
     corrector = ResidualCorrector(LinearRegression())
-    model = CorrectedSmoother(graph=lonely, corrector=corrector).fit(X, y)
+    with pytest.warns(UserWarning, match="graph has 12 nodes and no edges"):
+        model = CorrectedSmoother(graph=lonely, corrector=corrector).fit(X, y)
     assert model.corrector_.weight_ == 0
     np.testing.assert_allclose(model.predict(X), y.mean())
 

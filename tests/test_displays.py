@@ -65,6 +65,31 @@ def test_classes_are_right_or_wrong(fields):
     np.testing.assert_array_equal(drawn_on(display)[1], [names.index(c) for c in "abcc"])
 
 
+def test_signals_go_by_their_index(fields):
+    observed = pd.Series([3.0, 1.0, 2.0, np.nan], index=[2, 0, 1, 3])
+    predicted = pd.Series([9.0, 1.5, 2.0, 2.0], index=[3, 0, 1, 2])
+    display = SignalDisplay.from_predictions(fields, observed, predicted)
+    drawn = drawn_on(display)
+    np.testing.assert_array_equal(drawn[0], [1, 2, 3])
+    np.testing.assert_array_equal(drawn[1], [1.5, 2, 2, 9])
+    np.testing.assert_array_equal(drawn[2], [0.5, 0.0, -1.0])
+    with pytest.raises(ValueError, match="y_pred must have a row for every node"):
+        SignalDisplay.from_predictions(fields, observed, predicted.set_axis([5, 6, 7, 8]))
+
+
+def test_y_goes_by_the_index_of_the_table(fields):
+    graph = Graph.from_geodataframe(fields, method="queen")
+    table = pd.DataFrame({"field": [3, 1, 0, 2]}, index=list("wxyz"))
+    y = pd.Series([4.0, 2.0, 1.0, 3.0], index=list("wxyz"))
+    model = make_pipeline(SpectralEmbedder(3, graph=graph), Ridge(1e-9)).fit(table, y)
+    for given in (y, y.iloc[::-1], y.to_numpy(), y.reset_index(drop=True)):
+        drawn = drawn_on(SignalDisplay.from_estimator(model, table, given))
+        np.testing.assert_array_equal(drawn[0], [1, 2, 3, 4])
+        np.testing.assert_allclose(drawn[1], [1, 2, 3, 4], atol=1e-6)
+    with pytest.raises(ValueError, match=r"y must have a row.*y.set_axis\(X.index\)"):
+        SignalDisplay.from_estimator(model, table, y.set_axis(list("abcd")))
+
+
 def test_pairs_that_cannot_be_compared_are_refused(fields):
     draw = SignalDisplay.from_predictions
     with pytest.raises(ValueError, match="y_pred must have one value per node"):

@@ -197,3 +197,18 @@ def test_what_it_refuses(squares, smoother):
     unnamed = GraphSmoother(graph=smoother.graph).fit(known[["name"]].to_numpy(), known["level"])
     with pytest.raises(ValueError, match="was fitted to an array"):
         predict_frame(unnamed, squares)
+
+
+def test_columns_named_by_numbers_are_told_from_an_array(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    table = pd.DataFrame({0: squares["name"], 1: squares["other"]})
+    smoother = GraphSmoother(graph=graph, alpha=1.0)
+    message = r"to an array, or to columns named by numbers. Name them, table.columns = table.co"
+    for X in (table, table.to_numpy()):
+        with pytest.raises(ValueError, match=message):
+            predict_frame(smoother.fit(X, squares["other"]), table)
+    expected = smoother.fit(table, squares["other"]).predict(table)
+    # As the message says.
+    table.columns = table.columns.astype(str)
+    found = predict_frame(smoother.fit(table, squares["other"]), table)
+    np.testing.assert_array_equal(found["predicted"], expected)

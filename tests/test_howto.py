@@ -8,7 +8,12 @@ import pytest
 PAGES = Path(__file__).parents[1] / "docs" / "howto"
 # What each page needs beyond skginr, and what must hold when it has run.
 CLAIMS = {
-    "geopandas": lambda found: 0.35 < r2_of(found) < 0.5 and len(found["found"]) == 3109,
+    "geopandas": lambda found: (
+        0.35 < r2_of(found) < 0.5
+        and len(found["found"]) == 3109
+        and "use .astype(str).str.zfill(5) on the column" in found["said"]
+        and found["same"].score(found["rates"][["fips"]], found["rates"]["rate"]) > 0.8
+    ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),
@@ -51,7 +56,7 @@ def test_every_page_is_run():
 
 
 @pytest.mark.parametrize("page", CLAIMS)
-def test_page(page, tmp_path, monkeypatch, request):
+def test_page(page, tmp_path, monkeypatch, request, capsys):
     for module in NEEDS.get(page, []):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
@@ -59,11 +64,12 @@ def test_page(page, tmp_path, monkeypatch, request):
         request.getfixturevalue("data_root")
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")
-    code = "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.S))
+    blocks = re.findall(r"```python\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.S)
     found = {}
-    exec(code, found)
+    exec("\n".join(blocks), found)
+    found["said"] = capsys.readouterr().out
     assert CLAIMS[page](found)
     if page == "geopandas":
-        lines = [line for line in code.splitlines() if line.strip()]
+        lines = [line for line in blocks[0].splitlines() if line.strip()]
         assert len(lines) < 15
         assert (tmp_path / "predicted.png").stat().st_size > 10_000

@@ -1,3 +1,4 @@
+import contextlib
 import pickle
 
 import networkx as nx
@@ -39,7 +40,9 @@ def test_folds_part_the_nodes_evenly(name, n_splits, blocks_per_fold):
     graph = GRAPHS[name]()
     X = graph.labels.to_frame()
     folds = GraphBlockKFold(n_splits, graph=graph, blocks_per_fold=blocks_per_fold)
-    parts = [(train, test) for train, test in folds.split(X)]
+    single = pytest.warns(UserWarning, match="57 of 57 nodes that X names have no edge")
+    with single if name == "dust" else contextlib.nullcontext():
+        parts = [(train, test) for train, test in folds.split(X)]
     assert len(parts) == folds.get_n_splits() == n_splits
     tests = np.concatenate([test for _, test in parts])
     np.testing.assert_array_equal(np.sort(tests), np.arange(graph.n_nodes))

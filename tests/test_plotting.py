@@ -72,6 +72,84 @@ def test_geometry_is_matched_by_label_or_by_order(fields):
     assert len(plot_signal(graph, values, geometry=more).collections[-1].get_paths()) == 4
 
 
+@pytest.mark.parametrize(
+    ("labels", "index"),
+    [
+        (list("abcd"), pd.Index(list("dbca"), dtype=object)),
+        (list("abcd"), pd.Index(list("dbca"), dtype="string")),
+        (list("abcd"), pd.CategoricalIndex(list("dbca"))),
+        ([1, 2, 3, 4], pd.Index([4, 2, 3, 1], dtype="Int64")),
+        ([1, 2, 3, 4], pd.Index([4, 2, 3, 1], dtype="int32")),
+        ([1, 2, 3, 4], pd.Index([4, 2, 3, 1], dtype="uint64")),
+    ],
+    ids=["object", "string", "category", "Int64", "int32", "uint64"],
+)
+def test_an_index_of_another_type_is_matched_too(fields, labels, index, tmp_path):
+    graph = Graph.from_geodataframe(fields.assign(field=labels), labels="field")
+    turned = fields.iloc[[3, 1, 2, 0]].set_index(index)
+    numbers = pd.Series([4.0, 2.0, 3.0, 1.0], index=index)
+    for given in (numbers, numbers.to_numpy()[[3, 1, 2, 0]]):
+        drawn = plot_signal(graph, given, geometry=turned).collections[-1]
+        np.testing.assert_array_equal(drawn.get_array(), [1, 2, 3, 4])
+        assert [path.get_extents().x0 for path in drawn.get_paths()] == [0, 1, 2, 3]
+
+
+def test_values_go_by_their_index_wherever_they_are_drawn(fields, tetrahedron, tmp_path):
+    pytest.importorskip("plotly")
+    turned = pd.Series([9.0, 6.0, 3.0, 0.0], index=[3, 2, 1, 0])
+    drawn = plot_mesh(tetrahedron, turned)
+    assert drawn.get_array().tolist() == [3, 4, 5, 6]
+    (mesh,) = traces_of(plot_signal_html(tetrahedron, turned, tmp_path / "turned.html"))
+    np.testing.assert_array_equal(numbers_of(mesh["intensity"]), [0, 3, 6, 9])
+    # In place of a graph a map: its own index.
+    named = fields.set_index("field")
+    by_name = pd.Series([4.0, 3.0, 2.0, 1.0], index=list("dcba"))
+    drawn = plot_signal(named, by_name).collections[-1]
+    np.testing.assert_array_equal(drawn.get_array(), [1, 2, 3, 4])
+    embedder = SpectralEmbedder(2, graph=tetrahedron, laplacian="random_walk", max_components=3)
+    with pytest.warns(UserWarning, match="cuts an eigenspace"):
+        embedder.fit([[0]])
+    (ax,) = plot_embedding(embedder, turned)
+    np.testing.assert_array_equal(ax.collections[-1].get_array(), [0, 3, 6, 9])
+    table = pd.DataFrame(embedder.embedding_).iloc[::-1]
+    axes = plot_embedding(table, graph=tetrahedron)
+    expected = embedder.embedding_[tetrahedron.faces, 0].mean(axis=1)
+    np.testing.assert_allclose(np.sort(axes[0].collections[-1].get_array()), np.sort(expected))
+    (ax,) = plot_embedding(table, turned.sort_index())
+    np.testing.assert_array_equal(ax.collections[-1].get_array(), [9, 6, 3, 0])
+
+
+def test_an_index_that_names_no_nodes_is_refused(fields):
+    graph = Graph.from_geodataframe(fields, labels="field")
+    rows = pd.Series([1.0, 2.0, 3.0, 4.0], index=[5, 7, 8, 9])
+    with pytest.raises(ValueError, match=r"must have a row.*values.set_axis\(graph.labels\)"):
+        plot_signal(graph, rows)
+    drawn = plot_signal(graph, rows.set_axis(graph.labels)).collections[-1]
+    np.testing.assert_array_equal(drawn.get_array(), [1, 2, 3, 4])
+    with pytest.raises(ValueError, match=r"index has none for 0.*values.set_axis\(graph.index\)"):
+        plot_signal(fields, rows)
+    # Whole numbers kept as floats, as a join leaves them.
+    numbered = Graph.from_geodataframe(fields.assign(field=[5, 7, 8, 9]), labels="field")
+    floats = fields.set_axis([9.0, 8.0, 7.0, 5.0])
+    with pytest.raises(ValueError, match=r"geometry.index = geometry.index.astype\('int64'\)"):
+        plot_signal(numbered, rows, geometry=floats)
+    floats.index = floats.index.astype("int64")
+    drawn = plot_signal(numbered, rows, geometry=floats).collections[-1]
+    assert [path.get_extents().x0 for path in drawn.get_paths()] == [3, 2, 1, 0]
+
+
+def test_a_count_of_rows_beside_numbers_in_another_order_is_asked_about(fields):
+    graph = Graph.from_geodataframe(fields.assign(field=[2, 0, 3, 1]), labels="field")
+    with pytest.raises(ValueError, match=r"has an index 0, 1, 2.*set_axis\(graph.labels\)"):
+        plot_signal(graph, [1.0, 2.0, 3.0, 4.0], geometry=fields)
+    ordered = fields.set_axis(graph.labels)
+    drawn = plot_signal(graph, [1.0, 2.0, 3.0, 4.0], geometry=ordered).collections[-1]
+    assert [path.get_extents().x0 for path in drawn.get_paths()] == [0, 1, 2, 3]
+    named = fields.geometry.loc[graph.labels]
+    drawn = plot_signal(graph, [1.0, 2.0, 3.0, 4.0], geometry=named).collections[-1]
+    assert [path.get_extents().x0 for path in drawn.get_paths()] == [2, 0, 3, 1]
+
+
 def test_a_map_in_degrees_has_the_same_shape_whatever_is_known():
     west_east = gpd.GeoSeries([box(0, 0, 1, 1), box(0, 60, 1, 61)], crs="EPSG:4326")
     aspects = [plot_signal(west_east, v).get_aspect() for v in ([1.0, 2.0], [1.0, np.nan])]
@@ -210,7 +288,7 @@ def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(fields, tetrahe
         plot_signal(fields, [1.0, "two", 3.0, 4.0])
     with pytest.raises(TypeError, match="geometry must be a geopandas"):
         plot_signal(graph, np.ones(4), geometry=[1, 2, 3, 4])
-    with pytest.raises(ValueError, match="geometry must have a row for each of the 4 nodes"):
+    with pytest.raises(ValueError, match="geometry must have a row.* 4 nodes and 3 rows"):
         plot_signal(graph, np.ones(4), geometry=fields[:3])
     with pytest.raises(TypeError, match="ax must hold matplotlib Axes; got str"):
         plot_signal(graph, np.ones(4), ax="here")

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skginr._checks import unchanged_on_error
 from skginr._progress import open_progress
 from skginr.embeddings._spectral import SpectralEmbedder
-from skginr.graphs import Graph, as_table, check_graph
+from skginr.graphs import Graph, as_table, check_graph, plain_index, positions_in, same_kind
 
 
 class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
@@ -91,13 +91,17 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
                 f"embedder must have output='array', since the graphs share no table of "
                 f"coordinates; got output={embedder.output!r}."
             )
-        self._check(X, reset=True)
+        frame = self._check(X, reset=True)
+        rows = dict(_rows_by_graph(frame, self.graphs))
         self.embedders_ = {}
         total, verbose = len(self.graphs), embedder.verbose
         with open_progress("graphs", unit="graphs", total=total, verbose=verbose) as progress:
             for name, graph in self.graphs.items():
                 one = clone(embedder).set_params(graph=graph)
-                self.embedders_[name] = one.fit(_column(graph.labels[:1]))
+                labels = graph.labels[:1]
+                if name in rows:
+                    labels = frame.iloc[rows[name], 1].infer_objects()
+                self.embedders_[name] = one.fit(_column(labels))
                 progress.advance()
         widths = {name: len(e.get_feature_names_out()) for name, e in self.embedders_.items()}
         if len(set(widths.values())) > 1:
@@ -182,11 +186,16 @@ def _column(labels: pd.Series | pd.Index) -> pd.DataFrame:
 def _rows_by_graph(
     frame: pd.DataFrame, known: dict[Hashable, Any]
 ) -> Iterator[tuple[Hashable, NDArray[np.intp]]]:
-    codes, names = pd.factorize(frame.iloc[:, 0], use_na_sentinel=False)
-    for code, name in enumerate(names):
-        if name not in known:
-            raise ValueError(
-                f"X[{frame.columns[0]!r}] must name a graph; got {name!r}, and graphs has "
-                f"{', '.join(map(repr, list(known)[:5]))}{', ...' if len(known) > 5 else ''}."
-            )
-        yield name, np.flatnonzero(codes == code)
+    column = f"X[{frame.columns[0]!r}]"
+    given = plain_index(frame.iloc[:, 0].infer_objects(), name=column)
+    names = pd.Index(list(known), tupleize_cols=False)
+    of_row = np.full(len(given), -1)
+    if same_kind(given, names):
+        of_row = positions_in(given, names)
+    if (of_row < 0).any():
+        raise ValueError(
+            f"{column} must name a graph; got {given[of_row < 0].tolist()[0]!r}, and graphs has "
+            f"{', '.join(map(repr, list(known)[:5]))}{', ...' if len(known) > 5 else ''}."
+        )
+    for graph in pd.unique(of_row):
+        yield list(known)[graph], np.flatnonzero(of_row == graph)

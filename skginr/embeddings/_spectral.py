@@ -41,7 +41,15 @@ from skginr.embeddings._methods import (
 )
 from skginr.embeddings._rows import AffinityRows, DistanceRows, PointRows, Rows
 from skginr.extension import PLACED, continue_smoothly, extend_membership, reached, warn_moved
-from skginr.graphs import Graph, check_graph, locate_nodes, to_csr
+from skginr.graphs import (
+    Graph,
+    check_graph,
+    locate_nodes,
+    to_csr,
+    warn_of_degrees,
+    warn_unobserved,
+    with_observations,
+)
 from skginr.laplacians import LAPLACIANS, laplacian_of
 
 if TYPE_CHECKING:
@@ -191,8 +199,10 @@ default "nearest_neighbors"
     -----
     UserWarning
         If k cuts an eigenspace; coordinates cannot be placed for new rows; the method reads no
-        weights, and those of ``graph`` fade; or a new row or node has no path of edges to any that
-        was embedded (its coordinates are then 0, their mean).
+        weights, and those of ``graph`` fade; a new row or node has no path of edges to any that was
+        embedded (its coordinates are then 0, their mean); rows name nodes of a component in which
+        ``fit`` had none, so that a regressor has not learned it; or X, where ``graph`` is None,
+        looks like labels or degrees.
 
     Notes
     -----
@@ -264,6 +274,9 @@ default "nearest_neighbors"
         self.output = output
         self.verbose = verbose
 
+    # Which nodes a path joins to a row of ``fit``; not in the files of earlier versions.
+    _observed: NDArray[np.bool_] | None = None
+
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Self:
         """Compute the coordinates of every node.
 
@@ -321,9 +334,10 @@ default "nearest_neighbors"
         check_is_fitted(self)
         if self._output == "indexed":
             _check_pandas(self)
-            return self._column(locate_nodes(self, X, self.graph_, reset=False), X)
         if self._training is None:
-            return self._rows(locate_nodes(self, X, self.graph_, reset=False))
+            nodes = locate_nodes(self, X, self.graph_, reset=False)
+            warn_unobserved(self.graph_, nodes, self._observed)
+            return self._column(nodes, X) if self._output == "indexed" else self._rows(nodes)
         X, dtype = self._validate(X, self._mode, reset=False)
         known = self._training.find(X)
         result = self._rows(np.maximum(known, 0))
@@ -398,7 +412,7 @@ default "nearest_neighbors"
         if self.structural_features:
             structural = structural_columns(graph.adjacency, like=fitted.adjacency)
         structural[before] = self._structural
-        return self._on(graph, coordinates, membership, structural)
+        return self._on(graph, before, coordinates, membership, structural)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the output columns: ``laplacian1``, ..., ``component1``, ...
@@ -489,7 +503,11 @@ default "nearest_neighbors"
             if graph.is_faded and self.method in _UNWEIGHTED:
                 _warn_faded(graph, self.method)
         else:
+            given = X
             X, dtype = self._validate(X, self.affinity, reset=True)
+            if self.affinity == "nearest_neighbors":
+                warn_of_degrees("X", given)
+                _warn_of_labels(given)
             training = self._training_rows(X, dtype)
             graph, nodes = training.graph, training.nodes
         method = self._method(Kernel() if training is None else training.kernel)
@@ -514,6 +532,10 @@ default "nearest_neighbors"
         self.eigenvalues_ = embedding.eigenvalues
         self._placed_share = share[:n_components]
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
+        self._observed = None
+        # One row is none to learn from, but to ask for the coordinates of all nodes by.
+        if training is None and len(np.unique(nodes)) > 1:
+            self._observed = with_observations(graph, nodes)
         self._mode, self._training = self.affinity, training
         self._fitted_method, self._embedding = method, embedding
         self._scale = self._column_scale(graph, embedding.eigenvalues)
@@ -627,10 +649,18 @@ default "nearest_neighbors"
         parts = self.embedding_, self._membership, self._structural
         return np.hstack([part[nodes] for part in parts])
 
-    def _on(self, graph: Graph, *parts: NDArray[np.float64]) -> Self:
-        """Return an embedder like this one, of a graph whose nodes have these columns."""
+    def _on(self, graph: Graph, old: NDArray[np.intp], *parts: NDArray[np.float64]) -> Self:
+        """Return an embedder like this one, of a graph whose nodes have these columns.
+
+        ``old`` are the nodes that it has embedded.
+        """
         other = copy.copy(self)
         other.graph = other.graph_ = graph
+        if self._observed is not None:
+            # Nodes that nothing joins to the old ones have been spoken of.
+            observed = with_observations(graph, old[self._observed])
+            other._observed = observed | ~with_observations(graph, old)
+            other._observed[old] = self._observed
         other.embedding_, other._membership, other._structural = parts
         return other
 
@@ -644,7 +674,7 @@ default "nearest_neighbors"
         _warn_alone(graph.labels[alone], "new nodes")
         widths = self.embedding_.shape[1], self._membership.shape[1]
         parts = np.split(columns, np.cumsum(widths), axis=1)
-        return self._on(graph, *map(np.ascontiguousarray, parts))
+        return self._on(graph, nodes, *map(np.ascontiguousarray, parts))
 
     def _column(self, nodes: NDArray[np.intp], X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
         """Return nodes as a column of rows of the table of all coordinates."""
@@ -702,6 +732,18 @@ default "nearest_neighbors"
         tags.input_tags.string = self.graph is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"] if self.graph is None else []
         return tags
+
+
+def _warn_of_labels(X: Any) -> None:
+    """Warn of one column of whole numbers: they are labels more often than places."""
+    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else np.asarray(X)
+    if np.size(column) == len(column) and pd.api.types.is_integer_dtype(column.dtype):
+        warn_once(
+            "one column of whole numbers",
+            "X has one column of whole numbers, which graph=None takes for places on a line. If "
+            "they name nodes, name their graph: SpectralEmbedder(graph=...). If they are places, "
+            "say so with X.astype(float).",
+        )
 
 
 def _check_pandas(embedder: SpectralEmbedder) -> None:

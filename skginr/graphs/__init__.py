@@ -8,15 +8,22 @@ from skginr.graphs._adjacency import (
     to_csr,
 )
 from skginr.graphs._graph import Graph, check_graph
+from skginr.graphs._labels import plain_index, positions_in, rows_of, same_kind
 from skginr.graphs._nodes import (
     as_table,
-    column_of,
+    fitted_column,
     locate_column,
     locate_nodes,
     locate_rows,
 )
+from skginr.graphs._observed import (
+    held_out,
+    warn_unobserved,
+    warn_without_edges,
+    with_observations,
+)
 from skginr.graphs._partition import balanced_folds
-from skginr.graphs._points import DistanceKernel, NeighborKernel
+from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
 
@@ -30,15 +37,24 @@ __all__ = [
     "balanced_folds",
     "check_graph",
     "clean_adjacency",
-    "column_of",
     "components_by_size",
     "drop_name",
+    "fitted_column",
     "forget",
+    "held_out",
     "locate_column",
     "locate_nodes",
     "locate_rows",
+    "plain_index",
+    "positions_in",
     "remember",
+    "rows_of",
+    "same_kind",
     "sphere_points",
     "symmetry_tolerance",
     "to_csr",
+    "warn_of_degrees",
+    "warn_unobserved",
+    "warn_without_edges",
+    "with_observations",
 ]

@@ -1,7 +1,7 @@
 """From matrices, edge tables and graph objects to one clean adjacency matrix."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,25 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._checks import check_numeric, require, told_apart, warn
-from skginr.graphs._labels import plain_index
+from skginr._checks import (
+    as_number,
+    check_frame,
+    check_numeric,
+    check_option,
+    check_points,
+    require,
+    told_apart,
+    warn,
+)
+from skginr.graphs._labels import (
+    check_labels,
+    join_labels,
+    kind_of,
+    locate,
+    plain_index,
+    same_kind,
+)
+from skginr.graphs._polygons import check_angles, full_circle, on_globe
 
 # Two weights of an edge that differ by less than this share differ by rounding,
 # not by meaning; or by so many times the rounding of their dtype, up to a share.
@@ -136,15 +153,151 @@ def array_digest(*arrays: NDArray[Any] | None) -> str:
 
 
 def adjacency_from_pairs(
-    pairs: NDArray[np.integer], n_nodes: int, weights: NDArray[np.float64] | None = None
+    pairs: NDArray[np.integer],
+    n_nodes: int,
+    weights: NDArray[np.float64] | None = None,
+    combine: str = "max",
 ) -> sp.csr_array:
-    """Return the symmetric adjacency of undirected ``pairs``; repeated pairs count once."""
+    """Return the symmetric adjacency of undirected ``pairs``; repeated pairs are one edge.
+
+    Parameters
+    ----------
+    pairs : ndarray of int of shape (n_pairs, 2)
+    n_nodes : int
+    weights : ndarray of shape (n_pairs,), optional
+        Default: every edge weighs 1, however often it is there.
+    combine : {"max", "min", "sum", "mean"}
+        What an edge weighs whose pair is repeated.
+    """
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     keep = low != high
-    flat, first = np.unique(low[keep].astype(np.int64) * n_nodes + high[keep], return_index=True)
-    data = np.ones(flat.size) if weights is None else weights[keep][first]
-    upper = sp.coo_array((data, (flat // n_nodes, flat % n_nodes)), shape=(n_nodes, n_nodes))
+    flat = low[keep].astype(np.int64) * n_nodes + high[keep]
+    edges, of_pair, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    data = np.ones(edges.size)
+    if weights is not None and edges.size:
+        order = np.argsort(of_pair, kind="stable")
+        reduce = {"max": np.maximum, "min": np.minimum}.get(combine, np.add)
+        data = reduce.reduceat(weights[keep][order], counts.cumsum() - counts)
+        data = data / counts if combine == "mean" else data
+    upper = sp.coo_array((data, (edges // n_nodes, edges % n_nodes)), shape=(n_nodes, n_nodes))
     return sp.csr_array(upper + upper.T)
+
+
+class EdgeList:
+    """Edges as pairs of nodes: the one door for what a builder is told of each.
+
+    Parameters
+    ----------
+    pairs : ndarray of int of shape (n_pairs, 2)
+        In either direction; an edge may be there more than once.
+    labels : pandas.Index
+        Of the nodes.
+    """
+
+    def __init__(self, pairs: NDArray[np.integer], labels: pd.Index) -> None:
+        self.pairs = pairs
+        self.labels = labels
+
+    def numbers(self, name: str, values: Sequence[Any] | pd.Series) -> NDArray[np.float64]:
+        """Return the weight or length of every pair.
+
+        Raises
+        ------
+        TypeError
+            If one is no number: nothing is made one of.
+        ValueError
+            If one is missing, infinite or negative.
+        """
+        plain = isinstance(values, pd.Series) and isinstance(values.dtype, np.dtype)
+        if plain and values.dtype.kind in "biuf":  # type: ignore[union-attr]
+            numbers = values.to_numpy(dtype=np.float64)  # type: ignore[union-attr]
+        else:
+            numbers = np.array([self._number(name, i, value) for i, value in enumerate(values)])
+        wrong = ~(numbers >= 0) | ~np.isfinite(numbers)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"{name} must be finite and non-negative; got {numbers[row]:g} in row {row}, for "
+                f"{self.edge(row)}, one of {int(wrong.sum())}. Weights are similarities: zero "
+                f"means no edge."
+            )
+        return numbers
+
+    def _number(self, name: str, row: int, value: Any) -> float:
+        number = as_number(value)
+        if number is None:
+            raise TypeError(
+                f"{name} must hold real numbers; got {value!r} of type {type(value).__name__} in "
+                f"row {row}, for {self.edge(row)}. Convert it first: a word with a unit to a "
+                f"number, a time to seconds, a list to one of its entries."
+            )
+        return number
+
+    def warn_of_loops(self, name: str) -> None:
+        """Warn if pairs join a node to itself: they are no edges."""
+        n_loops = int((self.pairs[:, 0] == self.pairs[:, 1]).sum())
+        if n_loops:
+            _warn_loops(name, n_loops)
+
+    def edge(self, row: int) -> str:
+        """Return what to call an edge in an error."""
+        a, b = self.labels[self.pairs[row]].tolist()
+        return f"the edge between {a!r} and {b!r}"
+
+    def matrices(
+        self,
+        weight: tuple[str, NDArray[np.float64] | None],
+        length: tuple[str, NDArray[np.float64] | None],
+        *,
+        combine: str | None,
+        parallel: str | None = None,
+    ) -> tuple[sp.csr_array, sp.csr_array | None]:
+        """Return the adjacency, and the lengths of its edges where there are any.
+
+        Parameters
+        ----------
+        weight, length : tuple of str and ndarray of shape (n_pairs,) or None
+            Their names, for errors, and what :meth:`numbers` returned. Of edges without weights
+            all weigh 1.
+        combine : {"max", "min", "sum", "mean"} or None
+            What an edge weighs that is there more than once; its length is the shortest. None
+            where all has to be the same.
+        parallel : str or None
+            In place of None, for the weights alone.
+        """
+        (weight_name, weights), (length_name, lengths) = weight, length
+        if weights is not None and combine is None and parallel is None:
+            self._check_equal(weight_name, weights)
+        n_nodes, how = len(self.labels), combine or parallel or "max"
+        adjacency = adjacency_from_pairs(self.pairs, n_nodes, weights, how)
+        if lengths is None:
+            return adjacency, None
+        if combine is None:
+            self._check_equal(length_name, lengths)
+        # No edge, no length.
+        there = np.full(len(lengths), True) if weights is None else weights > 0
+        shortest = adjacency_from_pairs(self.pairs[there], n_nodes, lengths[there], "min")
+        return adjacency, sp.csr_array(shortest * (adjacency != 0))
+
+    def _check_equal(self, name: str, values: NDArray[np.float64]) -> None:
+        low, high = self.pairs.min(axis=1), self.pairs.max(axis=1)
+        spread = pd.Series(values).groupby([low, high]).agg(["min", "max"])
+        conflict = spread.index[spread["min"] < spread["max"]]
+        if len(conflict):
+            a, b = (self.labels[[end]].tolist()[0] for end in conflict[0])
+            least, most = spread.loc[conflict[0]]
+            raise ValueError(
+                f"{name} must be the same wherever an edge is listed; the edge between {a!r} and "
+                f"{b!r} has {least:g} and {most:g}, and is one of {len(conflict)} such. Say what "
+                f"it weighs with combine='max', 'min', 'sum' or 'mean'; of lengths the shortest is "
+                f"taken then."
+            )
+
+
+def check_combine(combine: str | None) -> None:
+    """Raise ``ValueError`` unless ``combine`` says what an edge weighs that is listed twice."""
+    if combine is not None:
+        check_option("combine", combine, ("max", "min", "sum", "mean"))
 
 
 def adjacency_from_edges(
@@ -153,15 +306,16 @@ def adjacency_from_edges(
     target: Hashable,
     weight: Hashable | None,
     length: Hashable | None,
+    nodes: Any,
+    combine: str | None,
 ) -> tuple[sp.csr_array, pd.Index, sp.csr_array | None]:
-    """Return (adjacency, labels, lengths) of an undirected edge table; labels sorted.
+    """Return (adjacency, labels, lengths) of an undirected edge table; labels sorted, or ``nodes``.
 
-    A pair listed twice, in either direction, is one edge and must carry one weight.
+    A pair listed twice, in either direction, is one edge and must carry one weight, unless
+    ``combine`` says what becomes of several.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(
-            f"frame must be a pandas DataFrame with a row per edge; got {type(frame).__name__}."
-        )
+    check_combine(combine)
+    check_frame("frame", frame, what="a pandas DataFrame with a row per edge")
     wanted = {"source": source, "target": target, "weight": weight, "length": length}
     for name, column in wanted.items():
         if column is None and name in ("weight", "length"):
@@ -183,57 +337,34 @@ def adjacency_from_edges(
             f"frame has an edge without a {source!r} or {target!r} in row {int(missing.argmax())}, "
             f"one of {int(missing.sum())}; drop such rows."
         )
-    kinds = {pd.api.types.infer_dtype(labels, skipna=False) for labels in (first, second)}
-    if len(kinds) > 1 and not any(kind.startswith("mixed") for kind in kinds):
+    if not same_kind(first, second):
         raise ValueError(
-            f"{source!r} and {target!r} must hold labels of one kind; got {sorted(kinds)}. "
-            f"Convert one with frame.astype."
+            f"{source!r} and {target!r} must hold labels of one kind; got "
+            f"{sorted({kind_of(first), kind_of(second)})}. Convert one with frame.astype."
         )
-    codes, labels = pd.factorize(first.append(second), sort=True)
-    pairs = codes.reshape(2, -1).T
-    n_loops = int((pairs[:, 0] == pairs[:, 1]).sum())
-    if n_loops:
-        _warn_loops("frame", n_loops)
+    if nodes is None:
+        codes, labels = pd.factorize(join_labels(first, second), sort=True)
+    else:
+        labels = plain_index(nodes, name="nodes")
+        labels = check_labels(labels, len(labels), name="nodes")
+        codes = np.concatenate(
+            [
+                locate(ends, labels, name=f"{column!r}, where nodes= is given,")
+                for ends, column in ((first, source), (second, target))
+            ]
+        )
+    edges = EdgeList(codes.reshape(2, -1).T, labels)
+    edges.warn_of_loops("frame")
     weights, lengths = (
-        None if column is None else _edge_values(name, frame[column], pairs, labels)
+        (name, None if column is None else edges.numbers(name, frame[column]))
         for name, column in ((f"weight={weight!r}", weight), (f"length={length!r}", length))
     )
-    if weights is not None and lengths is not None:
-        # No edge, no length.
-        lengths = np.where(weights > 0, lengths, 0.0)
-    adjacency = adjacency_from_pairs(pairs, len(labels), weights)
-    if lengths is None:
-        return adjacency, labels, None
-    return adjacency, labels, adjacency_from_pairs(pairs, len(labels), lengths)
-
-
-def _edge_values(
-    name: str, column: pd.Series, pairs: NDArray[np.integer], labels: pd.Index
-) -> NDArray[np.float64]:
-    values = check_numeric(name, column)
-    wrong = ~(values >= 0) | ~np.isfinite(values)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(
-            f"{name} must be finite and non-negative; got {values[row]:g} in row {row}, one of "
-            f"{int(wrong.sum())}. Weights are similarities: zero means no edge."
-        )
-    low, high = pairs.min(axis=1), pairs.max(axis=1)
-    spread = pd.Series(values).groupby([low, high]).agg(["min", "max"])
-    conflict = spread.index[spread["min"] < spread["max"]]
-    if len(conflict):
-        a, b = (labels[[end]].tolist()[0] for end in conflict[0])
-        least, most = spread.loc[conflict[0]]
-        raise ValueError(
-            f"{name} must be the same wherever an edge is listed; the edge between {a!r} and "
-            f"{b!r} has {least:g} and {most:g}, and is one of {len(conflict)} such. Aggregate the "
-            f"table first."
-        )
-    return values
+    adjacency, given = edges.matrices(weights, lengths, combine=combine)
+    return adjacency, labels, given
 
 
 def adjacency_from_networkx(
-    graph: Any, weight: str | None, length: str | None
+    graph: Any, weight: str | None, length: str | None, combine: str | None
 ) -> tuple[sp.csr_array, pd.Index, sp.csr_array | None]:
     """Return (adjacency, labels, lengths) of a networkx graph, nodes in its own order."""
     nx = require("networkx", extra="networkx", purpose="Graph.from_networkx")
@@ -241,52 +372,104 @@ def adjacency_from_networkx(
         raise TypeError(f"graph must be a networkx graph; got {type(graph).__name__}.")
     if graph.number_of_nodes() == 0:
         raise ValueError("graph must have at least one node; got an empty networkx graph.")
-    if graph.is_directed():
-        raise ValueError("graph must be undirected; got a directed one. Use graph.to_undirected().")
-    named = weight not in (None, "weight") and graph.number_of_edges() > 0
-    if named and not any(weight in data for _, _, data in graph.edges(data=True)):
-        raise ValueError(f"weight={weight!r} is an attribute of no edge of graph.")
-    if length is not None:
-        _check_networkx_lengths(graph, length)
-    nodes = list(graph)
-    labels = pd.Index(nodes, tupleize_cols=False)
-    adjacency, lengths = (
-        nx.to_scipy_sparse_array(graph, nodelist=nodes, weight=name, dtype=float, format="csr")
-        for name in (weight, length)
-    )
-    if length is None:
-        return adjacency, labels, None
-    # No edge, no length; a loop is none.
-    lengths.setdiag(0.0)
-    return adjacency, labels, sp.csr_array(lengths * (adjacency != 0))
-
-
-def _check_networkx_lengths(graph: Any, length: str) -> None:
-    if graph.is_multigraph():
+    check_combine(combine)
+    if graph.is_directed() and combine is None:
         raise ValueError(
-            f"length={length!r} needs one edge between two nodes; got a multigraph, whose "
-            f"lengths would add up. Keep the shortest in a networkx.Graph."
+            "graph must be undirected; got a directed one. Say what an edge weighs that goes both "
+            "ways with combine='max', 'min', 'sum' or 'mean'; one that goes one way keeps its "
+            "weight."
         )
-    for a, b, data in graph.edges(data=True):
-        if length not in data:
-            raise ValueError(
-                f"length={length!r} must be an attribute of every edge of graph; the edge between "
-                f"{a!r} and {b!r} has none."
-            )
+    labels = pd.Index(list(graph), tupleize_cols=False)
+    place = {node: i for i, node in enumerate(graph)}
+    listed = list(graph.edges(data=True))
+    pairs = [(place[a], place[b]) for a, b, _ in listed]
+    edges = EdgeList(np.array(pairs, dtype=np.intp).reshape(-1, 2), labels)
+    attributes = [data for _, _, data in listed]
+    weights = _weights_of(edges, attributes, weight)
+    lengths = None if length is None else _attribute(edges, attributes, "length", length)
+    edges.warn_of_loops("graph")
+    parallel = "sum" if graph.is_multigraph() else None
+    adjacency, given = edges.matrices(
+        (f"weight={weight!r}", weights),
+        (f"length={length!r}", lengths),
+        combine=combine,
+        parallel=parallel,
+    )
+    return adjacency, labels, given
 
 
-def positions_from_networkx(graph: Any, position: str) -> list[Any]:
-    """Return the attribute of every node that holds its coordinates."""
+def _weights_of(
+    edges: EdgeList, attributes: list[dict[str, Any]], weight: str | None
+) -> NDArray[np.float64]:
+    """Return the weight of every edge of a networkx graph."""
+    if weight is None:
+        return np.ones(len(attributes))
+    if weight != "weight":
+        return _attribute(edges, attributes, "weight", weight)
+    # By its own name an edge need not have it: to networkx it weighs 1 then.
+    return edges.numbers("weight='weight'", [data.get(weight, 1.0) for data in attributes])
+
+
+def _attribute(
+    edges: EdgeList, attributes: list[dict[str, Any]], name: str, attribute: str
+) -> NDArray[np.float64]:
+    """Return an attribute that was named, which every edge has to have."""
+    missing = [row for row, data in enumerate(attributes) if attribute not in data]
+    if missing:
+        none = f": {name}={attribute!r} is an attribute of no edge"
+        raise ValueError(
+            f"{name}={attribute!r} must be an attribute of every edge of graph; "
+            f"{edges.edge(missing[0])} has none, one of {len(missing)}"
+            f"{none if len(missing) == len(attributes) else ''}."
+        )
+    return edges.numbers(f"{name}={attribute!r}", [data[attribute] for data in attributes])
+
+
+def positions_from_networkx(graph: Any, position: str | tuple[str, str]) -> NDArray[np.float64]:
+    """Return the coordinates of every node, from one attribute or from two.
+
+    Where the graph says, as osmnx does, that they are longitudes and latitudes, in metres on the
+    globe.
+    """
+    names = [position] if isinstance(position, str) else list(position)
+    if len(names) not in (1, 2) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"position must name a node attribute, such as 'pos', or two, such as ('x', 'y'); got "
+            f"{position!r}."
+        )
+    rows = []
     for node, data in graph.nodes(data=True):
-        if position not in data:
+        absent = [name for name in names if name not in data]
+        if absent:
             raise ValueError(
-                f"position={position!r} must be an attribute of every node of graph; "
+                f"position={absent[0]!r} must be an attribute of every node of graph; "
                 f"{node!r} has none."
             )
-    return [data[position] for _, data in graph.nodes(data=True)]
+        place = [data[name] for name in names]
+        row = [as_number(value) for value in (place if len(names) == 2 else np.ravel(place[0]))]
+        if None in row:
+            raise TypeError(
+                f"position={position!r} must hold real numbers; {node!r} has {place!r}. Convert "
+                f"them first."
+            )
+        rows.append(row)
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError(f"position={position!r} must have as many coordinates at every node.")
+    positions = check_points(f"position={position!r}", np.array(rows, dtype=np.float64))
+    crs = graph.graph.get("crs")
+    if crs is None or positions.shape[1] != 2:
+        return positions
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(crs)
+    circle = full_circle(crs)
+    if circle is None:
+        return positions
+    check_angles(positions, circle, crs.name, "position", "name longitude first, as ('x', 'y')")
+    return on_globe(2 * np.pi / circle * positions)
 
 
-def adjacency_from_libpysal(weights: Any) -> tuple[Any, pd.Index]:
+def adjacency_from_libpysal(weights: Any, combine: str | None) -> tuple[sp.csr_array, pd.Index]:
     """Return (adjacency, labels) of a libpysal ``Graph`` or ``W``."""
     from libpysal.graph import Graph as PysalGraph
     from libpysal.weights import W
@@ -296,13 +479,35 @@ def adjacency_from_libpysal(weights: Any) -> tuple[Any, pd.Index]:
             f"weights must be a libpysal.graph.Graph or libpysal.weights.W; "
             f"got {type(weights).__name__}."
         )
-    matrix = weights.sparse
-    if abs(matrix - matrix.T).max() > _SYMMETRY_TOLERANCE * abs(matrix).max():
-        raise ValueError(
-            "weights must be symmetric. Row-standardised weights become so by "
-            'transform("B"); for k nearest neighbours, which are one-way, use '
-            'Graph.from_geodataframe(gdf, method="knn") or symmetrise weights.sparse and use '
-            "Graph.from_adjacency."
-        )
-    names = weights.unique_ids if isinstance(weights, PysalGraph) else weights.id_order
-    return matrix, pd.Index(names)
+    check_combine(combine)
+    is_w = isinstance(weights, W)
+    # Ids may be tuples, which are no levels.
+    names = list(weights.id_order if is_w else weights.unique_ids)
+    labels = pd.Index(names, tupleize_cols=False)
+    if is_w:
+        place = {name: i for i, name in enumerate(names)}
+        near, given = weights.neighbors, weights.weights
+        pairs: Any = [(place[a], place[b]) for a in names for b in near[a]]
+        values: Any = [value for a in names for value in given[a]]
+    else:
+        matrix = sp.coo_array(weights.sparse)
+        pairs, values = np.column_stack(matrix.coords), pd.Series(matrix.data)
+    edges = EdgeList(np.array(pairs, dtype=np.intp).reshape(-1, 2), labels)
+    numbers = edges.numbers("weights", values)
+    ends = (edges.pairs[:, 0], edges.pairs[:, 1])
+    directed = sp.csr_array((numbers, ends), shape=(len(names), len(names)))
+    if combine is None:
+        if abs(directed - directed.T).max() > _SYMMETRY_TOLERANCE * abs(directed).max():
+            binary = 'weights.transform = "B"' if is_w else 'weights = weights.transform("B")'
+            raise ValueError(
+                f"weights must be symmetric, each edge with one weight. Row-standardised ones "
+                f"become so by {binary}; for others, such as k nearest neighbours, which are "
+                f"one-way, say what an edge weighs that goes both ways with combine='max', 'min', "
+                f"'sum' or 'mean'."
+            )
+        return directed, labels
+    weighs = numbers > 0
+    edges = EdgeList(edges.pairs[weighs], labels)
+    edges.warn_of_loops("weights")
+    adjacency, _ = edges.matrices(("weights", numbers[weighs]), ("", None), combine=combine)
+    return adjacency, labels

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from skginr._checks import (
     check_count,
     check_flag,
+    check_frame,
     check_numeric,
     check_option,
     check_points,
@@ -40,14 +41,35 @@ from skginr.graphs._faces import (
     read_faces,
     triangulate,
 )
-from skginr.graphs._labels import check_labels, grow_labels, locate
+from skginr.graphs._labels import (
+    beside,
+    check_labels,
+    conversion,
+    difference,
+    grow_labels,
+    kind_of,
+    locate,
+    plain_index,
+    positions_in,
+    rows_of,
+    same_kind,
+)
 from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
     nearest_neighbor_pairs,
+    warn_of_degrees,
 )
-from skginr.graphs._polygons import check_geometry, check_metric, contiguity_pairs, positions_of
+from skginr.graphs._polygons import (
+    check_geometry,
+    check_metric,
+    contiguity_pairs,
+    full_circle,
+    heights_of,
+    positions_of,
+    shapes_of,
+)
 from skginr.graphs._shared import graph_named, name_of_shared
 from skginr.graphs._sphere import sphere_faces, sphere_points
 
@@ -77,7 +99,8 @@ class Graph:
         Positive and symmetric, one for each edge. Default: distances between
         positions, else 1 a hop. Never the weights, which are similarities.
     positions : array-like of shape (n_nodes, n_dimensions), optional
-        Where the nodes are, in any unit.
+        Where the nodes are, in any unit. Rows of what has an index (areas and attributes too) go by
+        label where it holds the labels, and in their order where it only counts rows.
     faces : array-like of int of shape (n_faces, 3), optional
         Triangles of a mesh, as row numbers of ``positions``.
     node_areas : array-like of shape (n_nodes,), optional
@@ -116,22 +139,32 @@ class Graph:
         self._adjacency = clean_adjacency(adjacency)
         n = self._adjacency.shape[0]
         self._labels = check_labels(labels, n)
+        positions = self._by_label("positions", positions)
         self._positions = None if positions is None else check_points("positions", positions)
         _check_rows("positions", self._positions, n)
         self._faces = None if faces is None else check_faces(faces, n)
         if faces is not None and positions is None:
             raise ValueError("faces need positions, the coordinates of the vertices; got None.")
         self._edge_lengths = _check_lengths(edge_lengths, self._adjacency)
-        self._node_areas = _check_areas(node_areas, n)
-        if attributes is not None and not isinstance(attributes, pd.DataFrame):
-            raise TypeError(f"attributes must be a DataFrame; got {type(attributes).__name__}.")
+        self._node_areas = _check_areas(self._by_label("node_areas", node_areas), n)
+        if attributes is not None:
+            check_frame("attributes", attributes)
         if attributes is not None and not attributes.columns.is_unique:
             repeated = attributes.columns[attributes.columns.duplicated()][0]
             raise ValueError(f"attributes must have distinct columns; {repeated!r} is repeated.")
         _check_rows("attributes", attributes, n)
-        self._attributes = None if attributes is None else attributes.set_axis(self._labels, axis=0)
+        if attributes is not None:
+            # A copy: whoever gave them may write to their memory.
+            attributes = self._by_label("attributes", attributes).set_axis(self._labels).copy()
+        self._attributes = attributes
         self._source = source
         self._freeze()
+
+    def _by_label(self, name: str, rows: Any) -> Any:
+        """Return rows in the order of the labels, by their index where they have one."""
+        if not isinstance(rows, pd.Series | pd.DataFrame):
+            return rows
+        return rows.iloc[rows_of(rows.index, self._labels, name=name)]
 
     def _freeze(self) -> None:
         for array in self._arrays():
@@ -171,11 +204,7 @@ class Graph:
         <Graph: 2 nodes, 1 edge, 1 component, from an adjacency matrix>
         """
         if isinstance(adjacency, pd.DataFrame):
-            if not adjacency.index.equals(adjacency.columns):
-                raise ValueError(
-                    "adjacency must list the same nodes in its rows and columns, in one order; "
-                    "its index and columns differ. Use adjacency.loc[nodes, nodes]."
-                )
+            _check_same_nodes(adjacency)
             labels = adjacency.index if labels is None else labels
             adjacency = adjacency.to_numpy()
         return cls(adjacency, labels=labels, source="an adjacency matrix")
@@ -188,11 +217,14 @@ class Graph:
         target: Hashable,
         weight: Hashable | None = None,
         length: Hashable | None = None,
+        *,
+        nodes: ArrayLike | pd.Index | pd.Series | None = None,
+        combine: str | None = None,
     ) -> Self:
         """Return the graph of a table with a row per undirected edge.
 
-        Nodes are the distinct values of the two columns, sorted. A pair listed
-        more than once, in either direction, is one edge and must carry one weight.
+        Nodes are the distinct values of the two columns, sorted. A pair listed more than once, in
+        either direction, is one edge and must carry one weight, unless ``combine`` is given.
 
         Parameters
         ----------
@@ -204,19 +236,32 @@ class Graph:
             Non-negative similarities; zero means no edge. Default: 1 for every edge.
         length : column name, optional
             Positive lengths, in any unit, for methods that measure distances.
+        nodes : array-like of shape (n_nodes,), optional
+            The labels of all nodes, in the order that they are to have: those without an edge too.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs that is listed with several weights, as where its two directions
+            are. Its length is then the shortest.
 
         Raises
         ------
+        TypeError
+            If a weight or length is no number, as words, times and lists are not.
         ValueError
-            If a column is unknown, a label is missing, a weight or length is negative or not
-            finite, or one edge is listed with different ones.
+            If a column is unknown, a label is missing or not among ``nodes``, a weight or length is
+            negative or not finite, or one edge is listed with different ones.
 
         Examples
         --------
-        >>> Graph.from_edges(pd.DataFrame({"a": [1, 2], "b": [2, 3]}), "a", "b")
-        <Graph: 3 nodes, 2 edges, 1 component, from an edge table>
+        >>> flows = pd.DataFrame({"a": [1, 2], "b": [2, 1], "tons": [30.0, 10.0]})
+        >>> graph = Graph.from_edges(flows, "a", "b", "tons", nodes=[1, 2, 3], combine="sum")
+        >>> graph
+        <Graph: 3 nodes, 1 edge, 2 components, from an edge table>
+        >>> graph.adjacency[0, 1]
+        np.float64(40.0)
         """
-        adjacency, labels, lengths = adjacency_from_edges(frame, source, target, weight, length)
+        adjacency, labels, lengths = adjacency_from_edges(
+            frame, source, target, weight, length, nodes, combine
+        )
         return cls(adjacency, labels=labels, edge_lengths=lengths, source="an edge table")
 
     @classmethod
@@ -225,26 +270,40 @@ class Graph:
         graph: Any,
         weight: str | None = "weight",
         length: str | None = None,
-        position: str | None = None,
+        position: str | tuple[str, str] | None = None,
+        *,
+        combine: str | None = None,
     ) -> Self:
-        """Return the graph of an undirected networkx graph, its nodes as labels.
+        """Return the graph of a networkx graph, its nodes as labels.
+
+        A graph of osmnx: ``Graph.from_networkx(streets, None, "length", ("x", "y"),
+        combine="max")``.
 
         Parameters
         ----------
-        graph : networkx.Graph or networkx.MultiGraph
-            Parallel edges add their weights.
+        graph : networkx.Graph
+            Or a MultiGraph, whose parallel edges add their weights unless ``combine`` is given, or
+            a directed one, for which it has to be given.
         weight : str or None, default "weight"
-            Edge attribute that holds the similarity; edges without it weigh 1.
+            Edge attribute that holds the similarity. Another than the default must be there for
+            every edge; with None all weigh 1, and so do edges without a ``"weight"``.
         length : str, optional
             Edge attribute that holds the length, in any unit, for methods that measure distances.
-        position : str, optional
-            Node attribute that holds the coordinates, such as ``"pos"``.
+        position : str or pair of str, optional
+            Node attribute that holds the coordinates, such as ``"pos"``, or two of them, such as
+            ``("x", "y")``. Longitudes and latitudes, where ``graph.graph["crs"]`` says so, become
+            points on the sphere in metres.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs that is there in both directions, or in parallel; its length is
+            then the shortest. Without, such lengths must be the same.
 
         Raises
         ------
+        TypeError
+            If a weight or length is no number, as words, times and lists are not.
         ValueError
-            If the graph is directed or empty, a weight is negative or not finite, or an edge has
-            no length, or a node no position, that were named.
+            If the graph is empty, or directed without ``combine``, a weight is negative or not
+            finite, or an edge has no weight or length, or a node no position, that were named.
         ModuleNotFoundError
             If networkx is not installed.
 
@@ -254,7 +313,7 @@ class Graph:
         >>> Graph.from_networkx(nx.cycle_graph(5))
         <Graph: 5 nodes, 5 edges, 1 component, from a networkx graph>
         """
-        adjacency, labels, lengths = adjacency_from_networkx(graph, weight, length)
+        adjacency, labels, lengths = adjacency_from_networkx(graph, weight, length, combine)
         return cls(
             adjacency,
             labels=labels,
@@ -264,19 +323,24 @@ class Graph:
         )
 
     @classmethod
-    def from_libpysal(cls, weights: Any) -> Self:
+    def from_libpysal(cls, weights: Any, *, combine: str | None = None) -> Self:
         """Return the graph of libpysal spatial weights, its ids as labels.
 
         Parameters
         ----------
         weights : libpysal.graph.Graph or libpysal.weights.W
-            Symmetric, so neither row-standardised nor k nearest neighbours as they are:
-            make them binary with ``transform("B")``, and symmetric by adding the transpose.
+            Symmetric, unless ``combine`` is given: row-standardised weights and k nearest
+            neighbours are not.
+        combine : {"max", "min", "sum", "mean"}, optional
+            What an edge weighs whose two directions differ; one that goes one way keeps its
+            weight.
 
         Raises
         ------
+        TypeError
+            If a weight is no number.
         ValueError
-            If the weights are asymmetric, negative or not finite.
+            If the weights are asymmetric without ``combine``, negative or not finite.
 
         Examples
         --------
@@ -284,7 +348,7 @@ class Graph:
         >>> Graph.from_libpysal(lat2W(3, 3))
         <Graph: 9 nodes, 12 edges, 1 component, from libpysal weights>
         """
-        adjacency, labels = adjacency_from_libpysal(weights)
+        adjacency, labels = adjacency_from_libpysal(weights, combine)
         return cls(adjacency, labels=labels, source="libpysal weights")
 
     @classmethod
@@ -296,10 +360,11 @@ class Graph:
         n_neighbors: int = 8,
         tolerance: float | None = None,
     ) -> Self:
-        """Return the neighbour graph of a map: areas that touch, or points that are near.
+        """Return the neighbour graph of a map: areas or lines that touch, or what is near.
 
         Edges weigh 1. ``positions`` is a point inside every geometry: in the units of
-        the CRS, or on the sphere in metres where the CRS is longitude and latitude.
+        the CRS, or on the sphere in metres where the CRS is longitude and latitude, whose 180th
+        meridian is no border: cells on both sides meet, and one across it is one.
 
         Parameters
         ----------
@@ -309,7 +374,9 @@ class Graph:
             Column of distinct labels. Default: the index.
         method : {"queen", "rook", "knn", "delaunay"}, default "queen"
             Polygons that meet in a point (queen) or along a line (rook), overlaps
-            included; or the nearest neighbours or Delaunay triangulation of the positions.
+            included; lines that share a vertex of either (queen); or the nearest neighbours or
+            Delaunay triangulation of the positions. Nearest neighbours of points with a z go by
+            that too.
         n_neighbors : int, default 8
             Neighbours of each node with ``method="knn"``; an edge joins two nodes
             if either is among the other's nearest.
@@ -321,9 +388,15 @@ class Graph:
         Raises
         ------
         ValueError
-            If a geometry is missing or invalid, ``tolerance`` is negative, the labels are
-            repeated, ``method`` does not suit the geometries, or it measures distances and the CRS
-            is missing or unfit.
+            If a geometry is missing or invalid, longitudes or latitudes are none, a side may go
+            either way around the globe, ``tolerance`` is negative, the labels are repeated,
+            ``method`` does not suit the geometries, or it measures distances and the CRS is missing
+            or unfit.
+
+        Warns
+        -----
+        UserWarning
+            If points have a z that ``method="delaunay"`` leaves out.
 
         Examples
         --------
@@ -344,12 +417,16 @@ class Graph:
                 f"labels must name one column of gdf, which has {list(gdf.columns)}; "
                 f"got {labels!r}."
             )
-        names = gdf.index if labels is None else pd.Index(gdf[labels])
+        names = gdf.index if labels is None else gdf[labels]
         # Before the slow part: a wrong column should not cost a contiguity search.
         names = check_labels(names, len(gdf))
-        positions = positions_of(gdf)
-        if method in ("queen", "rook"):
-            pairs = contiguity_pairs(gdf, rook=method == "rook", tolerance=tolerance)
+        shapes, circle = shapes_of(gdf), full_circle(gdf.crs)
+        contiguous = method in ("queen", "rook")
+        height = None if contiguous else heights_of(gdf, method)
+        positions = positions_of(shapes, gdf.crs, height=height)
+        if contiguous:
+            rook = method == "rook"
+            pairs = contiguity_pairs(shapes, rook=rook, tolerance=tolerance, circle=circle)
             how = f"{method} contiguity"
         else:
             check_metric(gdf, method)
@@ -384,7 +461,9 @@ class Graph:
         Parameters
         ----------
         points : array-like of shape (n_nodes, n_dimensions)
-            Distinct coordinates or features, on comparable scales.
+            Distinct coordinates or features, on comparable scales. Longitude and latitude are not:
+            away from the equator a degree east is shorter than one north. Those go to
+            ``from_geodataframe(gdf, method="knn")``.
         labels : array-like of length n_nodes, optional
             Default: the index of a DataFrame, else 0, 1, 2, ...
         n_neighbors : int, default 10
@@ -399,6 +478,11 @@ class Graph:
         ValueError
             If a coordinate is not finite, two points coincide, or there are too few.
 
+        Warns
+        -----
+        UserWarning
+            If the columns are called latitude and longitude, or are a grid of them.
+
         Examples
         --------
         >>> import numpy as np
@@ -412,6 +496,8 @@ class Graph:
             )
         if labels is None and isinstance(points, pd.DataFrame):
             labels = points.index
+        labels = beside("labels", labels, points, of="points")
+        warn_of_degrees("points", points)
         positions = check_points("points", points)
         _check_neighbors(n_neighbors, len(positions))
         check_flag("weighted", weighted)
@@ -578,6 +664,7 @@ class Graph:
         >>> Graph.from_sphere(latitude, [0, 0, 90, 180, 270, 0])
         <Graph: 6 nodes, 12 edges, 1 component, from a sphere of 8 faces>
         """
+        labels = beside("labels", labels, latitude, of="latitude")
         positions = sphere_points(latitude, longitude)
         triangles = sphere_faces(positions)
         adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
@@ -609,14 +696,20 @@ class Graph:
         p   40
         q   30
         """
-        if not isinstance(frame, pd.DataFrame):
-            raise TypeError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
+        check_frame("frame", frame)
         if not frame.index.is_unique:
             raise ValueError(
                 f"frame must have one row per node; its index repeats "
                 f"{frame.index[frame.index.duplicated()].tolist()[0]!r}."
             )
-        order = frame.index.get_indexer(self._labels)
+        index = plain_index(frame.index.to_flat_index(), name="frame.index")
+        if not same_kind(index, self._labels):
+            raise ValueError(
+                f"frame must be indexed by node label; "
+                f"{difference(index, self._labels, name='frame')}. Or give frame.set_index(...) of "
+                f"the column that names nodes."
+            )
+        order = positions_in(self._labels, index)
         absent = self._labels[order < 0]
         if len(absent):
             raise ValueError(
@@ -624,9 +717,10 @@ class Graph:
                 f"one of {len(absent)}. Use frame.set_index(...)."
             )
         if len(frame) != len(self._labels):
-            extra = frame.index.difference(self._labels)
+            extra = index[positions_in(index, self._labels) < 0]
             raise ValueError(
-                f"frame has rows for {len(extra)} unknown nodes: {extra.tolist()[0]!r}, ..."
+                f"frame has rows for {len(extra)} unknown nodes: {extra.tolist()[0]!r}, ... Keep "
+                f"those of the graph: frame.loc[graph.labels]."
             )
         return type(self)(
             self._adjacency,
@@ -635,7 +729,7 @@ class Graph:
             positions=self._positions,
             faces=self._faces,
             node_areas=self._node_areas,
-            attributes=frame.iloc[order],
+            attributes=frame.iloc[order].set_axis(self._labels),
             source=self._source,
         )
 
@@ -938,6 +1032,36 @@ def _warn_split(graph: Graph, n_coincident: int, n_used: int) -> None:
             f"joined and the graph is {parts}. Give merge=True to make vertices in one place one "
             f"node (merge=1e-6: those so near), or merge=False if the mesh is meant so."
         )
+
+
+def _check_same_nodes(frame: pd.DataFrame) -> None:
+    """Raise unless the rows and columns of an adjacency matrix are the same nodes, in one order."""
+    rows, columns = (
+        plain_index(axis.to_flat_index(), name="adjacency") for axis in (frame.index, frame.columns)
+    )
+    rule = "adjacency must list the same nodes in its rows and columns, in one order"
+    if not same_kind(columns, rows):
+        code = conversion(columns, rows)
+        advice = f" Use adjacency.columns = adjacency.columns{code}." if code else ""
+        raise ValueError(
+            f"{rule}; its columns are {kind_of(columns)} (such as {columns.tolist()[0]!r}) and its "
+            f"index is {kind_of(rows)} (such as {rows.tolist()[0]!r}).{advice}"
+        )
+    for axis, index in (("index", rows), ("columns", columns)):
+        if not index.is_unique:
+            repeated = index[index.duplicated()].tolist()[0]
+            raise ValueError(f"{rule}; its {axis} repeat {repeated!r}. Merge such nodes.")
+    place = positions_in(columns, rows)
+    if len(rows) == len(columns) and np.array_equal(place, np.arange(len(rows))):
+        return
+    alone = [*columns[place < 0].tolist(), *rows[positions_in(rows, columns) < 0].tolist()]
+    if alone:
+        raise ValueError(
+            f"{rule}; {alone[0]!r} is only in one of the two, as are {len(alone) - 1} others. Use "
+            f"adjacency.reindex(index=nodes, columns=nodes, fill_value=0) with nodes = "
+            f"adjacency.index.union(adjacency.columns)."
+        )
+    raise ValueError(f"{rule}; theirs differ. Use adjacency[adjacency.index].")
 
 
 def _hashable(value: Any) -> Hashable:

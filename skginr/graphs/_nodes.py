@@ -1,6 +1,6 @@
-"""From a table with one column of labels to nodes of a graph, for estimators."""
+"""From a table that names nodes to nodes of a graph, for estimators."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from numbers import Integral
 from typing import Any
 
@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from skginr._checks import check_numeric
 from skginr.graphs._graph import Graph
+from skginr.graphs._labels import is_rounded, kind_of, plain_index, positions_in, same_kind
+
+# Of a column that may name nodes so many rows are looked at before all are.
+_FIRST_LOOK = 1000
 
 
 def locate_nodes(
@@ -44,20 +49,24 @@ def locate_nodes(
     if len(frame) == 0:
         raise ValueError("X must have at least one row; got an empty table.")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    name = f"X[{frame.columns[0]!r}]" if isinstance(X, pd.DataFrame) else "X"
-    return graph.locate(frame.iloc[:, 0], name=name)
+    return graph.locate(frame.iloc[:, 0], name=_name_of(frame, 0, X))
 
 
 def locate_rows(
-    estimator: Any, X: ArrayLike | pd.DataFrame, graph: Graph, *, reset: bool
+    estimator: Any,
+    X: ArrayLike | pd.DataFrame,
+    graph: Graph,
+    *,
+    reset: bool,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the nodes that the first column of X names, and the other columns as numbers.
+    """Return the nodes that a column of X names, and the other columns as numbers.
 
     Parameters
     ----------
     estimator : estimator
-        Gets, or with ``reset=False`` is checked by, ``n_features_in_`` and
-        ``feature_names_in_``.
+        Its ``node`` is the column, by name or position, or None for the first. Gets, or with
+        ``reset=False`` is checked by, ``n_features_in_`` and ``feature_names_in_``, and keeps which
+        column it was.
     X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
     graph : Graph
     reset : bool
@@ -66,7 +75,8 @@ def locate_rows(
     Raises
     ------
     ValueError
-        If X has no column or no rows, names an unknown node, or another column is not finite.
+        If X has no column or no rows, ``node`` is not one of its columns, or is None and another
+        than the first could name nodes, a node is unknown, or another column is not finite.
     """
     frame = as_table(X)
     if frame.shape[1] == 0:
@@ -74,16 +84,23 @@ def locate_rows(
     if len(frame) == 0:
         raise ValueError("X must have at least one row; got an empty table.")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    name = f"X[{frame.columns[0]!r}]" if isinstance(X, pd.DataFrame) else "X"
-    mixed = not isinstance(X, pd.DataFrame) and frame.shape[1] > 1
-    nodes = graph.locate(_labels_of(frame.iloc[:, 0], graph, mixed=mixed), name=name)
-    covariates = np.empty((len(frame), frame.shape[1] - 1))
-    for i in range(1, frame.shape[1]):
+    if reset:
+        owner = type(estimator).__name__
+        estimator._node_column = node_column(X, graph, estimator.node, owner=owner)
+    # Files of earlier versions know of the first column alone.
+    column = getattr(estimator, "_node_column", 0)
+    nodes = graph.locate(_labels_of(frame, column, graph, X), name=_name_of(frame, column, X))
+    others = [i for i in range(frame.shape[1]) if i != column]
+    covariates = np.empty((len(frame), len(others)))
+    for place, i in enumerate(others):
         name = f"X[{frame.columns[i]!r}]"
         values = check_numeric(name, frame.iloc[:, i].infer_objects())
         if not np.isfinite(values).all():
-            raise ValueError(f"{name} must be finite; fill or drop what is missing.")
-        covariates[:, i - 1] = values
+            raise ValueError(
+                f"{name} must be finite; fill what is missing, or drop such rows: "
+                f"table.dropna(subset=[{frame.columns[i]!r}])."
+            )
+        covariates[:, place] = values
     return nodes, covariates
 
 
@@ -91,6 +108,13 @@ def as_table(X: Any) -> pd.DataFrame:
     """Return a table of labels as a DataFrame, or say how to make it one."""
     if isinstance(X, pd.DataFrame):
         return X
+    if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "get_columns"):
+        return _from_polars(X)
+    if hasattr(X, "to_pandas"):
+        raise TypeError(
+            f"X must be a DataFrame of pandas or polars, or an array; got {type(X).__module__}."
+            f"{type(X).__name__}. Use X.to_pandas()."
+        )
     if sp.issparse(X):
         raise TypeError("X must be a table that names nodes; got a sparse matrix.")
     if isinstance(X, np.ma.MaskedArray):
@@ -109,8 +133,33 @@ def as_table(X: Any) -> pd.DataFrame:
     return pd.DataFrame([list(row) for row in X] if isinstance(X, list | tuple) else np.asarray(X))
 
 
-def locate_column(X: Any, graph: Graph, node: Hashable) -> NDArray[np.intp]:
-    """Return the nodes that one column of a table names.
+def _from_polars(X: Any) -> pd.DataFrame:
+    """Return a DataFrame of polars as one of pandas, column by column: without pyarrow."""
+    columns = {}
+    for column in X.get_columns():
+        # Whole numbers beside what is missing would be floats.
+        plain = column.null_count() == 0
+        columns[column.name] = (
+            pd.Series(column.to_numpy())
+            if plain
+            else pd.Series(column.to_list(), dtype=object).infer_objects()
+        )
+    return pd.DataFrame(columns)
+
+
+def locate_column(
+    X: Any, graph: Graph, node: Hashable, *, owner: str
+) -> tuple[NDArray[np.intp], int]:
+    """Return the nodes that one column of a table names, and the position of that column.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame
+    graph : Graph
+    node : int, column name or None
+        As for :func:`node_column`.
+    owner : str
+        Whose ``node`` it is, for errors.
 
     Raises
     ------
@@ -118,31 +167,118 @@ def locate_column(X: Any, graph: Graph, node: Hashable) -> NDArray[np.intp]:
         If ``node`` is not a column of X, or a label is unknown.
     """
     frame = as_table(X)
-    mixed = not isinstance(X, pd.DataFrame) and frame.shape[1] > 1
-    labels = _labels_of(column_of(frame, node), graph, mixed=mixed)
-    return graph.locate(labels, name=f"the column node={node!r} of X")
+    column = node_column(X, graph, node, owner=owner)
+    name = f"the column node={frame.columns[column]!r} of X"
+    return graph.locate(_labels_of(frame, column, graph, X), name=name), column
 
 
-def column_of(X: pd.DataFrame, node: Hashable) -> pd.Series:
-    """Return the column that names nodes, by its name or else its position."""
-    if isinstance(node, Hashable) and node in X.columns:
-        return X[node]
-    if isinstance(node, Integral) and -X.shape[1] <= node < X.shape[1]:
-        return X.iloc[:, int(node)]
+def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
+    """Return the position of the column that names nodes: the first, unless it is said.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_rows, n_columns)
+    graph : Graph
+    node : int, column name or None
+        A name, or else a position. With None it is the first column, if no other could be it.
+    owner : str
+        Whose ``node`` it is, for errors.
+
+    Raises
+    ------
+    ValueError
+        If ``node`` is not a column of X, or is None and another column than the first could name
+        nodes too, or does where the first does not.
+    """
+    frame = as_table(X)
+    names = list(frame.columns)
+    if node is None:
+        others = [i for i in range(1, len(names)) if _could_name_nodes(frame, i, graph, X)]
+        if not others:
+            return 0
+        first, other = names[0], names[others[0]]
+        if _names_nodes(frame, 0, graph, X):
+            raise ValueError(
+                f"{owner} needs node= to tell which column of X names the nodes: {first!r} and "
+                f"{other!r} could both. Give node={first!r}, or node={other!r}."
+            )
+        raise ValueError(
+            f"{owner} takes the first column of X for node labels, which {first!r} does not hold; "
+            f"{other!r} does. Give node={other!r}."
+        )
+    if isinstance(node, Hashable) and names.count(node) == 1:
+        return names.index(node)
+    if isinstance(node, Integral) and -len(names) <= node < len(names):
+        return int(node) % len(names)
     raise ValueError(
-        f"node={node!r} is not a column of X, which names the nodes; X has {list(X.columns)}."
+        f"node={node!r} is not a column of X, which names the nodes; X has {list(frame.columns)}."
     )
 
 
-def _labels_of(column: pd.Series, graph: Graph, *, mixed: bool) -> pd.Series:
-    """Return a column as the labels that were meant; ``mixed``: from an array with others."""
+def fitted_column(model: Any, X: Any) -> Hashable:
+    """Return the name of the column of X by which a fitted model names nodes, or None.
+
+    None where it was fitted to arrays, X is one, or steps of the model take different columns.
+    """
+    names = set(_fitted_columns(model)) & set(getattr(X, "columns", ()))
+    return names.pop() if len(names) == 1 else None
+
+
+def _fitted_columns(part: Any) -> Iterator[Hashable]:
+    """Yield the names of the columns from which the parts of a model take nodes."""
+    if isinstance(part, BaseEstimator):
+        parts = vars(part)
+        # Where it is None the columns are coordinates.
+        if {"graph_", "feature_names_in_"} <= set(parts) and parts.get("graph") is not None:
+            yield parts["feature_names_in_"][parts.get("_node_column", 0)]
+        part = parts
+    if isinstance(part, dict):
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for each in part:
+            yield from _fitted_columns(each)
+
+
+def _name_of(frame: pd.DataFrame, column: int, X: Any) -> str:
+    return f"X[{frame.columns[column]!r}]" if hasattr(X, "columns") else "X"
+
+
+def _names_nodes(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> bool:
+    """Say whether every entry of a column is a label of the graph."""
+    try:
+        for rows in (slice(_FIRST_LOOK), slice(None)):
+            labels = _labels_of(frame.iloc[rows], column, graph, X)
+            index = plain_index(labels, name="X").unique()
+            if index.hasnans or not same_kind(index, graph.labels):
+                return False
+            if (positions_in(index, graph.labels) < 0).any():
+                return False
+    except TypeError:  # what cannot be looked up
+        return False
+    return True
+
+
+def _could_name_nodes(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> bool:
+    """Say whether a column could be meant to name nodes: all are labels, and it is no flag."""
+    values = frame.iloc[:, column].infer_objects()
+    of_floats = getattr(getattr(X, "dtype", None), "kind", "") == "f"
+    if values.dtype.kind == "f" and not of_floats and kind_of(graph.labels) == "integer":
+        # Only in an array of floats has something made floats of whole numbers.
+        return False
+    return _names_nodes(frame, column, graph, X) and not set(pd.unique(values)) <= {0, 1}
+
+
+def _labels_of(frame: pd.DataFrame, column: int, graph: Graph, X: Any) -> pd.Series:
+    """Return a column as the labels that were meant."""
     # A mixed table has no type: what its labels are, they say themselves.
-    labels = column.infer_objects()
-    return labels.astype(graph.labels.dtype) if mixed and _hides_integers(labels, graph) else labels
+    labels = frame.iloc[:, column].infer_objects()
+    mixed = frame.shape[1] > 1 and not hasattr(X, "columns")
+    return labels.astype("int64") if mixed and _hides_integers(labels, graph) else labels
 
 
 def _hides_integers(labels: pd.Series, graph: Graph) -> bool:
     """Return whether covariates, in an array, have made floats of labels that are integers."""
-    if labels.dtype.kind != "f" or graph.labels.dtype.kind not in "iu":
+    if labels.dtype.kind != "f" or kind_of(graph.labels) != "integer":
         return False
-    return bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
+    whole = np.isfinite(labels).all() and (labels == np.round(labels)).all()
+    return bool(whole and not is_rounded(labels))

@@ -1,10 +1,13 @@
 """Neighbours among points, and the affinity between them."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
+from skginr._checks import warn_once
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
@@ -15,6 +18,11 @@ _REACH = 0.05
 _FAR = 0.2
 # Distances that differ by less than this share are equal.
 _TIE = 1e-9
+# What columns of degrees are called.
+_LATITUDES = ("lat", "latitude")
+_LONGITUDES = ("lon", "long", "lng", "longitude")
+# Degrees from the equator, from where on one to the east is shorter than one to the north by 6%.
+_DISTORTED = 20
 # Squares of numbers beyond are too large for floats.
 _FARTHEST = 1e150
 
@@ -233,6 +241,62 @@ def nearest_neighbor_pairs(points: NDArray[np.float64], n_neighbors: int) -> NDA
     own[~own.any(axis=1), -1] = True
     targets = neighbors[~own].reshape(len(points), n_neighbors)
     return np.column_stack([np.repeat(source, n_neighbors), targets.ravel()])
+
+
+def warn_of_degrees(name: str, table: Any) -> None:
+    """Warn if two columns are latitude and longitude: by their names, or as a grid of both."""
+    if hasattr(table, "columns"):
+        words = [str(column).strip().lower() for column in table.columns]
+        places = [i for i, word in enumerate(words) if word in (*_LATITUDES, *_LONGITUDES)]
+        if (
+            len(words) != 2
+            or len(places) != 2
+            or (words[0] in _LATITUDES) == (words[1] in _LATITUDES)
+        ):
+            return
+        x, y = (repr(column) for column in table.columns)
+        if words[0] in _LATITUDES:
+            x, y = y, x
+        what, silence = f"has the columns {y} and {x}", "Columns of other names silence this."
+    else:
+        order = _degrees_of_grid(table)
+        if order is None:
+            return
+        y, x = (f":, {column}" for column in order)
+        what = "is a grid such as that of latitudes and longitudes"
+        silence = f"If it is none, pd.DataFrame({name}, columns=['x', 'y']) says so."
+    warn_once(
+        f"degrees {what}",
+        f"{name} {what}: away from the equator a degree east is shorter than one north, so that "
+        f"neighbours to the east are missed. Give Graph.from_geodataframe(gdf, method='knn') a "
+        f"gdf = gpd.GeoDataFrame(geometry=gpd.points_from_xy({name}[{x}], {name}[{y}]), "
+        f"crs='EPSG:4326'). {silence}",
+    )
+
+
+def _degrees_of_grid(table: Any) -> tuple[int, int] | None:
+    """Return the columns of latitudes and longitudes, of a grid of both away from the equator."""
+    points = np.asarray(table)
+    if points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iuf":
+        return None
+    points = points.astype(np.float64)
+    for latitude, longitude in ((0, 1), (1, 0)):
+        north, east = np.abs(points[:, latitude]), points[:, longitude]
+        inside = north.min() >= _DISTORTED and north.max() <= 90
+        if inside and east.min() >= -180 and east.max() <= 360 and _has_one_step(points):
+            return latitude, longitude
+    return None
+
+
+def _has_one_step(points: NDArray[np.float64]) -> bool:
+    """Say whether most places of a grid with the same step along both axes are there."""
+    axes = [np.unique(column.round(6)) for column in points.T]
+    if min(map(len, axes)) < 3 or 2 * len(points) < len(axes[0]) * len(axes[1]):
+        return False
+    steps = [np.diff(axis) for axis in axes]
+    least = [step.min() for step in steps]
+    whole = (np.allclose(step / least[0], np.round(step / least[0]), atol=0.01) for step in steps)
+    return bool(np.isclose(least[0], least[1], rtol=1e-3)) and all(whole)
 
 
 def delaunay_pairs(points: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._checks import require
-from skginr.graphs import Graph, check_graph
+from skginr.graphs import Graph, check_graph, rows_of
 from skginr.plotting._colours import MISSING, Scale
 from skginr.plotting._layout import (
     LEAST_GAP,
@@ -76,7 +76,7 @@ def canvas_of(
     TypeError
         If ``graph`` is neither a Graph nor geometries, or ``geometry`` are none.
     ValueError
-        If ``geometry`` has not one row per node.
+        If ``geometry`` has not one row per node, by label or in their order.
     """
     if geometry is None and hasattr(graph, "geometry"):
         return Map(graph.geometry)
@@ -104,26 +104,22 @@ def _by_node(geometry: Any, graph: Graph) -> geopandas.GeoSeries:
             f"geometry must be a geopandas.GeoDataFrame or GeoSeries; got "
             f"{type(geometry).__name__}."
         )
-    shapes = geometry.geometry
-    labels = graph.labels
-    # By name where the index names the nodes, else in their order.
-    if shapes.index.dtype == labels.dtype and shapes.index.is_unique:
-        rows = shapes.index.get_indexer(labels)
-        if (rows >= 0).all():
-            return shapes.iloc[rows]
-        if (rows >= 0).any() and not isinstance(shapes.index, pd.RangeIndex):
-            absent = labels[rows < 0]
-            raise ValueError(
-                f"geometry must have a row for every node; its index has none for "
-                f"{absent.tolist()[0]!r}, one of {len(absent)}. If rows are in the order of the "
-                f"nodes, give geometry.reset_index(drop=True)."
-            )
-    if len(shapes) != graph.n_nodes:
-        raise ValueError(
-            f"geometry must have a row for each of the {graph.n_nodes} nodes, indexed by label or "
-            f"in their order; got {len(shapes)} rows. Index it: gdf.set_index(...)."
-        )
-    return shapes
+    return in_order("geometry", geometry.geometry, graph)
+
+
+def in_order(name: str, rows: Any, graph: Any) -> Any:
+    """Return rows in the order of a graph's nodes, where they have an index to say which is whose.
+
+    Raises
+    ------
+    ValueError
+        If the index neither holds the labels nor just counts rows.
+    """
+    if not isinstance(rows, pd.Series | pd.DataFrame):
+        return rows
+    if isinstance(graph, Graph):
+        return rows.iloc[rows_of(rows.index, graph.labels, name=name)]
+    return rows.iloc[rows_of(rows.index, graph.index, name=name, order="graph.index")]
 
 
 @dataclass(frozen=True)

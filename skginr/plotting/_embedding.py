@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._checks import check_count, check_points
 from skginr.embeddings import SpectralEmbedder
-from skginr.graphs import Graph, check_graph
+from skginr.graphs import Graph, check_graph, rows_of
 from skginr.plotting._axes import axes_of, figure_size
-from skginr.plotting._canvas import Dots, canvas_of
+from skginr.plotting._canvas import Dots, canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def plot_embedding(
     Parameters
     ----------
     embedding : SpectralEmbedder or array-like of shape (n_nodes, n_components)
-        A fitted embedder, or coordinates in the order of the nodes of ``graph``.
+        A fitted embedder, or coordinates in the order of the nodes of ``graph``, or of a DataFrame
+        whose index holds their labels.
     values : array-like of shape (n_nodes,), optional
         A signal: then one picture, nodes placed by two coordinates and coloured by it. Default:
         a picture of the graph for each coordinate, all with one scale of colours about zero.
@@ -88,8 +90,17 @@ def plot_embedding(
     ['component 1', 'component 5']
     """
     check_cmap(cmap)
-    coordinates, own_graph = _coordinates(embedding)
-    graph = own_graph if graph is None else graph
+    if isinstance(embedding, SpectralEmbedder):
+        check_is_fitted(embedding)
+        graph = embedding.graph_ if graph is None else graph
+        embedding = embedding.embedding_
+    if graph is not None:
+        embedding = in_order("embedding", embedding, check_graph(graph))
+        values = in_order("values", values, graph)
+    elif isinstance(embedding, pd.DataFrame) and isinstance(values, pd.Series):
+        order = rows_of(values.index, embedding.index, name="values", order="embedding.index")
+        values = values.iloc[order]
+    coordinates = check_points("embedding", embedding)
     if values is not None and components is None and coordinates.shape[1] < 2:
         raise ValueError(
             "values are drawn over two components; the embedding has one. Leave values out."
@@ -117,13 +128,6 @@ def plot_embedding(
         drawn, ax=axes, extend=common.extend, shrink=0.7, aspect=30, pad=0.02
     ).outline.set_visible(False)
     return np.array(axes, dtype=object)
-
-
-def _coordinates(embedding: Any) -> tuple[NDArray[np.float64], Graph | None]:
-    if isinstance(embedding, SpectralEmbedder):
-        check_is_fitted(embedding)
-        return embedding.embedding_, embedding.graph_
-    return check_points("embedding", embedding), None
 
 
 def _which(components: int | Sequence[int], n_available: int) -> list[int]:

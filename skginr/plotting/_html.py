@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from skginr._checks import require
 from skginr._writing import write_whole
 from skginr.graphs import Graph, check_graph
-from skginr.plotting._canvas import MOST_EDGES, edges_of, face_values
+from skginr.plotting._canvas import MOST_EDGES, edges_of, face_values, in_order
 from skginr.plotting._colours import Scale, Values
 from skginr.plotting._layout import spectral_layout, view_matrix
 
@@ -86,7 +86,7 @@ def plot_signal_html(
     """
     check_graph(graph)
     path = Path(path)
-    read = Values.read("values", values, graph.n_nodes)
+    read = Values.read("values", in_order("values", values, graph), graph.n_nodes)
     view = view_matrix(right, up, graph.positions)
     figure = require("plotly.graph_objects", extra="interactive", purpose="plot_signal_html")
     _check_cmap(cmap)

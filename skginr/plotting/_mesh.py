@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from skginr._checks import check_numeric, require
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of
+from skginr.plotting._canvas import in_order
 from skginr.plotting._layout import places_seen
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def plot_mesh(
     graph : Graph
         With faces and positions in the plane or in space, as from :meth:`Graph.from_mesh`.
     values : array-like of shape (n_nodes,)
-        In the order of ``graph.labels``. A face shows the mean of its corners; where one of them
-        is NaN, it is not drawn.
+        In the order of ``graph.labels``, or with an index that holds them. A face shows the mean
+        of its corners; where one of them is NaN, it is not drawn.
     ax : matplotlib Axes, optional
         Where to draw. Default: a new figure.
     right, up : three floats, optional
@@ -74,7 +75,7 @@ def plot_mesh(
     check_graph(graph)
     if graph.faces is None or graph.positions is None:
         raise ValueError("graph must have faces, as Graph.from_mesh makes them; it has none.")
-    values = check_numeric("values", values)
+    values = check_numeric("values", in_order("values", values, graph))
     if values.shape != (graph.n_nodes,):
         raise ValueError(
             f"values must have one value per node, shape ({graph.n_nodes},); got {values.shape}."

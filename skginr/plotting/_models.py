@@ -73,7 +73,7 @@ def named_nodes(X: Any, graph: Graph, node: Any) -> NDArray[np.intp]:
     ValueError
         If ``node`` is no column of X, or a label is unknown or repeated.
     """
-    nodes = locate_column(X, graph, node)
+    nodes, _ = locate_column(X, graph, node, owner="SignalDisplay")
     if len(np.unique(nodes)) < len(nodes):
         repeated = graph.labels[nodes[pd.Index(nodes).duplicated()][0]]
         raise ValueError(
@@ -83,7 +83,7 @@ def named_nodes(X: Any, graph: Graph, node: Any) -> NDArray[np.intp]:
     return nodes
 
 
-def spread_over(nodes: NDArray[np.intp], values: ArrayLike, n_nodes: int) -> pd.Series:
-    """Return values at all nodes, missing where there is no row."""
+def spread_over(nodes: NDArray[np.intp], values: ArrayLike, graph: Graph) -> pd.Series:
+    """Return values at all nodes of a graph, indexed by label, missing where there is no row."""
     series = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values.array)
-    return series.set_axis(nodes).reindex(range(n_nodes))
+    return series.set_axis(nodes).reindex(range(graph.n_nodes)).set_axis(graph.labels)

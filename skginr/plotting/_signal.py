@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from skginr.graphs import Graph
 from skginr.plotting._axes import axes_of, figure_size
-from skginr.plotting._canvas import canvas_of
+from skginr.plotting._canvas import canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ def plot_signal(
     ----------
     graph : Graph, GeoDataFrame or GeoSeries
     values : array-like of shape (n_nodes,), or the name of a column of a GeoDataFrame
-        In the order of ``graph.labels``, or of the rows of a GeoDataFrame. Numbers have a colour
-        bar; words, booleans and categories a legend. What is unknown (NaN, None) is grey, as a
-        dot hollow. A face shows the mean of its corners, or the class of most; of those that are
-        known.
+        In the order of ``graph.labels``, or of the rows of a GeoDataFrame; of a Series by its
+        index, which holds the labels or counts rows from 0. Numbers have a colour bar; words,
+        booleans and categories a legend. What is unknown (NaN, None) is grey, as a dot hollow. A
+        face shows the mean of its corners, or the class of most; of those that are known.
     geometry : GeoDataFrame or GeoSeries, optional
-        The map of the graph: a row per node, indexed by label or in the order of the nodes.
+        The map of the graph: a row per node, indexed by label, or in the order of the nodes with
+        an index that counts them from 0.
     label : str, optional
         What the signal is, with its unit.
     ax : matplotlib Axes, optional
@@ -79,7 +80,8 @@ def plot_signal(
         If ``graph`` is neither a Graph nor geometries, ``ax`` no Axes, or the values of no kind
         that has colours.
     ValueError
-        If there is not one value, or row of ``geometry``, per node, or no value is known.
+        If there is not one value, or row of ``geometry``, per node, an index does not say whose
+        each is, or no value is known.
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
@@ -97,7 +99,7 @@ def plot_signal(
     canvas = canvas_of(graph, geometry, right=right, up=up)
     if isinstance(values, str) and isinstance(graph, pd.DataFrame) and values in graph:
         label, values = label or values, graph[values]
-    read = Values.read("values", values, canvas.n_nodes)
+    read = Values.read("values", in_order("values", values, graph), canvas.n_nodes)
     scale = Scale.of(read, cmap=cmap, clim=clim)
     (ax,) = axes_of(ax, 1, purpose="plot_signal", figsize=figure_size(canvas.extent, 6.4))
     drawn = canvas.draw(ax, read.numbers, scale)

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skginr._checks import require
-from skginr.graphs import Graph, check_graph
+from skginr.graphs import Graph, check_graph, fitted_column, rows_of
 from skginr.plotting._axes import axes_of, figure_size
-from skginr.plotting._canvas import Canvas, canvas_of
+from skginr.plotting._canvas import Canvas, canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
 from skginr.plotting._models import graph_of, named_nodes, spread_over
 
@@ -36,8 +36,8 @@ class SignalDisplay:
     graph : Graph, GeoDataFrame or GeoSeries
         What is drawn on, as for :func:`plot_signal`.
     y_true, y_pred : array-like of shape (n_nodes,)
-        In the order of the nodes. What is not known is grey, and an error is not known where
-        either is not.
+        In the order of the nodes, or with an index that holds their labels. What is not known is
+        grey, and an error is not known where either is not.
     geometry : GeoDataFrame or GeoSeries, optional
         The map of the graph, as for :func:`plot_signal`.
 
@@ -88,7 +88,7 @@ class SignalDisplay:
         y: ArrayLike | pd.Series,
         *,
         graph: Graph | None = None,
-        node: Hashable = 0,
+        node: Hashable = None,
         geometry: geopandas.GeoDataFrame | geopandas.GeoSeries | None = None,
         ax: Sequence[Axes] | None = None,
         **look: Any,
@@ -102,11 +102,14 @@ class SignalDisplay:
         X : array-like or DataFrame of shape (n_rows, n_columns)
             One row per node, no node twice. A node without a row is grey.
         y : array-like of shape (n_rows,)
-            NaN or None where the signal was not observed: such rows are predicted all the same.
+            Of a Series by its index, where X has one. NaN or None where the signal was not
+            observed: such rows are predicted all the same.
         graph : Graph, optional
             Default: the one that a step of the model holds.
-        node : int or column name, default 0
+        node : int or column name, optional
             The column of X that names the nodes: a position, or a name where X is a DataFrame.
+            Default: the one that ``model`` was fitted to, else the first, if no other could name
+            nodes.
         geometry : GeoDataFrame or GeoSeries, optional
             The map of the graph, as for :func:`plot_signal`.
         ax : three matplotlib Axes, optional
@@ -119,15 +122,17 @@ class SignalDisplay:
         SignalDisplay
         """
         graph = graph_of(model) if graph is None else check_graph(graph)
-        nodes = named_nodes(X, graph, node)
+        nodes = named_nodes(X, graph, fitted_column(model, X) if node is None else node)
         columns = []
+        if isinstance(X, pd.DataFrame) and isinstance(y, pd.Series):
+            y = y.iloc[rows_of(y.index, X.index, name="y", order="X.index")]
         for name, values in (("y", y), ("predictions", model.predict(X))):
             if np.shape(values) != (len(nodes),):
                 raise ValueError(
                     f"{name} must have one value per row of X, shape ({len(nodes)},); got shape "
                     f"{np.shape(values)}. Of several signals, draw one."
                 )
-            columns.append(spread_over(nodes, values, graph.n_nodes))
+            columns.append(spread_over(nodes, values, graph))
         return cls(graph, *columns, geometry=geometry).plot(ax=ax, **look)
 
     @classmethod
@@ -189,7 +194,9 @@ class SignalDisplay:
         """
         check_cmap(cmap)
         canvas = canvas_of(self.graph, self.geometry, right=right, up=up)
-        observed, predicted = _read_both(self.y_true, self.y_pred, canvas)
+        y_true = in_order("y_true", self.y_true, self.graph)
+        y_pred = in_order("y_pred", self.y_pred, self.graph)
+        observed, predicted = _read_both(y_true, y_pred, canvas)
         error = _error(observed, predicted)
         scale = Scale.of(observed, cmap=cmap, clim=clim)
         limits = None if scale.classes else (scale.low, scale.high)

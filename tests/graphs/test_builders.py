@@ -93,7 +93,7 @@ def test_networkx_tuples_are_labels():
 
 
 def test_networkx_refuses_directions_and_emptiness():
-    with pytest.raises(ValueError, match="to_undirected"):
+    with pytest.raises(ValueError, match="got a directed one. Say.*combine='max', 'min', 'sum'"):
         Graph.from_networkx(nx.DiGraph([(0, 1)]))
     with pytest.raises(ValueError, match="at least one node"):
         Graph.from_networkx(nx.Graph())
@@ -411,8 +411,13 @@ def test_networkx_lengths_and_positions():
     ):
         with pytest.raises(ValueError, match=message):
             Graph.from_networkx(roads, **arguments)
-    with pytest.raises(ValueError, match="got a multigraph, whose lengths would add up"):
-        Graph.from_networkx(nx.MultiGraph(roads), length="km")
+    # Parallel edges would have to be of one length.
+    several = nx.MultiGraph(roads)
+    assert Graph.from_networkx(several, length="km").edge_lengths[0, 1] == 5
+    several.add_edge("b", "a", km=4.0)
+    with pytest.raises(ValueError, match="length='km' must be the same.*'a' and 'b' has 4 and 5"):
+        Graph.from_networkx(several, length="km")
+    assert Graph.from_networkx(several, length="km", combine="sum").edge_lengths[0, 1] == 4
 
 
 def test_labels_that_were_forgotten_are_missed():

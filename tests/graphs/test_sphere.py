@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from skginr import Graph, SpectralEmbedder
@@ -53,11 +54,54 @@ def test_no_eigenvector_lives_at_a_pole():
     assert (near <= (2 * degree + 1) * share[polar].sum()).all()
 
 
+def grid(latitudes, longitudes):
+    rows = np.meshgrid(latitudes, longitudes, indexing="ij")
+    return pd.DataFrame({"lat": rows[0].ravel(), "lon": rows[1].ravel()})
+
+
+@pytest.mark.parametrize(
+    ("longitudes", "kept"),
+    [
+        (np.arange(0, 361, 30), lambda lon: lon < 360),
+        (np.arange(-180, 181, 30), lambda lon: lon < 180),
+    ],
+)
+def test_a_meridian_that_is_there_twice_is_told_from_a_pole(longitudes, kept):
+    table = grid(np.arange(-75, 76, 15), longitudes)
+    with pytest.raises(ValueError, match="rows 0 and 12 coincide.*differ by 360.*are one.$"):
+        Graph.from_sphere(table["lat"], table["lon"])
+    once = table[kept(table["lon"])]
+    assert Graph.from_sphere(once["lat"], once["lon"]).n_nodes == 11 * 12
+    with pytest.raises(ValueError, match=r"differ by 360.*are one, and so are all at a pole.$"):
+        Graph.from_sphere(*grid(np.arange(-90, 91, 15), longitudes).to_numpy().T)
+
+
+def test_masked_angles_are_refused():
+    latitude, longitude = (np.ma.masked_equal(angles, 0) for angles in equiangular(30))
+    for angles in ((latitude, longitude.data), (latitude.data, longitude)):
+        with pytest.raises(TypeError, match="itude must not be a masked array"):
+            Graph.from_sphere(*angles)
+
+
+def test_angles_and_labels_go_by_the_index_of_latitudes():
+    latitude, longitude = map(pd.Series, equiangular(30))
+    labels = pd.Series([f"p{i}" for i in range(len(latitude))])
+    expected = Graph.from_sphere(latitude, longitude, labels)
+    turned = Graph.from_sphere(latitude.set_axis(labels), longitude.set_axis(labels)[::-1], labels)
+    assert turned == expected
+    with pytest.raises(ValueError, match=r"longitude must have a row.*set_axis\(latitude.index\)"):
+        Graph.from_sphere(latitude.set_axis(labels), longitude.set_axis(labels + "x"))
+
+
 @pytest.mark.parametrize(
     ("latitude", "longitude", "message"),
     [
         ([90, 0, 0, 0, 91], [0, 0, 120, 240, 0], "latitude must be between -90 and 90 .* 91"),
-        ([90, 0, 0, 0, -90, 90], [0, 0, 120, 240, 0, 9], "must be distinct; row . coincides"),
+        (
+            [90, 0, 0, 0, -90, 90],
+            [0, 0, 120, 240, 0, 9],
+            "rows 0 and 5 coincide.*a pole are one",
+        ),
         ([50, 51, 52, 53, 54], [0, 2, 1, 3, 9], "must surround the sphere"),
         ([0, 0, 0, 0], [0, 90, 180, 270], "not on one circle; got 4"),
         ([90, 0, np.nan], [0, 0, 0], "latitude must be finite"),
