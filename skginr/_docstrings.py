@@ -14,13 +14,13 @@ hidden_units    1024         128          256          512
 n_layers        2            4            4            6
 activation      "sine"       "sine"       "sine"       "sine"
 omega_0         1            1            1            30
-first_gain      1            1.2          6            "siren"
+first_gain      "auto"       1.2          6            "siren"
 hidden_gain     1            1            2            1
 zero_output     True         True         True         False
 skip            True         False        False        True
 input_scaling   "given"      "unit"       "unit"       "unit"
-last layer      solved       trained      trained      trained
-learning_rate   1e-3         2e-3         4e-3         1e-4
+last_layer      "solved"     "trained"    "trained"    "trained"
+learning_rate   3e-3         2e-3         4e-3         1e-4
 weight_decay    0            0.01         0            0.01
 betas           (0.9, 0.999) (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
 schedule                     "cosine"     "anytime"    "plateau"
@@ -33,6 +33,8 @@ max_time                     "off"        "off"        "off"
 validation      "off"        "off"        "off"        "off"
 =============== ============ ============ ============ ============
 
+(``last_layer`` comes with the preset.)
+
 **"predict" solves.** Its first layer is drawn once: waves of many lengths over the columns, which
 count as much as they are wide. The last layer sees these and the columns themselves, and is the
 solution of a ridge regression, averaged over its strengths by how well each predicts rows that were
@@ -41,14 +43,14 @@ held out: one by one, exactly, or with ``validation`` in blocks, to predict regi
 would train (``learning_rate``, ``batch_size`` and so on) is for ``partial_fit``.
 
 **The others train.** Training ends by whichever comes first of ``max_epochs``, ``patience``,
-``target_score`` and ``max_time``; ``stop_reason_`` says which. However it ends, the best weights seen
-are kept. Where the loss is lost, training goes on from the best weights at a quarter of the rate, with
-a ConvergenceWarning, three times at most."""
+``target_score`` and ``max_time``; ``stop_reason_`` says which. However it ends, the best weights
+seen are kept. Where the loss is lost, training goes on from the best weights at a quarter of the
+rate, with a ConvergenceWarning, three times at most."""
 
 _NETWORK = """\
 preset : {"predict", "train", "represent", "paper"}, default "predict"
-    What the model is for: to predict nodes that were not observed; the same by gradient descent, for
-    many rows per node and deeper networks; to memorise every node; or to repeat [1]_ exactly.
+    What the model is for: to predict nodes that were not observed; the same by gradient descent,
+    for many rows per node and deeper networks; to memorise every node; or to repeat [1]_ exactly.
 hidden_units : int, optional
     Width of the hidden layers.
 n_layers : int, optional
@@ -57,9 +59,10 @@ activation : {"sine", "relu"}, optional
     Sine is sin(omega_0 (W x + b)), ReLU is max(0, W x + b).
 omega_0 : float, optional
     Factor inside the sine. It multiplies the effective learning rate too.
-first_gain : float or "siren", optional
+first_gain : float, "auto" or "siren", optional
     Standard deviation of the first layer's pre-activations at the start: larger fits finer
-    detail, and more noise. "predict" has half of its waves at half of it. "siren" takes the
+    detail, and more noise. "predict" has half of its waves at half of it; "auto", which it alone
+    has, is 1, or 2, 4 or 8 where that predicts rows better that are held out. "siren" takes the
     initialisation of [2]_ in all layers.
 hidden_gain : float, optional
     The same for the other layers; 1 keeps the distribution from layer to layer.
@@ -129,9 +132,9 @@ callbacks : list of skorch callbacks, optional
 net_params : dict, optional
     Any argument of :class:`skorch.NeuralNet` that has no parameter here,
     such as ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``. A
-    ``train_split`` takes the place of ``validation`` where the network trains. With ``{"accelerator": Accelerator()}``
-    of accelerate, all processes that call ``fit`` with the same table train one network, on a
-    GPU each: every one takes its share of every batch."""
+    ``train_split`` takes the place of ``validation`` where the network trains. With
+    ``{"accelerator": Accelerator()}`` of accelerate, all processes that call ``fit`` with the same
+    table train one network, on a GPU each: every one takes its share of every batch."""
 
 _ATTRIBUTES = """\
 net_ : skorch.NeuralNet

@@ -56,8 +56,8 @@ class SIRENEstimator(BaseEstimator):
     """A sine network on coordinates; what becomes of y is a subclass's to say."""
 
     _loss: ClassVar[type[Loss]]
-    #: What is predicted where nothing is known of X.
-    _without_X: ClassVar[str]
+    #: What is predicted where X says nothing.
+    _guess: ClassVar[str]
 
     def __init__(
         self,
@@ -150,7 +150,10 @@ class SIRENEstimator(BaseEstimator):
         goes_on = self.warm_start and hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
         n_epochs, reason = self._train(model, settings, table)
-        self._keep(model, settings, max_epochs=n_epochs if n_epochs < NO_LIMIT else "auto")
+        worked_out: dict[str, Any] = {"max_epochs": n_epochs if n_epochs < NO_LIMIT else "auto"}
+        if model.solution is not None:
+            worked_out["first_gain"] = model.solution.first_gain
+        self._keep(model, settings, **worked_out)
         self.stop_reason_ = reason
         return self
 
@@ -320,7 +323,7 @@ class SIRENEstimator(BaseEstimator):
         check_count("n_layers", settings.n_layers, minimum=2)
         check_option("activation", settings.activation, ("sine", "relu"))
         check_real("omega_0", settings.omega_0, minimum=0, strict=True)
-        check_real("first_gain", settings.first_gain, minimum=0, strict=True, word="siren")
+        _check_first_gain(settings)
         check_real("hidden_gain", settings.hidden_gain, minimum=0, strict=True)
         check_flag("zero_output", settings.zero_output)
         check_flag("skip", settings.skip)
@@ -499,9 +502,10 @@ class SIRENEstimator(BaseEstimator):
         if solution is not None and not solution.learned:
             warn_once(
                 "nothing learned",
-                f"{type(self).__name__} has found nothing in X to predict y by: rows that were held "
-                f"out are predicted no better than by {self._without_X}, which is about what predict "
-                f"returns. See held_out_score_; give more rows, other columns, or another graph.",
+                f"{type(self).__name__} has found nothing in X to predict y by: rows that were "
+                f"held out are predicted no better than by {self._guess}, which is about what "
+                f"predict returns. See held_out_score_; give more rows, other columns, or another "
+                f"graph.",
             )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -525,6 +529,12 @@ def _check_below_one(name: str, value: Any, *, minimum: float) -> None:
     check_real(name, value, minimum=minimum, strict=True, word="off")
     if value != "off" and value >= 1:
         raise ValueError(f"{name} must be below 1; got {value}.")
+
+
+def _check_first_gain(settings: Settings) -> None:
+    # What is solved for can try several, and has no layers to start as those of a SIREN do.
+    word = "auto" if settings.last_layer == "solved" else "siren"
+    check_real("first_gain", settings.first_gain, minimum=0, strict=True, word=word)
 
 
 def _check_betas(betas: Any) -> None:

@@ -211,10 +211,13 @@ class Model:
 
     def solve(self, table: TensorTable, settings: Settings) -> dict[str, float]:
         """Solve for the last layer, and return what the history keeps of it."""
+        # A first layer that goes on stays as it is.
+        known = self.solution
         self.solution = solve_last_layer(
             self._network,
             table,
             self.target.loss,
+            first_gain=settings.first_gain if known is None else known.first_gain,
             validation=settings.validation,
             dtype=self.dtype,
             seed=self.seed,

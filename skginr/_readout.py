@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -78,7 +79,7 @@ class RidgeProblem:
         self.total = self.weight.sum()
         self.mean_target = self.weight @ self.target / self.total
         self.centred = self.target - self.mean_target
-        self.mean = sum(self.weight[rows] @ f for rows, f in self._raw()) / self.total
+        self.mean = _sum(self.weight[rows] @ part for rows, part in self._raw()) / self.total
         self._decompose()
 
     def features(self, rows: slice) -> torch.Tensor:
@@ -117,7 +118,7 @@ class RidgeProblem:
             self.squares = values.clamp_min(0)
         if self.n_rows * len(self.squares) <= _KEPT:
             self._turned = torch.cat([part for _, part in self.turned()])
-        self.products = sum(
+        self.products = _sum(
             (self.weight[rows, None] * part).T @ self.centred[rows] for rows, part in self.turned()
         )
 
@@ -253,7 +254,7 @@ def solve_readout(
     """
     way = LeaveOneOut(problem) if blocks is None else LeaveBlocksOut(problem, blocks)
     weight = problem.weight[way.rows]
-    errors = sum(
+    errors = _sum(
         torch.einsum("i,iok->ok", weight[rows], missing**2) for rows, missing in way.residuals()
     )
     if together:
@@ -264,6 +265,10 @@ def solve_readout(
         held_out[rows] -= (missing * shares).sum(dim=2)
     layer, level = problem.layer(shares.T)
     return Readout(layer, problem.mean_target - level, held_out, way.rows)
+
+
+def _sum(parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    return functools.reduce(torch.Tensor.add_, parts)
 
 
 def _shares(errors: torch.Tensor, n_rows: int) -> torch.Tensor:

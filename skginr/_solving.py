@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from skginr.nn import SIREN
 
 # The share of the expected variance that is the waves'; the rest is that of columns as they are.
 _WAVES = 0.25
+# Gains of the first layer that are tried, and the rows by which they are told apart.
+_GAINS, _ENOUGH_ROWS = (1.0, 2.0, 4.0, 8.0), 1000
 # Factors from outputs to logits that are tried, as powers of ten.
 _SOFTEST, _SHARPEST, _LOGIT_STEP = -1.0, 2.5, 0.05
 
@@ -30,6 +33,8 @@ class Solution:
 
     Attributes
     ----------
+    first_gain : float
+        That of the first layer.
     held_out_loss : float
         The loss at rows that were held out.
     held_out_score : float
@@ -38,6 +43,7 @@ class Solution:
         Whether they are predicted better than by the mean, or by the most frequent class.
     """
 
+    first_gain: float
     held_out_loss: float
     held_out_score: float
     learned: bool
@@ -48,6 +54,7 @@ def solve_last_layer(
     table: TensorTable,
     loss: type[Loss],
     *,
+    first_gain: float | str,
     validation: float | str,
     dtype: str,
     seed: int,
@@ -60,6 +67,8 @@ def solve_last_layer(
     table : TensorTable
     loss : Loss
         Of classes where it is the cross-entropy.
+    first_gain : float or "auto"
+        Of the first layer as it is; "auto" chooses how much wider to make it.
     validation : float or "off"
         Share of the rows held out at once, in blocks; "off" holds out one by one.
     dtype : str
@@ -68,7 +77,7 @@ def solve_last_layer(
         Of the blocks.
     """
     of_classes = loss is CrossEntropy
-    y = _indicators(table.y, module.layers[-1].out_features) if of_classes else table.y.double()
+    y = _indicators(table.y, module.last.out_features) if of_classes else table.y.double()
     rows = _distinct_rows(table.X, y, table.weight)
     X, target, weight = rows.X, rows.y, rows.weight
     assert weight is not None
@@ -77,37 +86,77 @@ def solve_last_layer(
         with torch.no_grad():
             return module.features(X[part]).to(target.device, torch.float64)
 
+    def solve(n_rows: int) -> Readout:
+        given = features, target[:n_rows], weight[:n_rows], prior, strengths_of(dtype, target)
+        some = None if blocks is None else blocks[:n_rows]
+        return solve_readout(RidgeProblem(*given), some, together=of_classes)
+
     blocks = None
     if validation != "off" and len(target) > 1:
         folds = BlockSplit(float(validation), seed).folds(X)
         blocks = torch.from_numpy(folds).to(target.device)
     prior = _prior(module, rows).to(target.device)
-    problem = RidgeProblem(features, target, weight, prior, strengths_of(dtype, target))
-    readout = solve_readout(problem, blocks, together=of_classes)
+    if first_gain == "auto":
+        # How wiggly a signal is shows in a part of the rows, which come in no order.
+        few = min(len(target), _ENOUGH_ROWS)
+        first_gain = _choose_gain(module, lambda: _loss_of(solve(few), target, weight), few)
+    readout = solve(len(target))
     if of_classes:
         readout = _as_logits(readout, target[readout.rows], weight[readout.rows])
+    _put(module.last.weight, readout.weight)
+    _put(module.last.bias, readout.bias)
+    found = _of_classes if of_classes else _of_signal
+    held_out = found(readout, target[readout.rows], weight[readout.rows])
+    return Solution(float(first_gain), *held_out)
+
+
+def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:
+    """Leave the first layer with the gain whose predictions of rows held out are best, and say it.
+
+    A larger one has to be better by more than errors on so many rows differ by chance.
+    """
+    drawn = module.first.weight.detach().clone()
+    best, least = 1.0, math.inf
+    for gain in _GAINS:
+        _put(module.first.weight, gain * drawn)
+        found = loss()
+        if found < (1 - 1 / math.sqrt(n_rows)) * least or least == math.inf:
+            best, least = gain, found
+    _put(module.first.weight, best * drawn)
+    return best
+
+
+def _put(weight: torch.Tensor, values: torch.Tensor) -> None:
     with torch.no_grad():
-        module.layers[-1].weight.copy_(readout.weight)
-        module.layers[-1].bias.copy_(readout.bias)
-    solution = _of_classes if of_classes else _of_signal
-    return solution(readout, target[readout.rows], weight[readout.rows])
+        weight.copy_(values)
 
 
-def _of_signal(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Solution:
+def _loss_of(readout: Readout, target: torch.Tensor, weight: torch.Tensor) -> float:
+    weight = weight[readout.rows] / weight[readout.rows].sum()
+    return float((weight @ (target[readout.rows] - readout.held_out) ** 2).mean())
+
+
+def _of_signal(
+    readout: Readout, y: torch.Tensor, weight: torch.Tensor
+) -> tuple[float, float, bool]:
+    """Return loss, R², and whether anything was learned."""
     weight = weight / weight.sum()
     loss = float((weight @ (y - readout.held_out) ** 2).mean())
     without_X = float((weight @ (y - weight @ y) ** 2).mean())
     score = 1 - loss / without_X if without_X > 0 else 1.0
-    return Solution(loss, score, learned=score > 0)
+    return loss, score, score > 0
 
 
-def _of_classes(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Solution:
+def _of_classes(
+    readout: Readout, y: torch.Tensor, weight: torch.Tensor
+) -> tuple[float, float, bool]:
+    """Return cross-entropy, accuracy, and whether anything was learned."""
     weight = weight / weight.sum()
     right = y.gather(1, readout.held_out.argmax(dim=1, keepdim=True))[:, 0]
     score, most_frequent = float(weight @ right), float((weight @ y).max())
     # Of one class there is nothing to learn.
     learned = y.shape[1] == 1 or score > most_frequent
-    return Solution(_entropy(readout.held_out, y, weight), score, learned)
+    return _entropy(readout.held_out, y, weight), score, learned
 
 
 def _as_logits(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Readout:
@@ -152,11 +201,8 @@ def _prior(module: SIREN, rows: TensorTable) -> torch.Tensor:
     All waves alike, and all columns of X that enter the last layer, so that columns count as much
     as they are wide.
     """
-    first, last = module.layers[0], module.layers[-1]
-    enters = module.skip_at == len(module.layers) - 1
-    n_waves = last.in_features - (first.in_features if enters else 0)
-    waves = torch.full((n_waves,), math.sqrt(2 / n_waves), dtype=torch.float64)
-    if not enters:
+    waves = torch.full((module.n_waves,), math.sqrt(2 / module.n_waves), dtype=torch.float64)
+    if module.n_waves == module.last.in_features:
         return waves
     spread = moments_of(rows).spread
     if module.input_scale is not None:

@@ -211,8 +211,9 @@ def train(
     with _unchanged_on_failure(net), _together(net, Processes(accelerator)), _solved(net, solver):
         settings = n_epochs, learning_rate, max_time is None, net.iterator_train__batch_size
         net.processes_.check_same("hyper-parameters", repr(settings))
-        net.processes_.check_same("network", *net.module_.parameters())
+        # Before the network, whose first layer may be one for such rows.
         net.processes_.check_same("rows of X and y", *_some_numbers(table))
+        net.processes_.check_same("network", *net.module_.parameters())
         net.set_params(lr=learning_rate)
         net.callbacks = callbacks
         net.initialize_callbacks()

@@ -194,7 +194,7 @@ def align(
         )
     _check_pairs(nodes_a, nodes_b, k)
     # Eigenvectors, which turn into each other; how wide coordinates are is put back at the end.
-    wide_a, wide_b = a._scale[:k], b._scale[:k]
+    wide_a, wide_b = a._width[:k], b._width[:k]
     target, source = a.embedding_[nodes_a, :k] / wide_a, b.embedding_[nodes_b, :k] / wide_b
     rotation, clusters = _fit(source.T @ target)
     quality = _held_out_quality(source, target)

@@ -76,7 +76,7 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
     """
 
     _loss = CrossEntropy
-    _without_X = "the most frequent class"
+    _guess = "the most frequent class"
 
     @unchanged_on_error
     def partial_fit(

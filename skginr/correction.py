@@ -53,7 +53,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     regressor : estimator, optional
-        Of the scaled residual; by default ``SIRENRegressor(first_gain=0.5)``.
+        Of the scaled residual; by default ``SIRENRegressor("train", first_gain=0.5)``.
     n_predictions : int, optional
         How many of the first columns are predictions; by default all.
     cv : int, splitter or iterable, default 5
@@ -194,7 +194,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         if self.regressor is not None:
             _check_regressor("regressor", self.regressor)
             return clone(self.regressor)
-        return SIRENRegressor(first_gain=0.5, random_state=self.random_state)
+        return SIRENRegressor("train", first_gain=0.5, random_state=self.random_state)
 
     def _offset(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean_ + (X[:, : len(self.blend_)] - self._means) @ self.blend_

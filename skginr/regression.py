@@ -24,9 +24,10 @@ from skginr._signals import check_known
 class SIRENRegressor(RegressorMixin, SIRENEstimator):
     """Multilayer perceptron with sine activations, run by skorch.
 
-    Made for the coordinates of a :class:`~skginr.SpectralEmbedder`, the first of which has unit mean
-    square; scale other columns so. The target is standardised inside, one output at a time. The network and its training come from a preset, and every
-    hyper-parameter left at None is the preset's:
+    Made for the coordinates of a :class:`~skginr.SpectralEmbedder`, the first of which has unit
+    mean square; scale other columns so. The target is standardised inside, one output at a time.
+    The network and how it is fitted come from a preset, and every hyper-parameter left at None is
+    the preset's:
 
     <table>
 
@@ -69,7 +70,7 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
     """
 
     _loss = SquaredLoss
-    _without_X = "the mean of y"
+    _guess = "the mean of y"
 
     @unchanged_on_error
     def partial_fit(

@@ -21,6 +21,7 @@ class Turned(SpectralEmbedder):
 
 
 def fitted(graph, k, cls=SpectralEmbedder, **options):
+    options = {"scaling": "unit"} | options
     return cls(k, graph=graph, **options).fit(pd.DataFrame({"node": graph.labels}))
 
 
@@ -106,6 +107,22 @@ def test_undoes_known_rotations_and_finds_the_clusters(mesh):
         np.testing.assert_allclose(alignment.quality, 1)
         moved = alignment.transform(coordinates(b, mesh.labels))
         np.testing.assert_allclose(moved, coordinates(a, mesh.labels), atol=1e-9)
+
+
+@pytest.mark.parametrize("scalings", [("commute_time",) * 2, ("commute_time", "unit")])
+def test_coordinates_come_out_as_wide_as_those_of_a(mesh, holey, scalings):
+    a, b = (
+        fitted(graph, 40, scaling=scaling)
+        for graph, scaling in zip((mesh, holey), scalings, strict=True)
+    )
+    plain = align(fitted(mesh, 40), fitted(holey, 40))
+    alignment = align(a, b)
+    np.testing.assert_allclose(alignment.quality, plain.quality, atol=1e-9)
+    moved = alignment.transform(coordinates(b, holey.labels))
+    expected = plain.transform(coordinates(fitted(holey, 40), holey.labels))
+    width = np.sqrt((coordinates(a, mesh.labels) ** 2).mean(axis=0))[: moved.shape[1]]
+    assert width[-1] < 0.5
+    np.testing.assert_allclose(moved, expected * width, atol=1e-8)
 
 
 def test_components_that_changed_places_are_put_back(mesh):
@@ -257,7 +274,7 @@ def test_shared_in_every_form(mesh, holey):
 
 def test_set_output_and_names_make_no_difference(mesh):
     a = fitted(mesh, 5).set_output(transform="pandas")
-    b = SpectralEmbedder(5, graph=mesh).fit(np.array([[0]]))
+    b = SpectralEmbedder(5, graph=mesh, scaling="unit").fit(np.array([[0]]))
     alignment = align(a, b)
     np.testing.assert_allclose(alignment.matrix, np.eye(5), atol=1e-12)
     frame = coordinates(a, mesh.labels)

@@ -25,7 +25,7 @@ def sectors():
 @pytest.fixture(scope="module")
 def fitted(sectors):
     X, y = sectors
-    return SIRENClassifier(max_epochs=60, random_state=0).fit(X[:600], y[:600])
+    return SIRENClassifier("train", max_epochs=60, random_state=0).fit(X[:600], y[:600])
 
 
 def test_it_separates_what_a_line_does_not(sectors, fitted):
@@ -65,8 +65,8 @@ def test_weights_count_as_repeated_rows(sectors):
     X, y = X[:60], y[:60]
     weight = np.random.default_rng(0).integers(0, 3, size=60)
     settings = {"batch_size": 200, "max_epochs": 50, "random_state": 0, "dtype": "float64"}
-    weighted = SIRENClassifier(**settings).fit(X, y, sample_weight=weight)
-    repeated = SIRENClassifier(**settings).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    weighted = SIRENClassifier("train", **settings).fit(X, y, sample_weight=weight)
+    repeated = SIRENClassifier("train", **settings).fit(X.repeat(weight, axis=0), y.repeat(weight))
     np.testing.assert_allclose(
         weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6, atol=1e-9
     )
@@ -94,7 +94,7 @@ def test_memorising_ends_at_the_accuracy_asked_for():
 def test_equal_seeds_give_equal_models(sectors):
     X, y = sectors
     one, two, other = (
-        SIRENClassifier(max_epochs=3, random_state=seed).fit(X, y).predict_proba(X)
+        SIRENClassifier("train", max_epochs=3, random_state=seed).fit(X, y).predict_proba(X)
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, two)
@@ -103,7 +103,7 @@ def test_equal_seeds_give_equal_models(sectors):
 
 def test_warm_start_goes_on_and_keeps_its_classes(sectors):
     X, y = sectors
-    model = SIRENClassifier(max_epochs=20, warm_start=True, random_state=0).fit(X, y)
+    model = SIRENClassifier("train", max_epochs=20, warm_start=True, random_state=0).fit(X, y)
     first = log_loss(y, model.predict_proba(X))
     again = model.fit(X, y)
     assert log_loss(y, again.predict_proba(X)) < first

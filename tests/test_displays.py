@@ -213,7 +213,7 @@ def test_a_training_is_drawn_as_it_went(network):
 
 
 def test_the_network_is_found_at_the_end(grid, grid_table, network):
-    model = make_pipeline(SpectralEmbedder(4, graph=grid), SIRENRegressor(max_epochs=3))
+    model = make_pipeline(SpectralEmbedder(4, graph=grid), SIRENRegressor("train", max_epochs=3))
     search = GridSearchCV(model, {SIZE: [2]}, cv=2)
     search.fit(grid_table[["node"]], grid_table["signal"])
     display = TrainingDisplay.from_estimator(search)

@@ -38,7 +38,8 @@ EXACT = {
     "max_epochs": 60,
     "random_state": 0,
 }
-EXACT_SIREN = SIRENRegressor(**EXACT)
+EXACT_SIREN = SIRENRegressor("train", **EXACT)
+SOLVED = {"dtype": "float64", "hidden_units": 32, "random_state": 0}
 
 # (scikit-learn feeds pairwise estimators with kernels, which affinity="precomputed_distances"
 # rightly refuses.)
@@ -51,7 +52,10 @@ COORDINATE_MODE = [
     SpectralEmbedder(method="isomap"),
     SpectralEmbedder(method="lle"),
     EXACT_SIREN,
-    SIRENClassifier(**EXACT),
+    SIRENClassifier("train", **EXACT),
+    SIRENRegressor(**SOLVED),
+    SIRENRegressor(**SOLVED, validation=0.3),
+    SIRENClassifier(**SOLVED),
     TangentKernelRegressor(EXACT_SIREN),
     ResidualCorrector(LinearRegression()),
 ]
@@ -59,6 +63,8 @@ COORDINATE_MODE = [
 
 # Products of rows far from the origin are nearly one affinity for all, as a kernel.
 @pytest.mark.filterwarnings("ignore:.*coordinates cannot be placed for new rows")
+# Some of their y is noise.
+@pytest.mark.filterwarnings("ignore:.*has found nothing in X")
 @parametrize_with_checks(COORDINATE_MODE)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -93,11 +99,15 @@ def joined(graph):
 
 
 def pipeline(graph):
-    return make_pipeline(SpectralEmbedder(6, graph=graph), clone(EXACT_SIREN))
+    return make_pipeline(SpectralEmbedder(graph=graph), SIRENRegressor(**SOLVED))
 
 
-GRAPH_MODE = [embedder, joined, smoother, process, positioned, corrected, pipeline]
-WITH_SIGNAL = [smoother, process, positioned, corrected, pipeline]
+def trained(graph):
+    return make_pipeline(SpectralEmbedder(6, graph=graph, scaling="unit"), clone(EXACT_SIREN))
+
+
+GRAPH_MODE = [embedder, joined, smoother, process, positioned, corrected, pipeline, trained]
+WITH_SIGNAL = [smoother, process, positioned, corrected, pipeline, trained]
 
 
 def test_every_exported_estimator_is_checked():
@@ -148,7 +158,7 @@ def test_rows_may_repeat_and_come_in_any_order(grid, grid_table, make):
 
 
 # (corrected is not among them: which rows share one of its folds goes by their order.)
-@pytest.mark.parametrize("make", [smoother, process, positioned, pipeline])
+@pytest.mark.parametrize("make", [smoother, process, positioned, pipeline, trained])
 def test_the_order_of_training_rows_does_not_matter(grid, grid_table, make):
     shuffled = grid_table.sample(frac=1, random_state=0)
     first, second = (

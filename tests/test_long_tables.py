@@ -41,7 +41,8 @@ def columns(output, n_components=12):
 
 def pipeline(output, **settings):
     return make_pipeline(
-        columns(output), SIRENRegressor(**({"max_epochs": 2, "random_state": 0} | settings))
+        columns(output),
+        SIRENRegressor("train", **({"max_epochs": 2, "random_state": 0} | settings)),
     )
 
 
@@ -67,14 +68,14 @@ def both(model, y=SIGNAL, method="predict", **fit_params):
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_predictions_are_those_of_arrays(settings, weighted):
-    model = SIRENRegressor(**({"max_epochs": 2, "random_state": 0} | settings))
+    model = SIRENRegressor("train", **({"max_epochs": 2, "random_state": 0} | settings))
     weight = np.random.default_rng(0).integers(0, 3, len(TABLE)) if weighted else None
     array, indexed = both(model, sample_weight=weight)
     np.testing.assert_array_equal(array, indexed)
 
 
 def test_classes_are_those_of_arrays():
-    model = SIRENClassifier(max_epochs=2, random_state=0)
+    model = SIRENClassifier("train", max_epochs=2, random_state=0)
     array, indexed = both(model, np.where(SIGNAL > 0, "up", "down"), "predict_proba")
     np.testing.assert_array_equal(array, indexed)
 
@@ -83,7 +84,7 @@ def test_training_goes_on_as_with_arrays():
     said = []
     for output in ("array", "indexed"):
         X = columns(output).fit_transform(TABLE)
-        warm = SIRENRegressor(max_epochs=1, random_state=0, warm_start=True)
+        warm = SIRENRegressor("train", max_epochs=1, random_state=0, warm_start=True)
         parts = SIRENRegressor(random_state=0)
         for _ in range(2):
             warm.fit(X, SIGNAL)
@@ -104,7 +105,7 @@ def test_the_number_of_a_signal_comes_last():
             (MinMaxScaler(), ["time"]),
             ("passthrough", ["signal"]),
         ).set_output(transform="pandas")
-        model = SIRENRegressor(latent_dim=4, max_epochs=2, random_state=0)
+        model = SIRENRegressor("train", latent_dim=4, max_epochs=2, random_state=0)
         model.fit(rows.fit_transform(table), y)
         assert model.codes_.index.tolist() == [3, 7]
         grown = model.add_signals(rows.transform(more), more_y)
@@ -122,7 +123,7 @@ def test_a_node_alone_is_enough():
     assert X.index.equals(TABLE.index)
     array = SpectralEmbedder(5, graph=GRAPH).fit_transform(TABLE[["node"]])
     np.testing.assert_array_equal(np.stack([row.numbers for row in X["embedding"]]), array)
-    model = SIRENRegressor(max_epochs=1, random_state=0)
+    model = SIRENRegressor("train", max_epochs=1, random_state=0)
     np.testing.assert_array_equal(
         model.fit(X, SIGNAL).predict(X), model.fit(array, SIGNAL).predict(array)
     )
@@ -154,7 +155,7 @@ def test_searches_and_cross_validation():
     ]
     np.testing.assert_array_equal(*found)
     # The columns themselves are cut into folds, and sent to other processes.
-    model = SIRENRegressor(max_epochs=2, random_state=0)
+    model = SIRENRegressor("train", max_epochs=2, random_state=0)
     scores = [
         cross_val_score(model, X, SIGNAL, groups=TABLE["node"], cv=folds, n_jobs=n_jobs)
         for X, n_jobs in (
@@ -210,7 +211,7 @@ def test_settings_that_name_no_node_are_refused():
 
 def test_tables_unlike_the_one_fitted_are_refused():
     X = columns("indexed").fit_transform(TABLE)
-    model = SIRENRegressor(max_epochs=1).fit(X, SIGNAL)
+    model = SIRENRegressor("train", max_epochs=1).fit(X, SIGNAL)
     for other in (
         columns("indexed", 3).fit_transform(TABLE),
         pd.DataFrame(np.zeros((4, 2)), columns=X.columns),

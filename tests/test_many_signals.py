@@ -97,7 +97,7 @@ def waves(table):
 def model(**given):
     embedder = MultiGraphEmbedder(RINGS, SpectralEmbedder(6))
     columns = make_column_transformer((embedder, ["ring", "node"]), ("passthrough", ["ring"]))
-    network = SIRENRegressor(latent_dim=3, max_epochs=300, random_state=0, **given)
+    network = SIRENRegressor("train", latent_dim=3, max_epochs=300, random_state=0, **given)
     return make_pipeline(columns, network)
 
 
@@ -161,7 +161,7 @@ def test_codes_are_as_reproducible_as_weights():
 def test_classes_of_many_signals():
     table = nodes_of(40, 52)
     X, y = model()[0].fit_transform(table), waves(table) > 0
-    network = SIRENClassifier(latent_dim=3, max_epochs=200, random_state=0).fit(X, y)
+    network = SIRENClassifier("train", latent_dim=3, max_epochs=200, random_state=0).fit(X, y)
     assert network.score(X, y) > 0.97
     assert network.codes_.shape == (2, 3)
 
@@ -173,13 +173,13 @@ def test_signals_are_checked(fitted):
     with pytest.raises(ValueError, match="new signals only; 40 is known"):
         network.add_signals(X, y)
     with pytest.raises(ValueError, match="fitted with latent_dim"):
-        SIRENRegressor(max_epochs=1).fit(X, y).add_signals(X, y)
+        SIRENRegressor("train", max_epochs=1).fit(X, y).add_signals(X, y)
     with pytest.raises(AttributeError, match="codes_"):
-        _ = SIRENRegressor(max_epochs=1).fit(X, y).codes_
+        _ = SIRENRegressor("train", max_epochs=1).fit(X, y).codes_
     with pytest.raises(ValueError, match="got 1 column"):
-        SIRENRegressor(latent_dim=2).fit(X[:, :1], y)
+        SIRENRegressor("train", latent_dim=2).fit(X[:, :1], y)
     with pytest.raises(ValueError, match="latent_dim must be at least 1"):
-        SIRENRegressor(latent_dim=0).fit(X, y)
+        SIRENRegressor("train", latent_dim=0).fit(X, y)
     going_on = pickle.loads(pickle.dumps(network)).set_params(warm_start=True, latent_dim=2)
     with pytest.raises(ValueError, match="latent_dim was 3 and is now 2"):
         going_on.fit(X, y)

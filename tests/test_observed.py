@@ -40,7 +40,7 @@ MODELS = {
     "process": lambda graph: GraphGaussianProcessRegressor(graph=graph),
     "ridge": lambda graph: make_pipeline(SpectralEmbedder(4, graph=graph), Ridge(1e-6)),
     "network": lambda graph: make_pipeline(
-        SpectralEmbedder(4, graph=graph), SIRENRegressor(max_epochs=2, random_state=0)
+        SpectralEmbedder(4, graph=graph), SIRENRegressor("train", max_epochs=2, random_state=0)
     ),
 }
 

@@ -67,14 +67,19 @@ def loaded(tmp_path):
     ("model", "more"),
     [
         # Batches of an odd number of rows, the last of another size, and weights.
-        ("SIRENRegressor(dtype='float64', batch_size=67, max_epochs=30, random_state=0)", ""),
+        (
+            "SIRENRegressor("
+            "'train', dtype='float64', batch_size=67, max_epochs=30, random_state=0)",
+            "",
+        ),
         (
             "SIRENRegressor('represent', dtype='float64', target_score=0.999, validation=0.2, "
             "random_state=0)",
             ", sample_weight=np.linspace(1, 2, 301)",
         ),
         (
-            "SIRENClassifier(dtype='float64', max_epochs=20, batch_size='all', random_state=0)",
+            "SIRENClassifier("
+            "'train', dtype='float64', max_epochs=20, batch_size='all', random_state=0)",
             " > 0",
         ),
     ],
@@ -135,7 +140,7 @@ class Stop(Callback):
         if rank == 1 and len(net.history) == 7:
             raise KeyboardInterrupt
 """
-    model = "SIRENRegressor(max_epochs=50, random_state=0, callbacks=[Stop()])"
+    model = "SIRENRegressor('train', max_epochs=50, random_state=0, callbacks=[Stop()])"
     run = start(tmp_path, model, change=change)
     assert run.returncode == 0, run.stderr
     first, second = loaded(tmp_path)

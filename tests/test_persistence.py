@@ -57,7 +57,7 @@ GRAPH = Graph.from_points(POINTS, labels=LABELS).with_attributes(
 )
 X = pd.DataFrame({"node": LABELS})
 Y = np.sin(4 * POINTS[:, 0]) + POINTS[:, 1]
-QUICK = {"max_epochs": 2, "hidden_units": 8, "random_state": 0}
+QUICK = {"preset": "train", "max_epochs": 2, "hidden_units": 8, "random_state": 0}
 DISTANCES = np.linalg.norm(POINTS[:, None] - POINTS, axis=2)
 
 
@@ -301,7 +301,7 @@ def test_a_checkout_that_is_not_installed_saves_too(tmp_path, monkeypatch):
 
 def test_a_device_that_is_not_there_gives_way_to_the_cpu(tmp_path):
     X = np.linspace(-1, 1, 20)[:, None]
-    model = SIRENRegressor(random_state=0, max_epochs=2, device="cpu").fit(X, X[:, 0])
+    model = SIRENRegressor("train", random_state=0, max_epochs=2, device="cpu").fit(X, X[:, 0])
     state = model._model.to_state() | {"device": "cuda:7"}
     assert type(model._model).from_state(state).net.device == "cpu"
 

@@ -73,7 +73,7 @@ def test_nothing_is_shown_unless_asked_for(capsys, grid, grid_table, wave):
     SpectralEmbedder(4, graph=grid).fit(X)
     GraphSmoother(graph=grid).fit(X, y)
     CorrectedSmoother(graph=grid, corrector=ResidualCorrector(LinearRegression())).fit(X, y)
-    SIRENRegressor(**QUICK).fit(*wave)
+    SIRENRegressor("train", **QUICK).fit(*wave)
     assert capsys.readouterr() == ("", "")
 
 
@@ -147,7 +147,7 @@ def test_a_failed_training_closes_its_bar(terminal, wave, stop):
         def on_epoch_end(self, net, **kwargs):
             raise stop
 
-    model = SIRENRegressor(verbose=1, callbacks=[Stop()], **QUICK)
+    model = SIRENRegressor("train", verbose=1, callbacks=[Stop()], **QUICK)
     if stop is FloatingPointError:
         with pytest.raises(stop):
             model.fit(*wave)
@@ -164,13 +164,13 @@ def test_a_failed_training_closes_its_bar(terminal, wave, stop):
 def test_a_trained_model_with_progress_is_pickled(wave, capsys):
     import pickle
 
-    model = SIRENRegressor(verbose=1, **QUICK).fit(*wave)
+    model = SIRENRegressor("train", verbose=1, **QUICK).fit(*wave)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(wave[0]), model.predict(wave[0]))
 
 
 def test_fits_of_a_search_have_lines_though_there_is_a_terminal(terminal, wave):
-    model = SIRENRegressor(verbose=1, **QUICK)
+    model = SIRENRegressor("train", verbose=1, **QUICK)
     cross_val_score(model, *wave, cv=3)
     GridSearchCV(model, {"first_gain": [1.0, 2.0]}, cv=2).fit(*wave)
     shown = terminal.getvalue()

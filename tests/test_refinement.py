@@ -102,7 +102,7 @@ def test_all_that_holds_an_embedder_moves(coarse, fine):
         (SpectralEmbedder(30, graph=coarse, output="indexed"), ["node"]),
         (StandardScaler(), ["time"]),
     ).set_output(transform="pandas")
-    network = SIRENRegressor(max_epochs=100, batch_size=32, random_state=0)
+    network = SIRENRegressor("train", max_epochs=100, batch_size=32, random_state=0)
     model = make_pipeline(columns, network).fit(table, signal)
     finer = transfer(model, fine)
     X = pd.concat([nodes(fine).assign(time=t) for t in (0.0, 1.0)])

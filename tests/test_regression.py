@@ -29,7 +29,7 @@ from skorch.exceptions import DeviceWarning
 
 from skginr import SIRENRegressor, SpectralEmbedder, TangentKernelRegressor, load, save
 from skginr._batches import TensorTable
-from skginr._presets import PRESETS, Settings
+from skginr._presets import DESCENT_SETTINGS, PRESETS, Settings
 from skginr._schedules import Anytime, HalveOnPlateau, WarmupCosine
 from skginr._stopping import TailAverage
 from skginr._validation import BlockSplit
@@ -46,7 +46,7 @@ def wave():
 
 def test_it_learns_a_wave_and_predicts_between_its_points(wave):
     X, y = wave
-    model = SIRENRegressor(random_state=0, max_epochs=100).fit(X[:300], y[:300])
+    model = SIRENRegressor("train", random_state=0, max_epochs=100).fit(X[:300], y[:300])
     assert model.score(X[300:], y[300:]) > 0.99
 
 
@@ -59,13 +59,15 @@ def test_represent_memorises_noise():
 
 def test_relu_learns_too(wave):
     X, y = wave
-    model = SIRENRegressor(activation="relu", random_state=0, max_epochs=100).fit(X[:300], y[:300])
+    model = SIRENRegressor("train", activation="relu", random_state=0, max_epochs=100).fit(
+        X[:300], y[:300]
+    )
     assert model.score(X[300:], y[300:]) > 0.97
 
 
 def test_the_target_may_have_any_scale(wave):
     X, y = wave
-    model = SIRENRegressor(**QUICK)
+    model = SIRENRegressor("train", **QUICK)
     plain = clone(model).fit(X, y).predict(X)
     scaled = clone(model).fit(X, 1e6 * y - 7e8).predict(X)
     np.testing.assert_allclose((scaled + 7e8) / 1e6, plain, atol=2e-5)
@@ -74,40 +76,42 @@ def test_the_target_may_have_any_scale(wave):
 def test_outputs_are_scaled_one_by_one(wave):
     X, y = wave
     both = np.column_stack([y, 1000 * X[:, 0]])
-    model = SIRENRegressor(random_state=0, max_epochs=100).fit(X, both)
+    model = SIRENRegressor("train", random_state=0, max_epochs=100).fit(X, both)
     assert model.predict(X).shape == (400, 2)
     np.testing.assert_array_less(0.98, [model.score(X, both)])
-    one = SIRENRegressor(**QUICK).fit(X, y[:, None])
+    one = SIRENRegressor("train", **QUICK).fit(X, y[:, None])
     assert one.predict(X).shape == (400, 1)
 
 
 def test_a_constant_target_is_predicted_exactly(wave):
     X, _ = wave
-    np.testing.assert_allclose(SIRENRegressor(**QUICK).fit(X, np.full(400, 3.5)).predict(X), 3.5)
+    np.testing.assert_allclose(
+        SIRENRegressor("train", **QUICK).fit(X, np.full(400, 3.5)).predict(X), 3.5
+    )
 
 
 @pytest.mark.parametrize("factor", [1e-200, 1e-30, 1e30, 1e200])
 def test_the_smallest_and_largest_targets_are_learned_alike(wave, factor):
     X, y = wave
-    plain = SIRENRegressor(**QUICK).fit(X, y).predict(X)
-    scaled = SIRENRegressor(**QUICK).fit(X, factor * y).predict(X)
+    plain = SIRENRegressor("train", **QUICK).fit(X, y).predict(X)
+    scaled = SIRENRegressor("train", **QUICK).fit(X, factor * y).predict(X)
     np.testing.assert_allclose(scaled / factor, plain, atol=1e-4)
 
 
 def test_values_beyond_the_numbers_are_refused(wave):
     X, y = wave
     steps = 1e15 + np.arange(400.0)
-    assert SIRENRegressor(**QUICK).fit(X, steps).predict(X).std() > 1
+    assert SIRENRegressor("train", **QUICK).fit(X, steps).predict(X).std() > 1
     with pytest.raises(ValueError, match="y is too large"):
-        SIRENRegressor(**QUICK).fit(X, np.where(y > 0, 1.7e308, 1e308))
-    model = SIRENRegressor(**QUICK).fit(X, y)
+        SIRENRegressor("train", **QUICK).fit(X, np.where(y > 0, 1.7e308, 1e308))
+    model = SIRENRegressor("train", **QUICK).fit(X, y)
     with pytest.raises(ValueError, match="X has values beyond the range of float32"):
         model.predict(X * 1e39)
 
 
 def test_floats_come_out_as_they_went_in(wave):
     X, y = wave
-    model = SIRENRegressor(**QUICK)
+    model = SIRENRegressor("train", **QUICK)
     table = pd.DataFrame({"a": y, "b": -y}, dtype=np.float32)
     assert model.fit(X, table).predict(X).dtype == np.float32
     assert model.fit(X, y).predict(X).dtype == np.float64
@@ -120,9 +124,11 @@ def test_float32_is_float64_to_single_precision(wave):
     X, y = wave
     # Without zero_output: after it, the first AdamW step of some weights is all rounding.
     exact = {"batch_size": "all", "max_epochs": 10, "random_state": 0, "zero_output": False}
-    single, double = (SIRENRegressor(dtype=d, **exact).fit(X, y) for d in ("float32", "float64"))
+    single, double = (
+        SIRENRegressor("train", dtype=d, **exact).fit(X, y) for d in ("float32", "float64")
+    )
     np.testing.assert_allclose(single.predict(X), double.predict(X), atol=1e-5)
-    reversed_rows = SIRENRegressor(**exact).fit(X[::-1], y[::-1])
+    reversed_rows = SIRENRegressor("train", **exact).fit(X[::-1], y[::-1])
     np.testing.assert_allclose(reversed_rows.predict(X), single.predict(X), atol=1e-5)
     assert single.net_.module_.layers[0].weight.dtype == torch.float32
     assert double.net_.module_.layers[0].weight.dtype == torch.float64
@@ -134,19 +140,19 @@ def test_equal_seeds_give_equal_models_and_leave_the_global_state_alone(wave, ba
     X, y = wave
     settings = QUICK | {"batch_size": batch_size, "schedule": schedule}
     before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
-    first = SIRENRegressor(**settings).fit(X, y).predict(X)
+    first = SIRENRegressor("train", **settings).fit(X, y).predict(X)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     torch.manual_seed(5)
-    second = SIRENRegressor(**settings).fit(X, y).predict(X)
+    second = SIRENRegressor("train", **settings).fit(X, y).predict(X)
     np.testing.assert_array_equal(first, second)
-    other = SIRENRegressor(**(settings | {"random_state": 1})).fit(X, y)
+    other = SIRENRegressor("train", **(settings | {"random_state": 1})).fit(X, y)
     assert np.abs(other.predict(X) - first).max() > 1e-3
 
 
 def test_a_prediction_does_not_depend_on_its_company(wave):
     X, y = wave
-    model = SIRENRegressor(**QUICK).fit(X, y)
+    model = SIRENRegressor("train", **QUICK).fit(X, y)
     alone = np.concatenate([model.predict(row[None]) for row in X[:30]])
     np.testing.assert_allclose(alone, model.predict(X)[:30], atol=1e-5)
 
@@ -158,16 +164,16 @@ def test_weights_count_as_repeated_rows(wave):
     X, y = (part[:60] for part in wave)
     weight = np.random.default_rng(0).integers(0, 4, 60)
     exact = {"dtype": "float64", "batch_size": "all", "max_epochs": 10, "random_state": 0}
-    weighted = SIRENRegressor(**exact).fit(X, y, sample_weight=weight)
-    repeated = SIRENRegressor(**exact).fit(np.repeat(X, weight, 0), np.repeat(y, weight))
+    weighted = SIRENRegressor("train", **exact).fit(X, y, sample_weight=weight)
+    repeated = SIRENRegressor("train", **exact).fit(np.repeat(X, weight, 0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-8, atol=1e-10)
 
 
 def test_weights_only_matter_in_proportion(wave):
     X, y = wave
     weight = np.random.default_rng(0).random(400)
-    first = SIRENRegressor(**QUICK).fit(X, y, sample_weight=weight).predict(X)
-    second = SIRENRegressor(**QUICK).fit(X, y, sample_weight=1000 * weight).predict(X)
+    first = SIRENRegressor("train", **QUICK).fit(X, y, sample_weight=weight).predict(X)
+    second = SIRENRegressor("train", **QUICK).fit(X, y, sample_weight=1000 * weight).predict(X)
     np.testing.assert_allclose(first, second, atol=1e-4)
 
 
@@ -232,14 +238,14 @@ def test_given_hyper_parameters_win_over_the_preset(wave):
 @pytest.mark.parametrize(("n_rows", "epochs"), [(30, 200), (300, 100), (6000, 10)])
 def test_auto_epochs_make_enough_steps(n_rows, epochs):
     X = np.random.default_rng(0).random((n_rows, 1))
-    model = SIRENRegressor(hidden_units=2, random_state=0).fit(X, X[:, 0])
+    model = SIRENRegressor("train", hidden_units=2, random_state=0).fit(X, X[:, 0])
     assert model.n_epochs_ == epochs
     assert model.stop_reason_ == f"reached max_epochs={epochs}"
 
 
 def test_history_shows_the_fall_and_the_schedule(wave):
     X, y = wave
-    history = SIRENRegressor(max_epochs=40, random_state=0).fit(X, y).history_
+    history = SIRENRegressor("train", max_epochs=40, random_state=0).fit(X, y).history_
     assert len(history) == 40
     assert {"epoch", "train_loss", "dur", "lr"} <= set(history.columns)
     assert history["train_loss"].iloc[-1] < 0.1 * history["train_loss"].iloc[0]
@@ -270,6 +276,7 @@ class Derail(Callback):
 def test_the_best_weights_are_returned_and_the_reason_given(wave):
     X, y = wave
     spoilt = SIRENRegressor(
+"train",
         batch_size="all", schedule="constant", learning_rate=1e-4, max_epochs=60, patience=5,
         random_state=0, callbacks=[Derail(30, 2.0)],
     ).fit(X, y)  # fmt: skip
@@ -289,7 +296,7 @@ class AlwaysDerail(Callback):
 
 def test_divergence_is_an_error_and_leaves_no_model(wave):
     X, y = wave
-    model = SIRENRegressor(callbacks=[AlwaysDerail()], **QUICK)
+    model = SIRENRegressor("train", callbacks=[AlwaysDerail()], **QUICK)
     with (
         pytest.warns(ConvergenceWarning, match="diverged"),
         pytest.raises(FloatingPointError, match="diverged: the loss is nan in epoch 6.*Lower lear"),
@@ -303,8 +310,8 @@ def test_divergence_is_an_error_and_leaves_no_model(wave):
 def test_a_training_that_lost_its_way_is_repaired(wave, value, schedule):
     X, y = wave
     settings = QUICK | {"max_epochs": 100, "schedule": schedule}
-    undisturbed = SIRENRegressor(**settings).fit(X, y)
-    model = SIRENRegressor(callbacks=[Derail(10, value)], **settings)
+    undisturbed = SIRENRegressor("train", **settings).fit(X, y)
+    model = SIRENRegressor("train", callbacks=[Derail(10, value)], **settings)
     with pytest.warns(ConvergenceWarning, match="in epoch 10. It goes on from the best weights"):
         model.fit(X, y)
     assert model.stop_reason_ == "reached max_epochs=100"
@@ -322,7 +329,7 @@ def test_training_ends_at_the_score_asked_for(wave):
     X, y = wave
     for schedule in ("anytime", "cosine"):
         model = SIRENRegressor(
-            target_score=0.95, max_epochs=500, schedule=schedule, random_state=0
+            "train", target_score=0.95, max_epochs=500, schedule=schedule, random_state=0
         ).fit(X, y)
         assert model.stop_reason_.startswith("reached target_score=0.95 (R² 0.9")
         assert model.n_epochs_ < 400
@@ -411,7 +418,7 @@ def test_the_average_is_of_the_last_twelfth_of_the_steps():
 
 def test_data_beyond_the_device_stays_on_the_machine(wave, monkeypatch):
     X, y = wave
-    expected = SIRENRegressor(**QUICK).fit(X, y).predict(X)
+    expected = SIRENRegressor("train", **QUICK).fit(X, y).predict(X)
     to, calls = torch.Tensor.to, []
 
     def full(self, *args, **kwargs):
@@ -422,7 +429,7 @@ def test_data_beyond_the_device_stays_on_the_machine(wave, monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "to", full)
     with pytest.warns(UserWarning, match="X does not fit on cpu and stays"):
-        model = SIRENRegressor(**QUICK).fit(X, y)
+        model = SIRENRegressor("train", **QUICK).fit(X, y)
     monkeypatch.undo()
     np.testing.assert_array_equal(model.predict(X), expected)
 
@@ -448,7 +455,7 @@ def test_an_outlier_in_a_draw_is_no_divergence():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((3000, 2)), rng.standard_normal(3000) * 0.01
     y[5] = 100.0
-    model = SIRENRegressor(sampling="draw", batch_size=100, max_epochs=150, random_state=0)
+    model = SIRENRegressor("train", sampling="draw", batch_size=100, max_epochs=150, random_state=0)
     history = model.fit(X, y).history_
     # A batch with it was drawn, and a warning would be an error.
     assert history["train_loss"].max() > 10
@@ -459,6 +466,7 @@ def test_lucky_draws_do_not_make_it_worse_than_the_start(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.standard_normal((300, 2)), rng.standard_normal(300)
     model = SIRENRegressor(
+"train",
         sampling="draw", batch_size=4, max_epochs=60, learning_rate=0.02, schedule="constant",
         random_state=seed,
     ).fit(X, y)  # fmt: skip
@@ -477,7 +485,7 @@ def test_an_interrupt_within_our_callbacks_is_the_users(wave, monkeypatch):
 
 def test_settings_of_the_training_may_change_where_it_goes_on(wave):
     X, y = wave
-    model = SIRENRegressor(warm_start=True, validation=0.2, **QUICK).fit(X, y)
+    model = SIRENRegressor("train", warm_start=True, validation=0.2, **QUICK).fit(X, y)
     assert "valid_loss" in model.history_
     model.set_params(
         validation="off", weight_decay=0.5, betas=(0, 0.5), sampling="draw", batch_size=16
@@ -503,12 +511,12 @@ def test_a_block_that_is_most_rows_is_not_held_out_whole(seed):
 def test_the_validation_loss_is_a_weighted_mean(wave):
     X, y = wave
     held = (
-        SIRENRegressor(validation=0.2, **QUICK)
+        SIRENRegressor("train", validation=0.2, **QUICK)
         .fit(X, y)
         .net_.train_split.rows_held_out(X.astype(np.float32))
     )
     weight = np.where(held, 1e-6, 1.0)
-    model = SIRENRegressor(validation=0.2, **QUICK).fit(X, y, sample_weight=weight)
+    model = SIRENRegressor("train", validation=0.2, **QUICK).fit(X, y, sample_weight=weight)
     errors = (model.predict(X) - y)[held] ** 2
     scale = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
     assert model.history_["valid_loss"].min() == pytest.approx(errors.mean() / scale, rel=1e-4)
@@ -581,6 +589,7 @@ def test_the_model_is_the_best_it_saw(wave, extra):
         return scaled * y.std() + y.mean()
 
     model = SIRENRegressor(
+"train",
         dtype="float64", random_state=0, max_epochs=25, callbacks=[Watch()],
         **({"batch_size": "all"} | extra),
     ).fit(X, y)  # fmt: skip
@@ -591,13 +600,15 @@ def test_the_model_is_the_best_it_saw(wave, extra):
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_finite_divergence_is_no_worse_than_the_mean(wave):
     X, y = wave
-    model = SIRENRegressor(learning_rate=0.3, schedule="constant", **QUICK).fit(X, y)
+    model = SIRENRegressor("train", learning_rate=0.3, schedule="constant", **QUICK).fit(X, y)
     assert model.score(X, y) >= 0
 
 
 @pytest.mark.parametrize("rate", [1e38, 3e38])
 def test_divergence_in_the_last_step_is_an_error_too(wave, rate):
-    model = SIRENRegressor(max_epochs=1, batch_size="all", schedule="constant", learning_rate=rate)
+    model = SIRENRegressor(
+        "train", max_epochs=1, batch_size="all", schedule="constant", learning_rate=rate
+    )
     with pytest.raises(FloatingPointError, match="not finite after the last epoch"):
         model.fit(*wave)
 
@@ -605,7 +616,7 @@ def test_divergence_in_the_last_step_is_an_error_too(wave, rate):
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_failed_fit_keeps_the_last_model(wave):
     X, y = wave
-    model = SIRENRegressor(**QUICK).fit(X, y)
+    model = SIRENRegressor("train", **QUICK).fit(X, y)
     expected = model.predict(X)
 
     class Fail(Callback):
@@ -638,14 +649,14 @@ def test_a_users_interrupt_is_not_swallowed_and_a_callbacks_is(wave):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        SIRENRegressor(net_params={"criterion": Interrupt}, **QUICK).fit(X, y)
+        SIRENRegressor("train", net_params={"criterion": Interrupt}, **QUICK).fit(X, y)
 
     class Stop(Callback):
         def on_epoch_end(self, net, **kwargs):
             if len(net.history) == 4:
                 raise KeyboardInterrupt
 
-    model = SIRENRegressor(callbacks=[Stop()], **QUICK).fit(X, y)
+    model = SIRENRegressor("train", callbacks=[Stop()], **QUICK).fit(X, y)
     assert model.n_epochs_ == 4
     assert model.stop_reason_ == "stopped by a callback"
 
@@ -659,6 +670,7 @@ def test_net_params_and_callbacks_reach_skorch(wave):
             seen.append(net.history[-1, "epoch"])
 
     model = SIRENRegressor(
+        "train",
         callbacks=[Count()],
         net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.5},
         **QUICK,
@@ -690,7 +702,7 @@ def test_net_params_leave_alone_what_has_a_parameter(wave, net_params, message):
 
 def test_weights_and_another_loss_do_not_mix(wave):
     X, y = wave
-    model = SIRENRegressor(net_params={"criterion": torch.nn.L1Loss}, **QUICK)
+    model = SIRENRegressor("train", net_params={"criterion": torch.nn.L1Loss}, **QUICK)
     assert model.fit(X, y).score(X, y) > 0
     with pytest.raises(ValueError, match="names another criterion"):
         model.fit(X, y, sample_weight=np.ones(400))
@@ -698,11 +710,11 @@ def test_weights_and_another_loss_do_not_mix(wave):
 
 def test_verbose_shows_progress_or_a_table(wave, capsys):
     X, y = wave
-    SIRENRegressor(**QUICK).fit(X, y)
+    SIRENRegressor("train", **QUICK).fit(X, y)
     assert capsys.readouterr() == ("", "")
-    SIRENRegressor(verbose=1, **QUICK).fit(X, y)
+    SIRENRegressor("train", verbose=1, **QUICK).fit(X, y)
     assert "training: 15 epochs in" in capsys.readouterr().err
-    SIRENRegressor(verbose=2, **QUICK).fit(X, y)
+    SIRENRegressor("train", verbose=2, **QUICK).fit(X, y)
     assert "train_loss" in capsys.readouterr().out
 
 
@@ -711,7 +723,7 @@ def test_verbose_shows_progress_or_a_table(wave, capsys):
 
 def test_warm_start_goes_on_and_cold_start_does_not(wave):
     X, y = wave
-    model = SIRENRegressor(warm_start=True, **QUICK).fit(X, y)
+    model = SIRENRegressor("train", warm_start=True, **QUICK).fit(X, y)
     first = model.score(X, y)
     model.fit(X, y)
     assert model.n_epochs_ == 30
@@ -726,7 +738,7 @@ def test_warm_start_goes_on_and_cold_start_does_not(wave):
 @pytest.mark.parametrize("batch_size", ["all", 64])
 def test_every_warm_fit_goes_through_its_whole_schedule(wave, batch_size):
     X, y = wave
-    model = SIRENRegressor(warm_start=True, batch_size=batch_size, **QUICK)
+    model = SIRENRegressor("train", warm_start=True, batch_size=batch_size, **QUICK)
     for _ in range(3):
         model.fit(X, y)
     rates = model.history_["lr"].to_numpy().reshape(3, 15)
@@ -743,7 +755,7 @@ def test_every_warm_fit_goes_through_its_whole_schedule(wave, batch_size):
 def test_what_goes_on_is_the_same_network_and_the_same_outputs(wave):
     X, y = wave
     both = np.column_stack([y, y])
-    model = SIRENRegressor(warm_start=True, **QUICK).fit(X, y)
+    model = SIRENRegressor("train", warm_start=True, **QUICK).fit(X, y)
     for change in (both, y[:, None]):
         with pytest.raises(ValueError, match="as many outputs as the model that goes on"):
             model.fit(X, change)
@@ -763,7 +775,7 @@ def clone_fitted(model):
 
 def test_parameters_set_after_fit_wait_for_the_next(wave):
     X, y = wave
-    model = SIRENRegressor(**QUICK).fit(X, y)
+    model = SIRENRegressor("train", **QUICK).fit(X, y)
     expected = model.predict(X)
     model.set_params(dtype="float64", device="nowhere", hidden_units=3)
     np.testing.assert_array_equal(model.predict(X), expected)
@@ -781,7 +793,7 @@ def test_partial_fit_trains_an_epoch_at_a_time(wave):
 
 def test_partial_fit_after_fit_keeps_the_rate_alive(wave):
     X, y = wave
-    model = SIRENRegressor(random_state=0, max_epochs=20).fit(X, y)
+    model = SIRENRegressor("train", random_state=0, max_epochs=20).fit(X, y)
     weights = model.net_.module_.layers[0].weight.detach().clone()
     model.partial_fit(X, y)
     assert (model.net_.module_.layers[0].weight - weights).abs().max() > 1e-4
@@ -793,7 +805,7 @@ def test_partial_fit_after_fit_keeps_the_rate_alive(wave):
 @pytest.mark.parametrize("how", ["pickle", "joblib"])
 def test_a_saved_model_predicts_the_same_and_can_go_on(wave, tmp_path, how):
     X, y = wave
-    model = SIRENRegressor(verbose=0, **QUICK).fit(X, y)
+    model = SIRENRegressor("train", verbose=0, **QUICK).fit(X, y)
     if how == "pickle":
         loaded = pickle.loads(pickle.dumps(model))
     else:
@@ -808,7 +820,7 @@ def test_tensors_are_saved_only_where_loading_moves_them(wave, schedule):
     # skorch moves module, criterion and optimiser to a device that is there, and unpickles
     # the rest as it is: a CUDA tensor in there does not load on a machine without.
     X, y = wave
-    model = SIRENRegressor(schedule=schedule, patience=3, **QUICK).fit(X, y)
+    model = SIRENRegressor("train", schedule=schedule, patience=3, **QUICK).fit(X, y)
     state = model.net_.__getstate__()
     state.pop("__cuda_dependent_attributes__")
     found = []
@@ -828,7 +840,7 @@ def test_a_model_that_says_cuda_loads_where_there_is_none(wave):
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     X, y = wave
-    model = SIRENRegressor(**QUICK).fit(X, y)
+    model = SIRENRegressor("train", **QUICK).fit(X, y)
     expected = model.predict(X)
     model.net_.device = "cuda"
     saved = pickle.dumps(model)
@@ -841,11 +853,11 @@ def test_a_model_that_says_cuda_loads_where_there_is_none(wave):
 def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
     X, y = wave
     exact = {"dtype": "float64", "batch_size": "all", "max_epochs": 10, "random_state": 0}
-    cuda = SIRENRegressor(device="cuda", **exact).fit(X, y)
-    cpu = SIRENRegressor(device="cpu", **exact).fit(X, y)
+    cuda = SIRENRegressor("train", device="cuda", **exact).fit(X, y)
+    cpu = SIRENRegressor("train", device="cpu", **exact).fit(X, y)
     np.testing.assert_allclose(cuda.predict(X), cpu.predict(X), atol=1e-8)
     assert next(cuda.net_.module_.parameters()).is_cuda
-    assert SIRENRegressor(**QUICK).fit(X, y).net_.device == "cuda"
+    assert SIRENRegressor("train", **QUICK).fit(X, y).net_.device == "cuda"
     buffer = io.BytesIO(pickle.dumps(cuda))
     np.testing.assert_array_equal(pickle.load(buffer).predict(X), cuda.predict(X))
 
@@ -856,7 +868,11 @@ def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"preset": "best"}, ValueError, "preset must be one of 'predict', 'represent', 'paper'"),
+        (
+            {"preset": "best"},
+            ValueError,
+            "preset must be one of 'predict', 'train', 'represent', 'paper'",
+        ),
         ({"hidden_units": 0}, ValueError, "hidden_units must be at least 1; got 0"),
         ({"n_layers": 1}, ValueError, "n_layers must be at least 2"),
         ({"activation": "tanh"}, ValueError, "activation must be one of 'sine', 'relu'"),
@@ -926,7 +942,7 @@ def test_unfit_data_is_refused(wave):
     with pytest.raises(ValueError, match="not fitted"):
         SIRENRegressor().predict(X)
     with pytest.raises(ValueError, match="expecting 2 features"):
-        SIRENRegressor(**QUICK).fit(X, y).predict(X[:, :1])
+        SIRENRegressor("train", **QUICK).fit(X, y).predict(X[:, :1])
 
 
 # --- in a pipeline ----------------------------------------------------------
@@ -936,7 +952,7 @@ def test_held_out_targets_reach_nothing(grid, grid_table):
     X, y = grid_table[["node"]], grid_table["signal"]
     test = np.arange(0, 108, 5)
     fold = [(np.setdiff1d(np.arange(108), test), test)]
-    pipeline = make_pipeline(SpectralEmbedder(16, graph=grid), SIRENRegressor(**QUICK))
+    pipeline = make_pipeline(SpectralEmbedder(16, graph=grid), SIRENRegressor("train", **QUICK))
 
     def held_out(y):
         # The whole of y goes in: what is held out is the fold's business.
@@ -960,19 +976,21 @@ def test_the_docstring_shows_the_presets_as_they_are():
     for field in dataclasses.fields(Settings):
         if field.name == "auto_epochs":
             continue
+        # What is of descent is not said of the one that solves.
+        presets = list(PRESETS)[field.name in DESCENT_SETTINGS :]
         (row,) = [
             line[1:]
             for line in lines
-            if len(line) == 4 and line[:2] != [field.name, ":"] and line[0] == field.name
+            if len(line) == 1 + len(presets) and line[1] != ":" and line[0] == field.name
         ]
-        for shown, preset in zip(row, ("predict", "represent", "paper"), strict=True):
+        for shown, preset in zip(row, presets, strict=True):
             assert ast.literal_eval(shown) == getattr(PRESETS[preset], field.name)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_search_score_and_curve(grid, grid_table, n_jobs):
     X, y = grid_table[["node"]], grid_table["signal"]
-    pipeline = make_pipeline(SpectralEmbedder(8, graph=grid), SIRENRegressor(**QUICK))
+    pipeline = make_pipeline(SpectralEmbedder(8, graph=grid), SIRENRegressor("train", **QUICK))
     search = GridSearchCV(
         pipeline, {"spectralembedder__n_components": [2, 8]}, cv=3, n_jobs=n_jobs
     ).fit(X, y)
@@ -1006,17 +1024,17 @@ def test_an_isolated_node_gets_a_prediction(archipelago):
 )
 def test_words_and_times_do_not_become_numbers(X, what):
     with pytest.raises(ValueError, match=f"X must hold numbers; got .*{what}.*SpectralEmbedder"):
-        SIRENRegressor(max_epochs=1).fit(X, [0.0, 1.0, 2.0])
+        SIRENRegressor("train", max_epochs=1).fit(X, [0.0, 1.0, 2.0])
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # by torch's own compiler
 def test_a_compiled_network_does_all_that_another_does(wave, tmp_path):
     X, y = wave
     targets = np.column_stack([y, y**2])
-    as_it_is = SIRENRegressor(**QUICK).fit(X, targets)
+    as_it_is = SIRENRegressor("train", **QUICK).fit(X, targets)
     # Traced and differentiated as for any backend, but with nothing for a compiler of C++ to do.
     how = {"compile": True, "compile__backend": "aot_eager"}
-    compiled = SIRENRegressor(net_params=how, **QUICK).fit(X, targets)
+    compiled = SIRENRegressor("train", net_params=how, **QUICK).fit(X, targets)
     np.testing.assert_allclose(compiled.predict(X), as_it_is.predict(X), atol=1e-5)
     # Of several outputs, it goes backward several times.
     np.testing.assert_allclose(compiled.gradient(X), as_it_is.gradient(X), atol=1e-4)

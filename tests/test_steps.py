@@ -39,15 +39,15 @@ def several():
 
 
 CASES = {
-    "predict": (SIRENRegressor(), rows, {}),
+    "train": (SIRENRegressor("train"), rows, {}),
     "represent": (SIRENRegressor("represent", target_score="off"), rows, {}),
     "paper": (SIRENRegressor("paper", hidden_units=16, sampling="shuffle"), rows, {}),
-    "weights": (SIRENRegressor(), rows, {"sample_weight": np.linspace(1, 2, N_ROWS)}),
-    "validation": (SIRENRegressor(validation=0.25), rows, {}),
-    "classes": (SIRENClassifier(), classes, {}),
-    "codes": (SIRENRegressor(latent_dim=2), several, {}),
-    "indexed": (SIRENRegressor(), indexed, {}),
-    "many outputs": (SIRENRegressor(), lambda: (rows()[0], rows()[0][:, :3]), {}),
+    "weights": (SIRENRegressor("train"), rows, {"sample_weight": np.linspace(1, 2, N_ROWS)}),
+    "validation": (SIRENRegressor("train", validation=0.25), rows, {}),
+    "classes": (SIRENClassifier("train"), classes, {}),
+    "codes": (SIRENRegressor("train", latent_dim=2), several, {}),
+    "indexed": (SIRENRegressor("train"), indexed, {}),
+    "many outputs": (SIRENRegressor("train"), lambda: (rows()[0], rows()[0][:, :3]), {}),
 }
 
 
@@ -87,7 +87,7 @@ def test_a_step_waits_for_no_number_and_copies_none(case):
 
 def test_an_evaluation_is_one_transfer(monkeypatch):
     X, y = rows()
-    model = SIRENRegressor(max_epochs=2, random_state=0).fit(X, y)
+    model = SIRENRegressor("train", max_epochs=2, random_state=0).fit(X, y)
     table = model._model.table(X, y, None)
     expected = stopping.evaluate(model.net_, table, SquaredLoss)
     transfers = []
@@ -110,7 +110,9 @@ def test_modes_change_when_they_must():
             return super().forward(prediction, target)
 
     net_params = {"criterion": Watched}
-    SIRENRegressor(max_epochs=2, batch_size=240, random_state=0, net_params=net_params).fit(X, y)
+    SIRENRegressor(
+        "train", max_epochs=2, batch_size=240, random_state=0, net_params=net_params
+    ).fit(X, y)
     # Steps train, looks at all rows do not.
     assert {True, False} == {training for training, _ in seen}
     assert all(training == grad for training, grad in seen)

@@ -68,20 +68,24 @@ def test_the_gradient_of_a_network_is_its_difference_quotient(given):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
     y = np.column_stack([np.sin(2 * X[:, 0]) * 1000, X[:, 1] * X[:, 2]])
-    model = SIRENRegressor(dtype="float64", random_state=0, max_epochs=5, **given).fit(X, y)
+    model = SIRENRegressor("train", dtype="float64", random_state=0, max_epochs=5, **given).fit(
+        X, y
+    )
     gradient, step = model.gradient(X[:20]), 1e-6
     assert gradient.shape == (20, 2, 3)
     for i in range(3):
         shift = step * np.eye(3)[i]
         quotient = (model.predict(X[:20] + shift) - model.predict(X[:20] - shift)) / (2 * step)
         np.testing.assert_allclose(gradient[:, :, i], quotient, rtol=1e-4, atol=1e-5 * y.std())
-    single = SIRENRegressor(dtype="float64", random_state=0, max_epochs=5, **given).fit(X, y[:, 0])
+    single = SIRENRegressor("train", dtype="float64", random_state=0, max_epochs=5, **given).fit(
+        X, y[:, 0]
+    )
     assert single.gradient(X[:20]).shape == (20, 3)
 
 
 def test_the_number_of_a_signal_has_no_derivative():
     X = np.column_stack([np.linspace(-1, 1, 40), np.repeat([0, 1], 20)])
-    model = SIRENRegressor(latent_dim=2, random_state=0).fit(X, X[:, 0] * (1 + X[:, 1]))
+    model = SIRENRegressor("train", latent_dim=2, random_state=0).fit(X, X[:, 0] * (1 + X[:, 1]))
     gradient = model.gradient(X)
     assert not gradient[:, 1].any()
     assert gradient[:, 0].any()

@@ -27,6 +27,7 @@ def siren(**given):
         "hidden_gain": 1.0,
         "zero_output": False,
         "skip": False,
+        "input_scaling": "given",
         "seed": 0,
         "dtype": torch.float64,
     }
@@ -65,7 +66,7 @@ def line():
 @pytest.fixture(scope="module")
 def network(line):
     x, first, _ = line
-    return SIRENRegressor(max_epochs=60, random_state=0).fit(x, first)
+    return SIRENRegressor("train", max_epochs=60, random_state=0).fit(x, first)
 
 
 def test_is_kernel_ridge_regression(line, network):
@@ -84,7 +85,7 @@ def test_is_kernel_ridge_regression(line, network):
 def test_another_signal_is_fitted_better_than_by_the_last_layer_alone(line):
     x, first, second = line
     train, new = x[::2], x[1::2]
-    network = SIRENRegressor(hidden_units=16, max_epochs=200, random_state=0).fit(x, first)
+    network = SIRENRegressor("train", hidden_units=16, max_epochs=200, random_state=0).fit(x, first)
     model = TangentKernelRegressor(FrozenEstimator(network)).fit(train, second[::2])
     seen, unseen = (network._model.tangent_features(X)[-1][0].double() for X in (train, new))
     last_layer = Ridge(alpha=1e-4).fit(seen, second[::2])
@@ -107,7 +108,7 @@ def test_the_frozen_network_stays_and_others_are_fitted(line, network):
     trained_on.fit(x, -first)
     np.testing.assert_array_equal(other.predict(x), predicted)
     np.testing.assert_array_equal(frozen.predict(x), expected)
-    fresh = SIRENRegressor(max_epochs=3, random_state=0)
+    fresh = SIRENRegressor("train", max_epochs=3, random_state=0)
     fitted = TangentKernelRegressor(fresh).fit(x, first)
     assert not hasattr(fresh, "net_")
     assert fitted.network_.n_epochs_ == 3
@@ -178,7 +179,7 @@ def test_wrong_input_is_refused(line, network):
 def test_a_frozen_network_wants_its_columns_in_their_order(line):
     x, first, _ = line
     frame = pd.DataFrame({"x": x[:, 0], "t": x[:, 0] ** 2})
-    network = SIRENRegressor(max_epochs=3, random_state=0).fit(frame, first)
+    network = SIRENRegressor("train", max_epochs=3, random_state=0).fit(frame, first)
     model = TangentKernelRegressor(FrozenEstimator(network))
     with pytest.raises(ValueError, match=r"was fitted with, \['x', 't'\]; got \['t', 'x'\]"):
         model.fit(frame[["t", "x"]], first)
@@ -188,7 +189,7 @@ def test_a_frozen_network_wants_its_columns_in_their_order(line):
 @pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
 def test_gradients_that_the_caller_switched_off_are_taken_all_the_same(line, switched_off):
     x, first, second = line
-    network = SIRENRegressor(max_epochs=3, random_state=0).fit(x, first)
+    network = SIRENRegressor("train", max_epochs=3, random_state=0).fit(x, first)
     model = TangentKernelRegressor(FrozenEstimator(network))
     expected = network.gradient(x), model.fit(x, second).predict(x)
     with switched_off():
@@ -197,7 +198,7 @@ def test_gradients_that_the_caller_switched_off_are_taken_all_the_same(line, swi
 
 
 def test_words_are_no_coordinates():
-    model = TangentKernelRegressor(SIRENRegressor(max_epochs=1, random_state=0))
+    model = TangentKernelRegressor(SIRENRegressor("train", max_epochs=1, random_state=0))
     with pytest.raises(ValueError, match="X must hold numbers; got '01001' of type str"):
         model.fit([["01001"], ["01003"], ["01005"]], [0.0, 1.0, 2.0])
     model.fit([[1.0], [3.0], [5.0]], [0.0, 1.0, 2.0])
@@ -211,9 +212,11 @@ def test_a_network_whose_callbacks_cannot_be_copied(line):
             self.lock = Lock()
 
     x, first, second = line
-    network = SIRENRegressor(max_epochs=3, random_state=0, callbacks=[Locked()]).fit(x, first)
+    network = SIRENRegressor("train", max_epochs=3, random_state=0, callbacks=[Locked()]).fit(
+        x, first
+    )
     model = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second)
-    plain = SIRENRegressor(max_epochs=3, random_state=0).fit(x, first)
+    plain = SIRENRegressor("train", max_epochs=3, random_state=0).fit(x, first)
     same = TangentKernelRegressor(FrozenEstimator(plain)).fit(x, second)
     np.testing.assert_array_equal(model.predict(x), same.predict(x))
 

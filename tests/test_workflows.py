@@ -71,7 +71,7 @@ def test_a_callback_of_skorch_stops_the_training():
     y = np.sin(4 * X[:, 0]) + rng.normal(size=300)
     early = EarlyStopping(monitor="valid_loss", patience=5)
     model = SIRENRegressor(
-        validation=0.3, max_epochs=2_000, random_state=0, callbacks=[("early", early)]
+        "train", validation=0.3, max_epochs=2_000, random_state=0, callbacks=[("early", early)]
     )
     model.fit(X, y)
     assert model.stop_reason_ == "stopped by a callback"
@@ -87,7 +87,7 @@ def test_a_callback_of_skorch_sees_every_epoch():
         return float(np.std(net.predict(X)))
 
     scoring = EpochScoring(spread, name="spread", on_train=True)
-    model = SIRENRegressor(random_state=0, max_epochs=4, callbacks=[scoring])
+    model = SIRENRegressor("train", random_state=0, max_epochs=4, callbacks=[scoring])
     model.fit(X, np.sin(3 * X[:, 0]))
     assert model.history_["spread"].notna().sum() == model.n_epochs_ == 4
 
@@ -107,7 +107,7 @@ def test_losses_are_logged_for_tensorboard():
 
     writer = Writer()
     X = np.linspace(-2, 2, 100)[:, None]
-    model = SIRENRegressor(random_state=0, max_epochs=5, callbacks=[TensorBoard(writer)])
+    model = SIRENRegressor("train", random_state=0, max_epochs=5, callbacks=[TensorBoard(writer)])
     model.fit(X, np.sin(3 * X[:, 0]))
     losses = {step: value for tag, step, value in writer.logged if tag == "Loss/train_loss"}
     assert losses == dict(enumerate(model.history_["train_loss"], start=1))

@@ -62,13 +62,12 @@ _UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
 # Coordinates by default, where those beyond count no less than the first.
 _DEFAULT_COMPONENTS = 64
-# And where they count less and less: all of a small graph, of others no more than so many, nor than
-# take so many numbers (128 MiB).
-_SMALL, _MOST_COMPONENTS, _MOST_NUMBERS = 1024, 640, 1 << 24
+# And where they count less and less: no more than so many, nor than take so many numbers (128 MiB).
+_MOST_COMPONENTS, _MOST_NUMBERS = 1000, 1 << 24
 _SCALINGS = ("commute_time", "unit")
 # Of the mean eigenvalue, added to all: where parts of a graph hang together by a thread, the first
 # coordinates would be so much wider than all others that these were lost.
-_FLOOR = 3e-3
+_FLOOR = 1e-4
 # Solved at once where the user names no number, so that a search over smaller
 # embeddings needs no other decomposition.
 _SHARED_COMPONENTS = 128
@@ -564,6 +563,11 @@ default "nearest_neighbors"
         """Whether later coordinates are narrower."""
         return self.method == "laplacian" and self.scaling == "commute_time"
 
+    @property
+    def _width(self) -> NDArray[np.float64]:
+        """How wide coordinates are beside those of unit mean square; a file may be older."""
+        return vars(self).get("_scale", np.ones(self.embedding_.shape[1]))
+
     def _column_scale(self, graph: Graph, eigenvalues: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what coordinates of unit mean square are multiplied by, the first by 1."""
         if not self._fades or len(eigenvalues) == 0:
@@ -577,8 +581,8 @@ default "nearest_neighbors"
         """Return how many coordinates None means, if there are so many."""
         if not self._fades:
             return _DEFAULT_COMPONENTS
-        most = graph.n_nodes if graph.n_nodes <= _SMALL else _MOST_COMPONENTS
-        return max(_DEFAULT_COMPONENTS, min(most, _MOST_NUMBERS // graph.n_nodes))
+        most = min(_MOST_COMPONENTS, _MOST_NUMBERS // graph.n_nodes)
+        return max(_DEFAULT_COMPONENTS, most)
 
     def _basis(self, method: Method, graph: Graph, default: int) -> Basis:
         most = graph.n_nodes - graph.n_components
@@ -692,7 +696,7 @@ default "nearest_neighbors"
     def _extended(self, new: NewNodes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the coordinates and component membership of nodes that join the graph."""
         return (
-            self._fitted_method.extend(self._embedding, new) * self._scale,
+            self._fitted_method.extend(self._embedding, new) * self._width,
             extend_membership(new.affinity, self._base_membership, new.among_affinity),
         )
 

@@ -1,6 +1,7 @@
 """The network: coordinates in, signal out."""
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -23,10 +24,10 @@ class SIREN(nn.Module):
     activation : {"sine", "relu"}
     omega_0 : float
         Factor inside the sine; 1 leaves it out.
-    first_gain : float or "siren"
+    first_gain : float, "siren" or "auto"
         Standard deviation of the first pre-activations for inputs of unit variance:
         the range of frequencies. "siren" is the initialisation of the SIREN paper,
-        in all layers.
+        in all layers; "auto" is 1, for what is solved for to choose.
     hidden_gain : float
         The same for the other layers; 1 keeps the distribution from layer to layer.
     zero_output : bool
@@ -89,7 +90,8 @@ class SIREN(nn.Module):
                 gain_uniform_(
                     layer,
                     omega_0=self.omega_0,
-                    gain=hidden_gain if i else float(first_gain),
+                    # "auto" is 1 until it is chosen.
+                    gain=hidden_gain if i else 1.0 if first_gain == "auto" else float(first_gain),
                     first=i == 0,
                     periodic=self.periodic,
                     generator=generator,
@@ -111,9 +113,9 @@ class SIREN(nn.Module):
         """Draw the first layer for inputs of these standard deviations: waves of many lengths."""
         # Another seed than that of the layers, whose first numbers would be the same.
         generator = torch.Generator().manual_seed(self._seed + 2)
-        gain = 1.0 if self._first_gain == "siren" else float(self._first_gain)
+        gain = 1.0 if self._first_gain == "auto" else float(self._first_gain)
         spread_waves_(
-            self.layers[0],
+            self.first,
             spread,
             omega_0=self.omega_0,
             gain=gain,
@@ -121,9 +123,25 @@ class SIREN(nn.Module):
             generator=generator,
         )
 
+    @property
+    def first(self) -> nn.Linear:
+        """The layer that coordinates enter."""
+        return cast(nn.Linear, self.layers[0])
+
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that the signal leaves."""
+        return cast(nn.Linear, self.layers[-1])
+
+    @property
+    def n_waves(self) -> int:
+        """How many of the last layer's inputs are outputs of the one before."""
+        enters = self.skip_at == len(self.layers) - 1
+        return self.last.in_features - (self.first.in_features if enters else 0)
+
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the signal at coordinates ``X``, shape (n_rows, n_outputs)."""
-        return self.layers[-1](self.features(X))
+        return self.last(self.features(X))
 
     def features(self, X: torch.Tensor) -> torch.Tensor:
         """Return what the last layer sees of coordinates ``X``."""

@@ -159,6 +159,8 @@ class _Drawing:
 
     def _network(self, inputs: str) -> str:
         """Return the last layer's output."""
+        if self.module.input_scale is not None:
+            inputs = self._node("Mul", inputs, self._constant(as_array(self.module.input_scale)))
         layers, hidden = list(self.module.layers), inputs
         for i, layer in enumerate(layers):
             if i == self.module.skip_at:

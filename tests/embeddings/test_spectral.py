@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.spatial import ConvexHull
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skginr import Graph, SIRENRegressor, SpectralEmbedder, eigen
+from skginr.laplacians import laplacian_of
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def circle():
 def test_coordinates_are_the_eigenvectors_times_root_n():
     n = 40
     path = Graph.from_networkx(nx.path_graph(n))
-    embedder = SpectralEmbedder(5, graph=path).fit(np.arange(n)[:, None])
+    embedder = SpectralEmbedder(5, graph=path, scaling="unit").fit(np.arange(n)[:, None])
     out = embedder.transform(np.arange(n)[:, None])
     modes = np.arange(1, 6)
     np.testing.assert_allclose(embedder.eigenvalues_, 2 - 2 * np.cos(np.pi * modes / n), atol=1e-12)
@@ -44,10 +46,43 @@ def test_coordinates_are_the_eigenvectors_times_root_n():
     np.testing.assert_allclose(np.abs(out), np.abs(cosines), atol=1e-9)
 
 
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric", "random_walk", "cotangent"])
+def test_by_default_distances_are_roots_of_commute_times(laplacian):
+    points = np.random.default_rng(0).standard_normal((40, 3))
+    points /= np.linalg.norm(points, axis=1)[:, None]
+    graph = Graph.from_mesh(points, ConvexHull(points).simplices)
+    X = graph.labels.to_frame()
+    k = graph.n_nodes - 1
+    given = {"graph": graph, "laplacian": laplacian, "max_components": k}
+    faded = SpectralEmbedder(k, **given).fit(X)
+    unit = SpectralEmbedder(k, **given, scaling="unit").fit_transform(X)
+    out = faded.transform(X)
+    np.testing.assert_allclose(out[:, 0], unit[:, 0], atol=1e-12)
+    scale = np.sqrt((out**2).sum(axis=0) / (unit**2).sum(axis=0))
+    operator = laplacian_of(graph, laplacian)
+    floor = 1e-4 * operator.stiffness.diagonal().sum() / operator.mass.sum()
+    raised = faded.eigenvalues_ + floor
+    np.testing.assert_allclose(scale, np.sqrt(raised[0] / raised), atol=1e-12)
+    if laplacian == "combinatorial":
+        # How long a walk takes from node 0 to another and back, by solving for it.
+        inverse = np.linalg.pinv(operator.stiffness.toarray())
+        inverse = np.linalg.pinv(np.linalg.pinv(inverse) + floor * (np.eye(k + 1) - 1 / (k + 1)))
+        expected = inverse[0, 0] + inverse.diagonal() - 2 * inverse[0]
+        distances = ((out - out[0]) ** 2).sum(axis=1)
+        np.testing.assert_allclose(distances / distances[1], expected / expected[1], atol=1e-9)
+
+
+def test_what_is_faded_is_the_same_from_every_k_and_for_new_nodes(square):
+    points, new = square[0][:300], square[0][300:320]
+    few, many = (SpectralEmbedder(k).fit(points) for k in (5, 12))
+    np.testing.assert_allclose(few.transform(new), many.transform(new)[:, :5], atol=1e-9)
+    unit = SpectralEmbedder(12, scaling="unit").fit(points)
+    np.testing.assert_allclose(many.transform(new), unit.transform(new) * many._width, atol=1e-9)
+
+
 def test_random_walk_coordinates_have_unit_weighted_mean_square(grid):
-    out = SpectralEmbedder(10, graph=grid, laplacian="random_walk").fit_transform(
-        grid.labels.to_frame()
-    )
+    embedder = SpectralEmbedder(10, graph=grid, laplacian="random_walk", scaling="unit")
+    out = embedder.fit_transform(grid.labels.to_frame())
     degrees = np.asarray(grid.adjacency.sum(axis=1)).ravel()
     gram = out.T @ (degrees[:, None] * out) / degrees.sum()
     np.testing.assert_allclose(gram, np.eye(10), atol=1e-9)
@@ -518,7 +553,7 @@ def test_more_coordinates_than_points_can_place_are_named():
 
     scores = {}
     for k in (64, None):
-        embedder = SpectralEmbedder(k).fit(points)
+        embedder = SpectralEmbedder(k, scaling="unit").fit(points)
         known = embedder.transform(points)
         if k is None:
             assert 10 < embedder.n_components_ < 50
@@ -528,14 +563,34 @@ def test_more_coordinates_than_points_can_place_are_named():
                 placed = embedder.transform(new)
             advised = int(re.search(r"n_components=(\d+)", str(caught[0].message))[1])
             SpectralEmbedder(advised).fit(points).transform(new)
-        network = SIRENRegressor(random_state=0).fit(known, signal(points))
+        network = SIRENRegressor("train", random_state=0).fit(known, signal(points))
         scores[k] = network.score(placed, signal(new))
     assert scores[None] > 0.94 > 0.85 > scores[64]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_default_number_is_64_where_all_can_be_placed(square, dtype):
-    assert SpectralEmbedder().fit(square[0].astype(dtype)).n_components_ == 64
+def test_the_default_number_is_64_of_coordinates_that_do_not_fade(square, dtype):
+    points = square[0].astype(dtype)
+    assert SpectralEmbedder(scaling="unit").fit(points).n_components_ == 64
+    # As many as new rows get their whole share of.
+    assert 64 < SpectralEmbedder().fit(points).n_components_ < len(points) - 1
+
+
+def test_the_default_number_is_all_but_of_large_graphs(grid, monkeypatch):
+    X = grid.labels.to_frame()
+    assert SpectralEmbedder(graph=grid).fit(X[:3]).n_components_ == 107
+    assert SpectralEmbedder(graph=grid, scaling="unit").fit(X).n_components_ == 64
+    assert SpectralEmbedder(graph=grid, method="diffusion_map").fit(X).n_components_ == 64
+    # No symmetric shape is cut in an eigenspace.
+    ring = Graph.from_networkx(nx.cycle_graph(1400))
+    assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 1000
+    monkeypatch.setattr("skginr.embeddings._spectral._MOST_COMPONENTS", 71)
+    assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 70
+    # Coordinates of all nodes fit into 128 MiB, unless that would be few.
+    monkeypatch.setattr("skginr.embeddings._spectral._MOST_NUMBERS", 1400 * 66)
+    assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 66
+    monkeypatch.setattr("skginr.embeddings._spectral._MOST_NUMBERS", 1400 * 6)
+    assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 64
 
 
 def test_affinities_pass_through_pipeline_and_search(circle):

@@ -280,13 +280,13 @@ def test_words_and_times_of_other_tables_do_not_become_numbers():
     tables = []
     for module, make in (("polars", "DataFrame"), ("pyarrow", "table")):
         tables.append(getattr(pytest.importorskip(module), make)({"fips": words}))
-    for model in (SpectralEmbedder(2), SIRENRegressor(max_epochs=1)):
+    for model in (SpectralEmbedder(2), SIRENRegressor("train", max_epochs=1)):
         for table in tables:
             with pytest.raises(ValueError, match="must hold numbers; got '00000' of type str"):
                 model.fit(table, np.arange(40.0))
     dates = type(tables[0])({"day": np.arange("2020-01-01", "2020-02-10", dtype="datetime64[D]")})
     with pytest.raises(ValueError, match="must hold numbers; got .*datetime64"):
-        SIRENRegressor(max_epochs=1).fit(dates, np.arange(40.0))
+        SIRENRegressor("train", max_epochs=1).fit(dates, np.arange(40.0))
     with pytest.raises(TypeError, match=r"got pyarrow.*Table. Use X.to_pandas\(\)"):
         SpectralEmbedder(2, graph=Graph.from_points(np.eye(3), n_neighbors=2)).fit(tables[1])
 
@@ -297,7 +297,9 @@ def test_words_and_times_of_other_tables_do_not_become_numbers():
         lambda graph: GraphSmoother(graph=graph, alpha=1.0),
         lambda graph: GraphGaussianProcessRegressor(graph=graph),
         lambda graph: CorrectedSmoother(graph=graph, corrector=Ridge(), cv=2),
-        lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), SIRENRegressor(max_epochs=1)),
+        lambda graph: make_pipeline(
+            SpectralEmbedder(8, graph=graph), SIRENRegressor("train", max_epochs=1)
+        ),
         lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), TangentKernelRegressor()),
         lambda graph: make_pipeline(SpectralEmbedder(8, graph=graph), ResidualCorrector(Ridge())),
     ],
@@ -329,8 +331,8 @@ def test_what_is_behind_a_mask_is_not_read():
     rng = np.random.default_rng(0)
     X, numbers = rng.random((40, 2)), np.ma.masked_equal(np.arange(40), 7)
     for fit in (
-        lambda: SIRENRegressor(max_epochs=1).fit(X, numbers.data, sample_weight=numbers),
-        lambda: SIRENClassifier(max_epochs=1).fit(X, numbers % 2),
+        lambda: SIRENRegressor("train", max_epochs=1).fit(X, numbers.data, sample_weight=numbers),
+        lambda: SIRENClassifier("train", max_epochs=1).fit(X, numbers % 2),
         lambda: TangentKernelRegressor().fit(X, numbers),
         lambda: ResidualCorrector(Ridge()).fit(X, numbers),
     ):

@@ -9,6 +9,7 @@ from skginr.nn import SIREN
 PAPER = {
     "hidden_units": 512, "n_layers": 6, "activation": "sine", "omega_0": 30.0,
     "first_gain": "siren", "hidden_gain": 1.0, "zero_output": False, "skip": True,
+    "input_scaling": "given",
     "seed": 0, "dtype": torch.float32,
 }  # fmt: skip
 
