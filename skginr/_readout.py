@@ -12,7 +12,7 @@ import torch
 # Strengths of the ridge that are tried, as powers of ten: the variance of the noise over that of
 # the signal, each feature's prior spread being 1. In float32 weaker ones are lost in rounding.
 _STRONGEST, _STEP = 3.0, 0.25
-WEAKEST = {"float32": -6.0, "float64": -10.0}
+WEAKEST = {"float32": -6.0, "float64": -8.0}
 # Strengths are averaged, not chosen: one whose error is so many times 1 / sqrt(n_rows) above the
 # least counts 1 / e of the best. Errors on n held-out rows differ by chance by about as much.
 _SHARPNESS = 0.6

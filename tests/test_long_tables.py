@@ -59,16 +59,18 @@ def both(model, y=SIGNAL, method="predict", **fit_params):
     "settings",
     [
         {},
-        {"dtype": "float64"},
         {"validation": 0.2},
-        {"batch_size": "all"},
-        {"sampling": "draw"},
-        {"preset": "paper", "hidden_units": 16},
+        {"preset": "train", "max_epochs": 2},
+        {"preset": "train", "max_epochs": 2, "dtype": "float64"},
+        {"preset": "train", "max_epochs": 2, "validation": 0.2},
+        {"preset": "train", "max_epochs": 2, "batch_size": "all"},
+        {"preset": "train", "max_epochs": 2, "sampling": "draw"},
+        {"preset": "paper", "max_epochs": 2, "hidden_units": 16},
     ],
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_predictions_are_those_of_arrays(settings, weighted):
-    model = SIRENRegressor("train", **({"max_epochs": 2, "random_state": 0} | settings))
+    model = SIRENRegressor(**settings, random_state=0)
     weight = np.random.default_rng(0).integers(0, 3, len(TABLE)) if weighted else None
     array, indexed = both(model, sample_weight=weight)
     np.testing.assert_array_equal(array, indexed)

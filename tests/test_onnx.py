@@ -52,7 +52,8 @@ def waves():
 def test_a_runtime_predicts_the_same(run, waves, settings):
     X, y = waves
     # Columns of unequal width, which the network makes alike, or not.
-    X = X * [1, 0.1, 5]
+    y = 5 + 100 * np.sin(X @ [0.5, 0.5, 0.2])
+    X = X * [1, 0.5, 2]
     network = SIRENRegressor(**settings, random_state=0).fit(X, y)
     expected = network.predict(X)
     assert np.ptp(expected) > 1

@@ -877,7 +877,7 @@ def test_cuda_trains_like_the_cpu_and_its_model_loads_on_the_cpu(wave):
         ({"n_layers": 1}, ValueError, "n_layers must be at least 2"),
         ({"activation": "tanh"}, ValueError, "activation must be one of 'sine', 'relu'"),
         ({"omega_0": -1.0}, ValueError, "omega_0 must be greater than 0"),
-        ({"first_gain": "big"}, TypeError, "first_gain must be a number or 'siren'; got 'big'"),
+        ({"first_gain": "big"}, TypeError, "first_gain must be a number or 'auto'; got 'big'"),
         ({"learning_rate": np.nan}, ValueError, "learning_rate must be"),
         ({"weight_decay": -0.1}, ValueError, "weight_decay must be at least 0"),
         ({"batch_size": "half"}, TypeError, "batch_size must be an integer or 'all'; got 'half'"),

@@ -78,9 +78,10 @@ _WEAKEST = 1e-10
 class SpectralEmbedder(TransformerMixin, BaseEstimator):
     """Coordinates of graph nodes: Laplacian eigenmaps, diffusion maps, Isomap or LLE.
 
-    Node i becomes e_i = sqrt(n) (u_1i, ..., u_ki), from the k eigenvectors of smallest
+    Node i becomes e_i = sqrt(n) (w_1 u_1i, ..., w_k u_ki), from the k eigenvectors of smallest
     eigenvalue outside the kernel [1]_: smooth over the graph, so that near nodes are
-    near. The signal y is never seen. What X is depends on ``graph``:
+    near. How wide coordinates are, w, is ``scaling``. The signal y is never seen. What X is
+    depends on ``graph``:
 
     - a :class:`~skginr.Graph`: X is one column of node labels, ``table[["fips"]]``;
     - None, ``affinity="nearest_neighbors"``: X is coordinates or features. A
@@ -96,8 +97,10 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     ----------
     n_components : int or None, default None
         k, the number of coordinates; the kernel (one vector per connected component)
-        does not count. None means 64, or as many as there are; without ``graph``, as many of these
-        as the equations that place new rows hold for.
+        does not count. None means as many as there are, of the Laplacian's at most 1000 and as
+        many as take 128 MiB, and of coordinates that do not fade at most 64 (but none that cuts an
+        eigenspace); without ``graph``, as many of these as the equations that place new rows
+        hold for.
     graph : Graph or None, default None
         The graph whose nodes X names.
     method : {"laplacian", "diffusion_map", "isomap", "lle"}, default "laplacian"
@@ -119,6 +122,13 @@ default "combinatorial"
         For ``method="laplacian"``: D - A, D^-1/2 (D - A) D^-1/2, I - D^-1 A, or on a mesh the
         stiffness by cotangents with a mass matrix, which depends on the surface and
         not on how it is triangulated (extra ``mesh``).
+    scaling : {"commute_time", "unit"}, default "commute_time"
+        For ``method="laplacian"``, how wide coordinates are. "unit" is [1]_: all have unit mean
+        square. By default coordinate j is sqrt(eigenvalues_[0] / eigenvalues_[j]) times as wide,
+        the first having unit mean square: squares of distances are then the times that a random
+        walk takes from one node to another and back [5]_, up to a factor, and a model that
+        takes columns for as important as they are wide expects a signal to be smooth. (A
+        ten-thousandth of the mean eigenvalue is added to all, so that no coordinate takes all.)
     alpha : float, default 1.0
         For ``method="diffusion_map"``: how much of the density of nodes to take out, A
         becoming D^-alpha A D^-alpha. 0 leaves it in; at 1 only the shape remains.
@@ -154,7 +164,8 @@ default "nearest_neighbors"
         Needs a graph.
     max_components : int or None, default None
         How many eigenvectors to compute at once and share, at least ``n_components``;
-        None means 128. A search over larger k is solved once by naming the largest.
+        None means 128, or the default number of components. A search over larger k is solved once
+        by naming the largest.
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
         read: fit once before a search with ``n_jobs`` and no worker solves.
@@ -218,6 +229,8 @@ default "nearest_neighbors"
        points", Stanford University, 2004.
     .. [4] L. Saul and S. Roweis, "Think globally, fit locally: unsupervised learning of low
        dimensional manifolds", JMLR 4, 2003.
+    .. [5] F. Fouss et al., "Random-walk computation of similarities between nodes of a graph",
+       IEEE Trans. Knowl. Data Eng. 19, 2007.
 
     Examples
     --------

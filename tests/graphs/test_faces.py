@@ -1,5 +1,7 @@
 """Meshes as people hold them."""
 
+from contextlib import nullcontext
+
 import meshio
 import numpy as np
 import pandas as pd
@@ -227,7 +229,9 @@ def test_a_soup_tells_nothing_of_what_is_not_observed_and_a_merged_one_all():
         # Whole faces are held out.
         train = (graph.labels // 3) % 4 > 0
         model = GraphSmoother(graph=graph, order=2).fit(table[train], height[train])
-        scores[merge] = model.score(table[~train], height[~train])
+        said = pytest.warns(UserWarning, match="in which fit had no row")
+        with nullcontext() if merge else said:
+            scores[merge] = model.score(table[~train], height[~train])
     assert scores[True] > 0.99
     assert scores[False] < 0.2
 
