@@ -31,7 +31,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsRegressor
@@ -177,12 +176,14 @@ def splits_of(task, way):
     return [list(KFold(5, shuffle=True, random_state=seed).split(task["X"])) for seed in seeds]
 
 
-def score(make, task, way):
-    scores = [
-        r2_score(task["y"], predicted(make(task, way), task, splits))
-        for splits in splits_of(task, way)
-    ]
-    return float(np.mean(scores)), float(np.std(scores))
+def score(name, task, way):
+    """Return R² of a method by its name, since a worker cannot be sent the method."""
+    if name in METHODS:
+        model = METHODS[name](task, way)
+    else:
+        model = network(task["graph"], way, **ABLATION[name])
+    runs = [predicted(model, task, splits) for splits in splits_of(task, way)]
+    return float(np.mean([r2_score(task["y"], values) for values in runs]))
 
 
 # --- parts
@@ -198,25 +199,21 @@ def part_maps(n_jobs):
         for way in ("random", "regions")
         if not (name.startswith("Gaussian") and len(task["X"]) > FEW)
     ]
-    yield from table_of(tasks, METHODS, cells, METHODS, n_jobs)
+    yield from table_of(tasks, cells, n_jobs)
 
 
 def part_ablation(n_jobs):
     """Yield lines of the table of what the default is made of."""
     tasks = [task for task in maps() if "election" not in task["name"]]
-    makers = {
-        name: (lambda task, way, given=given: network(task["graph"], way, **given))
-        for name, given in ABLATION.items()
-    }
     cells = [
-        (name, task, way) for name in makers for task in tasks for way in ("random", "regions")
+        (name, task, way) for name in ABLATION for task in tasks for way in ("random", "regions")
     ]
-    yield from table_of(tasks, makers, cells, ABLATION, n_jobs)
+    yield from table_of(tasks, cells, n_jobs)
 
 
-def table_of(tasks, makers, cells, names, n_jobs):
-    run = joblib.Parallel(n_jobs=n_jobs, backend="multiprocessing")
-    found = run(joblib.delayed(score)(makers[name], task, way) for name, task, way in cells)
+def table_of(tasks, cells, n_jobs):
+    run = joblib.Parallel(n_jobs=n_jobs)
+    found = run(joblib.delayed(score)(*cell) for cell in cells)
     scores = {
         (name, task["name"], way): value
         for (name, task, way), value in zip(cells, found, strict=True)
@@ -227,11 +224,11 @@ def table_of(tasks, makers, cells, names, n_jobs):
         + " |"
     )
     yield "|---" * (1 + len(tasks)) + "|"
-    for name in names:
+    for name in dict.fromkeys(name for name, _, _ in cells):
         row = []
         for task in tasks:
             pair = [scores.get((name, task["name"], way)) for way in ("random", "regions")]
-            row.append(" / ".join("" if s is None else f"{s[0]:.3f}" for s in pair))
+            row.append(" / ".join("" if s is None else f"{s:.3f}" for s in pair))
         yield f"| {name} | " + " | ".join(row) + " |"
 
 

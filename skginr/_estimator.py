@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import Callback
@@ -54,7 +56,7 @@ _OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callback
 
 # Rows from which on a training by descent is tried as well, and how many standard deviations of
 # errors on those held out, about, it has to be better by.
-_ENOUGH_TO_DESCEND, _CHANCE = 2000, 3.0
+_ENOUGH_TO_DESCEND, _CHANCE = 1000, 3.0
 
 
 class SIRENEstimator(BaseEstimator):
@@ -260,7 +262,10 @@ class SIRENEstimator(BaseEstimator):
         model = solved.untrained("train", settings)
         model.adapt_to(kept, settings)
         try:
-            self._train(model, settings, kept, callbacks=[])
+            with warnings.catch_warnings():
+                # Of no use to who did not ask for a descent.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self._train(model, settings, kept, callbacks=[])
         except FloatingPointError:
             return None
         return evaluate(model.net, held, self._loss)

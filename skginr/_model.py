@@ -222,7 +222,6 @@ class Model:
             self.target.loss,
             first_gain=settings.first_gain if known is None else known.first_gain,
             validation=settings.validation,
-            dtype=self.dtype,
             seed=self.seed,
         )
         loss = evaluate(self.net, table, self.target.loss).loss
@@ -289,7 +288,7 @@ class Model:
             "net_params": self.net_params,
             "signals": self.signals,
             "preset": self.preset,
-            "solution": self.solution,
+            "solution": None if self.solution is None else dataclasses.asdict(self.solution),
         }
 
     @classmethod
@@ -320,8 +319,14 @@ class Model:
                 net.history.record(name, value)
         names = ("target", "seed", "dtype", "net_params", "signals")
         kept = {name: state[name] for name in names}
-        # Files without a preset are of the time when "predict" was what is "train" now.
-        return cls(net, **kept, preset=state.get("preset", "train"), solution=state.get("solution"))
+        solution = state.get("solution")
+        return cls(
+            net,
+            **kept,
+            # Files without one are of the time when "predict" was what is "train" now.
+            preset=state.get("preset", "train"),
+            solution=None if solution is None else Solution(**solution),
+        )
 
     @property
     def codes(self) -> NDArray[np.floating]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 
 # Strengths of the ridge that are tried, as powers of ten: the variance of the noise over that of
-# the signal, each feature's prior spread being 1. In float32 weaker ones are lost in rounding.
-_STRONGEST, _STEP = 3.0, 0.25
-WEAKEST = {"float32": -6.0, "float64": -8.0}
+# the signal, each feature's prior spread being 1. Weaker ones are lost in rounding of float32, and
+# the same for float64, so that both say the same.
+_WEAKEST, _STRONGEST, _STEP = -6.0, 3.0, 0.25
 # Strengths are averaged, not chosen: one whose error is so many times 1 / sqrt(n_rows) above the
 # least counts 1 / e of the best. Errors on n held-out rows differ by chance by about as much.
 _SHARPNESS = 0.6
@@ -279,7 +279,7 @@ def _shares(errors: torch.Tensor, n_rows: int) -> torch.Tensor:
     return torch.softmax(-_SHARPNESS * math.sqrt(n_rows) * excess, dim=1)
 
 
-def strengths_of(dtype: str, like: torch.Tensor) -> torch.Tensor:
-    """Return the strengths that are tried for a network of this precision."""
-    exponents = torch.arange(WEAKEST[dtype], _STRONGEST + _STEP / 2, _STEP, dtype=torch.float64)
-    return 10.0 ** exponents.to(like.device)
+def strengths_tried(device: torch.device) -> torch.Tensor:
+    """Return the strengths that are tried."""
+    exponents = torch.arange(_WEAKEST, _STRONGEST + _STEP / 2, _STEP, dtype=torch.float64)
+    return 10.0 ** exponents.to(device)

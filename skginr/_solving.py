@@ -13,7 +13,7 @@ import torch
 from skginr._batches import TensorColumns, TensorTable, hashes_of
 from skginr._losses import CrossEntropy, Loss
 from skginr._moments import moments_of
-from skginr._readout import Readout, RidgeProblem, solve_readout, strengths_of
+from skginr._readout import Readout, RidgeProblem, solve_readout, strengths_tried
 from skginr._validation import BlockSplit
 from skginr.nn import SIREN
 
@@ -54,7 +54,6 @@ def solve_last_layer(
     *,
     first_gain: float | str,
     validation: float | str,
-    dtype: str,
     seed: int,
 ) -> Solution:
     """Put the last layer in place that predicts rows best that were held out.
@@ -69,8 +68,6 @@ def solve_last_layer(
         Of the first layer as it is; "auto" chooses how much wider to make it.
     validation : float or "off"
         Share of the rows held out at once, in blocks; "off" holds out one by one.
-    dtype : str
-        Of the network.
     seed : int
         Of the blocks.
     """
@@ -85,7 +82,7 @@ def solve_last_layer(
             return module.features(X[part]).to(target.device, torch.float64)
 
     def solve(n_rows: int) -> Readout:
-        given = features, target[:n_rows], weight[:n_rows], prior, strengths_of(dtype, target)
+        given = features, target[:n_rows], weight[:n_rows], prior, strengths_tried(target.device)
         some = None if blocks is None else blocks[:n_rows]
         return solve_readout(RidgeProblem(*given), some, together=of_classes)
 

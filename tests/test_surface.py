@@ -96,7 +96,7 @@ def test_along_a_surface_it_follows_the_chain_rule(data_root):
     for level in (3, 2):
         bunny = fetch_bunny(level)
         X = pd.DataFrame({"vertex": bunny.labels})
-        network = SIRENRegressor(random_state=0, first_gain=0.6)
+        network = SIRENRegressor("train", random_state=0, first_gain=0.6)
         model = make_pipeline(SpectralEmbedder(30, graph=bunny), network)
         model.fit(X, np.sin(bunny.positions[:, 0] / np.ptp(bunny.positions) * 6))
         found = surface_gradient(model, X, graph=bunny)
