@@ -142,7 +142,7 @@ ABLATION = {
     "defaults": {},
     "trained, on the same coordinates": {"preset": "train"},
     "coordinates of unit width": {"embedder": {"scaling": "unit"}},
-    "and 64 of them": {"embedder": {"scaling": "unit", "n_components": 64}},
+    "and 32 of them": {"embedder": {"scaling": "unit", "n_components": 32}},
     "16 coordinates": {"embedder": {"n_components": 16}},
     "random-walk Laplacian": {"embedder": {"laplacian": "random_walk"}},
     "symmetric Laplacian": {"embedder": {"laplacian": "symmetric"}},

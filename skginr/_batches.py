@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from torch.nn.functional import embedding
 from torch.utils.data import Dataset, Subset
 
+# Odd, and far from any pattern: multiplied by it, numbers of 64 bits are stirred.
+_STIR = 0x9E3779B97F4A7C15
+
 Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -90,6 +93,11 @@ class TensorTable(Dataset):
         weight = self.weight[rows]
         return TensorTable(X, self.y[rows], weight / weight.mean())
 
+    def parted(self, mask: NDArray[np.bool_]) -> tuple["TensorTable", "TensorTable"]:
+        """Return a table of the rows of a mask, and one of all others."""
+        inside = torch.from_numpy(mask).to(self.X.device)
+        return self.select(inside.nonzero()[:, 0]), self.select((~inside).nonzero()[:, 0])
+
     def __getitem__(self, rows: int | slice | torch.Tensor) -> Batch:
         if self.weight is None:
             return self.X[rows], self.y[rows]
@@ -158,8 +166,11 @@ class TensorBatches:
         return order[: self.batch_size] % n_rows
 
 
-def hashes_of(X: torch.Tensor | TensorColumns) -> NDArray[np.uint64]:
-    """Return a number of 64 bits for the content of each row, however it is kept."""
+def hashes_of(X: torch.Tensor | TensorColumns, salt: int = 0) -> NDArray[np.uint64]:
+    """Return a number of 64 bits for the content of each row, however it is kept.
+
+    Those of another ``salt`` have nothing to do with each other.
+    """
     columns = X if isinstance(X, TensorColumns) else TensorColumns([X], [None])
     total = np.zeros(len(X), dtype=np.uint64)
     for block, table in zip(columns.blocks, columns.tables, strict=True):
@@ -167,8 +178,8 @@ def hashes_of(X: torch.Tensor | TensorColumns) -> NDArray[np.uint64]:
             # -0.0 is 0.0. Order counts: what two columns hold may be exchanged.
             hashed = pd.util.hash_array(column.cpu().numpy() + 0)
             hashed = hashed if table is None else hashed[block.cpu().numpy()]
-            total = total * np.uint64(0x9E3779B97F4A7C15) + hashed
-    return total
+            total = total * np.uint64(_STIR) + hashed
+    return total * np.uint64(pow(_STIR, salt, 1 << 64))
 
 
 def _rows_of_subset(subset: Subset) -> TensorTable:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -36,7 +35,7 @@ from skginr._model import DTYPES, Model, Target, build_net, resolve_device
 from skginr._presets import DESCENT_SETTINGS, NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
 from skginr._solving import Solution
-from skginr._stopping import BestWeights, Fit, StopRules, evaluate
+from skginr._stopping import BestWeights, StopRules, evaluate
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
 from skginr._validation import BlockSplit, rows_by_chance
 
@@ -54,9 +53,11 @@ _OWN_PARAMS = {
 # And of what is made here.
 _OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
 
-# Rows from which on a training by descent is tried as well, and how many standard deviations of
-# errors on those held out, about, it has to be better by.
-_ENOUGH_TO_DESCEND, _CHANCE = 1000, 3.0
+# Rows from which on a training by descent is tried as well, and up to which all have a say in that.
+_ENOUGH_TO_DESCEND, _ENOUGH_TO_TELL = 1000, 1 << 17
+# Which share of them is held out, and how many standard deviations of their errors, about, the
+# descent has to be better by.
+_HELD_OUT, _CHANCE = 0.1, 3.0
 
 
 class SIRENEstimator(BaseEstimator):
@@ -156,11 +157,10 @@ class SIRENEstimator(BaseEstimator):
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
-        n_epochs, reason = self._train(model, settings, table)
         if not goes_on and self._may_descend(settings, table):
-            descent = self._descend_instead(model, settings, table)
-            if descent is not None:
-                model, settings, n_epochs, reason = descent
+            model, settings, n_epochs, reason = self._solve_or_descend(model, settings, table)
+        else:
+            n_epochs, reason = self._train(model, settings, table)
         worked_out: dict[str, Any] = {"max_epochs": n_epochs if n_epochs < NO_LIMIT else "auto"}
         if model.solution is not None:
             worked_out["first_gain"] = model.solution.first_gain
@@ -225,50 +225,58 @@ class SIRENEstimator(BaseEstimator):
         own = any(getattr(self, name) is not None for name in NETWORK_SETTINGS)
         return settings.last_layer == "solved" and not own and len(table) >= _ENOUGH_TO_DESCEND
 
-    def _descend_instead(
+    def _solve_or_descend(
         self, solved: Model, settings: Settings, table: TensorTable
-    ) -> tuple[Model, Settings, int, str] | None:
-        """Return what a training by descent makes of the table, if it predicts better.
+    ) -> tuple[Model, Settings, int, str]:
+        """Return a model whose last layer was solved for, or one trained if it predicts better.
 
-        All layers learn, which pays where there are many rows and little noise.
+        In a descent all layers learn, which pays where there are many rows and little noise.
         """
+        some, descent = table, self._settings_of("train", validation="off")
+        if len(table) > _ENOUGH_TO_TELL:
+            share = _ENOUGH_TO_TELL / len(table)
+            some, _ = table.parted(rows_by_chance(table.X, share, salt=1))
+        n_epochs, reason = self._train(solved, settings, some)
+        found = self._try(solved, settings, descent, some)
+        if found is None:
+            if some is not table:
+                n_epochs, reason = self._train(solved, settings, table)
+            return solved, settings, n_epochs, reason
+        trained = solved.untrained("train", descent)
+        trained.adapt_to(table, descent)
+        n_epochs, _ = self._train(trained, descent, table)
         assert solved.solution is not None
-        share, descent = settings.validation, self._settings_of("train", validation="off")
-        if share == "off":
-            held_out = rows_by_chance(table.X)
-        else:
-            held_out = BlockSplit(float(share), solved.seed).rows_held_out(table.X)
-        found = self._try(solved, descent, table, held_out)
-        worst = 1 - _CHANCE / np.sqrt(held_out.sum())
-        if found is None or not found.loss < worst * solved.solution.held_out_loss:
-            return None
-        model = solved.untrained("train", descent)
-        model.adapt_to(table, descent)
-        n_epochs, _ = self._train(model, descent, table)
-        score = 1 - found.misfit
-        model.solution = Solution(float(descent.first_gain), found.loss, score, learned=True)
-        name, other = self._loss.score, solved.solution.held_out_score
-        reason = f"trained as 'train' ({name} of rows held out {score:.3f}, solved {other:.3f})"
-        return model, descent, n_epochs, reason
+        scores = f"{found.held_out_score:.3f}, solved {solved.solution.held_out_score:.3f}"
+        trained.solution = found
+        reason = f"trained as 'train' ({self._loss.score} of rows held out {scores})"
+        return trained, descent, n_epochs, reason
 
     def _try(
-        self, solved: Model, settings: Settings, table: TensorTable, held_out: NDArray[np.bool_]
-    ) -> Fit | None:
-        """Return how a training on the other rows does at those held out, None if it fails."""
-        rows = [np.flatnonzero(mask) for mask in (~held_out, held_out)]
-        kept, held = (table.select(torch.from_numpy(some).to(table.X.device)) for some in rows)
-        if not len(held):
+        self, solved: Model, settings: Settings, descent: Settings, table: TensorTable
+    ) -> Solution | None:
+        """Return what rows held out say of a descent on the others, None if it is no better."""
+        assert solved.solution is not None
+        if settings.validation == "off":
+            held_out = rows_by_chance(table.X, _HELD_OUT)
+        else:
+            held_out = BlockSplit(float(settings.validation), solved.seed).rows_held_out(table.X)
+        held, kept = table.parted(held_out)
+        if len(held) == 0 or len(kept) == 0:
             return None
-        model = solved.untrained("train", settings)
-        model.adapt_to(kept, settings)
+        model = solved.untrained("train", descent)
+        model.adapt_to(kept, descent)
         try:
             with warnings.catch_warnings():
                 # Of no use to who did not ask for a descent.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                self._train(model, settings, kept, callbacks=[])
+                self._train(model, descent, kept, callbacks=[])
         except FloatingPointError:
             return None
-        return evaluate(model.net, held, self._loss)
+        fit = evaluate(model.net, held, self._loss)
+        # By more than errors on so many rows differ by chance.
+        if not fit.loss < (1 - _CHANCE / np.sqrt(len(held))) * solved.solution.held_out_loss:
+            return None
+        return Solution(float(descent.first_gain), fit.loss, 1 - fit.misfit, learned=True)
 
     def _train(
         self,

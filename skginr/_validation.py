@@ -16,8 +16,6 @@ _CHUNK = 1 << 16
 _N_BLOCKS = 10
 # And of each fold, where all rows are held out in turn.
 _BLOCKS_A_FOLD = 4
-# The share of rows that are held out by chance.
-_SHARE = 0.1
 # How many times the share wanted may be held out, for a block to be whole.
 _TOO_MANY = 1.5
 
@@ -95,14 +93,16 @@ class BlockSplit:
         return np.concatenate([k_means.predict(_array(chunk)) for chunk in chunks])
 
 
-def rows_by_chance(X: torch.Tensor | TensorColumns) -> NDArray[np.bool_]:
-    """Return a mask over the rows, about a tenth of them: those that are alike together.
+def rows_by_chance(
+    X: torch.Tensor | TensorColumns, share: float, *, salt: int = 0
+) -> NDArray[np.bool_]:
+    """Return a mask over the rows, about a share of them: those that are alike together.
 
     A row that was left in would predict its twin that is held out. What a row holds decides,
-    whatever the order of rows.
+    whatever the order of rows; another ``salt`` is another draw.
     """
     # The upper half, since products stir upper bits most.
-    return (hashes_of(X) >> np.uint64(32)) % round(1 / _SHARE) == 0
+    return (hashes_of(X, salt) >> np.uint64(32)) < share * 2**32
 
 
 def _array(X: NDArray | torch.Tensor) -> NDArray:

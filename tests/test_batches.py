@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import Subset
 
 from skginr._batches import TensorBatches, TensorColumns, TensorTable
+from skginr._validation import rows_by_chance
 
 
 @pytest.fixture
@@ -84,3 +86,20 @@ def test_the_order_of_rows_is_the_same_on_every_device(table, monkeypatch):
     for _ in batches:
         pass
     assert len({tuple(drawn) for drawn in orders["meta"]}) == len(orders["meta"]) == 6
+
+
+def test_rows_by_chance_go_by_what_they_hold():
+    rng = np.random.default_rng(0)
+    X = torch.from_numpy(rng.standard_normal((20_000, 3)))
+    held_out = rows_by_chance(X, 0.1)
+    order = rng.permutation(20_000)
+    np.testing.assert_array_equal(rows_by_chance(X[order], 0.1), held_out[order])
+    twice = TensorColumns([torch.from_numpy(order), torch.from_numpy(order)], [X, X])
+    np.testing.assert_array_equal(
+        rows_by_chance(twice, 0.1), rows_by_chance(torch.cat([X[order], X[order]], 1), 0.1)
+    )
+    assert held_out.mean() == pytest.approx(0.1, abs=0.01)
+    # Another draw is independent of the first.
+    other = rows_by_chance(X, 0.3, salt=1)
+    assert other.mean() == pytest.approx(0.3, abs=0.015)
+    assert (other & held_out).mean() == pytest.approx(0.03, abs=0.006)
