@@ -38,7 +38,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
     network : SIRENRegressor, or FrozenEstimator of a fitted one, or None, default None
         Whose tangents. ``FrozenEstimator(model)`` (of :mod:`sklearn.frozen`) is used as it is,
         whatever it was fitted to; a bare one is first fitted to the signal itself, as a copy. None
-        is ``SIRENRegressor()``.
+        is ``SIRENRegressor("train")``.
     alpha : float, default 1e-4
         Ridge, in units of the kernel's mean diagonal: 1e-5 repeats a signal that is known
         everywhere, more leaves out noise.
@@ -74,7 +74,8 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
     >>> from sklearn.frozen import FrozenEstimator
     >>> from skginr import SIRENRegressor, TangentKernelRegressor
     >>> x = np.linspace(-2, 2, 100)[:, None]
-    >>> first = SIRENRegressor(max_epochs=50, random_state=0).fit(x, np.sin(3 * x[:, 0]))
+    >>> network = SIRENRegressor("train", max_epochs=50, random_state=0)
+    >>> first = network.fit(x, np.sin(3 * x[:, 0]))
     >>> model = TangentKernelRegressor(FrozenEstimator(first)).fit(x, np.cos(2 * x[:, 0]))
     >>> model.score(x, np.cos(2 * x[:, 0])) > 0.999
     True
@@ -101,7 +102,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         self
         """
         check_real("alpha", self.alpha, minimum=0, strict=True)
-        network = SIRENRegressor() if self.network is None else self.network
+        network = SIRENRegressor("train") if self.network is None else self.network
         _check_network(network)
         if y is not None and np.asarray(y).dtype.kind != "c":
             check_known(check_numeric("y", y))

@@ -232,6 +232,16 @@ def test_the_network_is_found_at_the_end(grid, grid_table, network):
         TrainingDisplay.from_estimator(network, ax=plt.figure().add_subplot())
 
 
+def test_what_was_solved_for_has_no_curve_until_it_is_trained():
+    X = np.linspace(-1, 1, 50)[:, None]
+    model = SIRENRegressor(random_state=0).fit(X, np.sin(4 * X[:, 0]))
+    with pytest.raises(ValueError, match="draws a training, and there was none: solved for the"):
+        TrainingDisplay.from_estimator(model)
+    model.partial_fit(X, np.sin(4 * X[:, 0]))
+    loss = TrainingDisplay.from_estimator(model).axes_[0].lines[0]
+    np.testing.assert_array_equal(loss.get_ydata(), model.history_["train_loss"].iloc[1:])
+
+
 @pytest.fixture(scope="module")
 def search(grid, grid_table):
     model = make_pipeline(SpectralEmbedder(graph=grid), Ridge())

@@ -47,6 +47,8 @@ class TrainingDisplay:
     ------
     TypeError
         If the model does not end in a network.
+    ValueError
+        If its last layer was solved for, so that there was no training.
     NotFittedError
         If it is not fitted.
     ModuleNotFoundError
@@ -58,14 +60,22 @@ class TrainingDisplay:
     >>> from skginr import SIRENRegressor
     >>> from skginr.plotting import TrainingDisplay
     >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
-    >>> network = SIRENRegressor(max_epochs=20, random_state=0).fit(X, np.sin(4 * X[:, 0]))
+    >>> network = SIRENRegressor("train", max_epochs=20, random_state=0)
+    >>> network.fit(X, np.sin(4 * X[:, 0]))
+    SIRENRegressor(max_epochs=20, preset='train', random_state=0)
     >>> display = TrainingDisplay.from_estimator(network)
     >>> display.axes_[0].get_title()
     'reached max_epochs=20'
     """
 
     def __init__(self, history: pd.DataFrame, stop_reason: str) -> None:
-        self.history = history
+        if "lr" not in history:
+            raise ValueError(
+                f"TrainingDisplay draws a training, and there was none: {stop_reason}. See "
+                f"held_out_score_, or fit SIRENRegressor('train')."
+            )
+        # A model that was solved for, and goes on by partial_fit, has no rate before that.
+        self.history = history[history["lr"].notna()]
         self.stop_reason = stop_reason
 
     @classmethod
