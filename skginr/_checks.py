@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from skginr._interrupts import held_back
+
 # What scikit-learn reads as a number, and is none.
 _WORDS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)
 
@@ -286,8 +288,9 @@ def unchanged_on_error(method: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return method(*args, **kwargs)
         except BaseException:
-            attributes.clear()
-            attributes.update(before)
+            with held_back():
+                attributes.clear()
+                attributes.update(before)
             raise
 
     return guarded

@@ -80,8 +80,8 @@ class StopRules:
         return not self.is_reached(fit), fit.loss
 
 
-class StopTraining(KeyboardInterrupt):
-    """What skorch ends a training at, raised by a rule and not by the user."""
+class StopTraining(Exception):  # noqa: N818, as StopIteration
+    """Ends a training at the wish of a rule or a callback."""
 
 
 class TailAverage:

@@ -2,10 +2,9 @@
 
 import copy
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch.utils.data import Dataset
 
 from skginr._batches import TensorTable
 from skginr._checks import warn
+from skginr._interrupts import Watch, held_back, watched
 from skginr._parallel import Processes
 from skginr._presets import NO_LIMIT
 from skginr._progress import QUIET, open_progress
@@ -36,29 +36,46 @@ class Net(NeuralNet):
 
     It also tells a callback's wish to stop from the user's: skorch ends training quietly at any
     KeyboardInterrupt. That is how callbacks stop it, but Ctrl-C is meant for the program: a
-    cross-validation should not go on.
+    cross-validation should not go on with a model that was trained in part.
     """
 
     deadline_ = np.inf
     processes_ = Processes()
+    interrupts_ = Watch()
     #: What takes the place of the steps of an epoch, and returns what is to be recorded.
     solver_: Callable[[], dict[str, float]] | None = None
 
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+        """Train as skorch does, but swallow no interrupt of the user."""
+        with watched() as self.interrupts_:
+            self.notify("on_train_begin", X=X, y=y)
+            with suppress(StopTraining):
+                self.fit_loop(X, y, **fit_params)
+            with suppress(StopTraining):
+                self.notify("on_train_end", X=X, y=y)
+        return self
+
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks, and remember if one of them stops the training."""
-        stop: KeyboardInterrupt | None = None
+        stops = False
         try:
             super().notify(method_name, **kwargs)
-        except KeyboardInterrupt as interrupt:
-            ours = isinstance(interrupt, StopTraining) or not _came_from_outside(interrupt)
-            self.stop_requested_, stop = ours, interrupt
+        except StopTraining:
+            stops = True
+        except KeyboardInterrupt:
+            # Nothing can be stopped yet where a training begins.
+            if self.interrupts_.came or method_name == "on_train_begin":
+                raise
+            stops = True
+        if self.interrupts_.came:
+            # A callback has swallowed it.
+            raise KeyboardInterrupt
         if method_name == "on_epoch_end":
             # Where one process stops, all do: the others would wait for it.
-            any_stops = self.processes_.any(stop is not None, self.device)
-            if any_stops and stop is None:
-                self.stop_requested_, stop = True, StopTraining()
-        if stop is not None:
-            raise stop
+            stops = self.processes_.any(stops, self.device)
+        if stops:
+            self.stop_requested_ = True
+            raise StopTraining
 
     def is_out_of_time(self) -> bool:
         """Say whether the deadline is over."""
@@ -106,13 +123,6 @@ class Net(NeuralNet):
         loss = np.average(losses[: len(sizes)].cpu().numpy(), weights=sizes)
         self.history.record(f"{prefix}_loss", float(loss))
         self.history.record(f"{prefix}_batch_count", len(sizes))
-
-
-def _came_from_outside(stop: KeyboardInterrupt) -> bool:
-    """Say whether the user interrupted code that never does it itself: ours, or torch's."""
-    *_, (innermost, _) = traceback.walk_tb(stop.__traceback__)
-    where = innermost.f_globals.get("__name__", "")
-    return where.partition(".")[0] in ("skginr", "torch")
 
 
 class RepairDivergence(Callback):
@@ -207,7 +217,6 @@ def train(
     """
     net.stop_requested_ = False
     net.deadline_ = np.inf if max_time is None else time.monotonic() + max_time
-    n_before = len(net.history)
     with _unchanged_on_failure(net), _together(net, Processes(accelerator)), _solved(net, solver):
         settings = n_epochs, learning_rate, max_time is None, net.iterator_train__batch_size
         net.processes_.check_same("hyper-parameters", repr(settings))
@@ -219,8 +228,6 @@ def train(
         net.initialize_callbacks()
         with _closed_bars(net):
             net.partial_fit(table, epochs=n_epochs)
-        if len(net.history) - n_before < n_epochs and not net.stop_requested_:
-            raise KeyboardInterrupt
         if not all(torch.isfinite(weights).all() for weights in net.module_.parameters()):
             raise diverged("weights are not finite after the last epoch")
 
@@ -272,7 +279,8 @@ def _unchanged_on_failure(net: NeuralNet) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        net.module_.load_state_dict(weights)
-        net.optimizer_.load_state_dict(optimizer)
-        del net.history[n_epochs:]
+        with held_back():
+            net.module_.load_state_dict(weights)
+            net.optimizer_.load_state_dict(optimizer)
+            del net.history[n_epochs:]
         raise

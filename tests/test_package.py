@@ -16,6 +16,7 @@ PACKAGE = Path(skginr.__file__).parent
 
 # Each module may import only those above it; see docs/architecture.md.
 LAYERS = [
+    "_interrupts",
     "_checks",
     "_progress",
     "_writing",

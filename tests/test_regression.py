@@ -473,16 +473,6 @@ def test_lucky_draws_do_not_make_it_worse_than_the_start(seed):
     assert model.score(X, y) >= -1e-6
 
 
-def test_an_interrupt_within_our_callbacks_is_the_users(wave, monkeypatch):
-    # As if raised by a signal: the innermost frame is ours.
-    code = compile("def interrupted(self):\n    raise KeyboardInterrupt", "x", "exec")
-    names = {"__name__": "skginr._stopping"}
-    exec(code, names)
-    monkeypatch.setattr(TailAverage, "update", names["interrupted"])
-    with pytest.raises(KeyboardInterrupt):
-        SIRENRegressor("represent", **QUICK).fit(*wave)
-
-
 def test_settings_of_the_training_may_change_where_it_goes_on(wave):
     X, y = wave
     model = SIRENRegressor("train", warm_start=True, validation=0.2, **QUICK).fit(X, y)
