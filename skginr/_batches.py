@@ -4,7 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any, cast
 
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import embedding
 from torch.utils.data import Dataset, Subset
 
@@ -79,6 +82,14 @@ class TensorTable(Dataset):
     def __len__(self) -> int:
         return len(self.X)
 
+    def select(self, rows: torch.Tensor) -> "TensorTable":
+        """Return a table of some rows, whose weights are of mean 1 again."""
+        X = self.X.select(rows) if isinstance(self.X, TensorColumns) else self.X[rows]
+        if self.weight is None:
+            return TensorTable(X, self.y[rows])
+        weight = self.weight[rows]
+        return TensorTable(X, self.y[rows], weight / weight.mean())
+
     def __getitem__(self, rows: int | slice | torch.Tensor) -> Batch:
         if self.weight is None:
             return self.X[rows], self.y[rows]
@@ -147,11 +158,19 @@ class TensorBatches:
         return order[: self.batch_size] % n_rows
 
 
+def hashes_of(X: torch.Tensor | TensorColumns) -> NDArray[np.uint64]:
+    """Return a number of 64 bits for the content of each row, however it is kept."""
+    columns = X if isinstance(X, TensorColumns) else TensorColumns([X], [None])
+    total = np.zeros(len(X), dtype=np.uint64)
+    for block, table in zip(columns.blocks, columns.tables, strict=True):
+        for column in (block if table is None else table).unbind(dim=1):
+            # -0.0 is 0.0. Order counts: what two columns hold may be exchanged.
+            hashed = pd.util.hash_array(column.cpu().numpy() + 0)
+            hashed = hashed if table is None else hashed[block.cpu().numpy()]
+            total = total * np.uint64(0x9E3779B97F4A7C15) + hashed
+    return total
+
+
 def _rows_of_subset(subset: Subset) -> TensorTable:
     table = cast(TensorTable, subset.dataset)
-    rows = torch.as_tensor(subset.indices, device=table.X.device)
-    weight = None if table.weight is None else table.weight[rows]
-    if weight is not None:
-        weight = weight / weight.mean()
-    X = table.X.select(rows) if isinstance(table.X, TensorColumns) else table.X[rows]
-    return TensorTable(X, table.y[rows], weight)
+    return table.select(torch.as_tensor(subset.indices, device=table.X.device))

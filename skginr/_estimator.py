@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -32,8 +33,10 @@ from skginr._losses import Loss
 from skginr._model import DTYPES, Model, Target, build_net, resolve_device
 from skginr._presets import DESCENT_SETTINGS, NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
-from skginr._stopping import BestWeights, StopRules
+from skginr._solving import Solution
+from skginr._stopping import BestWeights, Fit, StopRules, evaluate
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
+from skginr._validation import BlockSplit, rows_by_chance
 
 # skorch's names of what has a hyper-parameter of its own.
 _OWN_PARAMS = {
@@ -46,10 +49,12 @@ _OWN_PARAMS = {
     "verbose": "verbose",
     "warm_start": "warm_start",
 }
-
-
 # And of what is made here.
 _OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
+
+# Rows from which on a training by descent is tried as well, and how many standard deviations of
+# errors on those held out, about, it has to be better by.
+_ENOUGH_TO_DESCEND, _CHANCE = 2000, 3.0
 
 
 class SIRENEstimator(BaseEstimator):
@@ -150,6 +155,10 @@ class SIRENEstimator(BaseEstimator):
         goes_on = self.warm_start and hasattr(self, "net_")
         settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
         n_epochs, reason = self._train(model, settings, table)
+        if not goes_on and self._may_descend(settings, table):
+            descent = self._descend_instead(model, settings, table)
+            if descent is not None:
+                model, settings, n_epochs, reason = descent
         worked_out: dict[str, Any] = {"max_epochs": n_epochs if n_epochs < NO_LIMIT else "auto"}
         if model.solution is not None:
             worked_out["first_gain"] = model.solution.first_gain
@@ -209,8 +218,65 @@ class SIRENEstimator(BaseEstimator):
         extended.stop_reason_ = reason
         return extended
 
-    def _train(self, model: Model, settings: Settings, table: TensorTable) -> tuple[int, str]:
-        """Train, and return the most epochs that it was to take and why it ended."""
+    def _may_descend(self, settings: Settings, table: TensorTable) -> bool:
+        """Say whether a descent is worth a try beside a last layer that was solved for."""
+        own = any(getattr(self, name) is not None for name in NETWORK_SETTINGS)
+        return settings.last_layer == "solved" and not own and len(table) >= _ENOUGH_TO_DESCEND
+
+    def _descend_instead(
+        self, solved: Model, settings: Settings, table: TensorTable
+    ) -> tuple[Model, Settings, int, str] | None:
+        """Return what a training by descent makes of the table, if it predicts better.
+
+        All layers learn, which pays where there are many rows and little noise.
+        """
+        assert solved.solution is not None
+        share, descent = settings.validation, self._settings_of("train", validation="off")
+        if share == "off":
+            held_out = rows_by_chance(table.X)
+        else:
+            held_out = BlockSplit(float(share), solved.seed).rows_held_out(table.X)
+        found = self._try(solved, descent, table, held_out)
+        worst = 1 - _CHANCE / np.sqrt(held_out.sum())
+        if found is None or not found.loss < worst * solved.solution.held_out_loss:
+            return None
+        model = solved.untrained("train", descent)
+        model.adapt_to(table, descent)
+        n_epochs, _ = self._train(model, descent, table)
+        score = 1 - found.misfit
+        model.solution = Solution(float(descent.first_gain), found.loss, score, learned=True)
+        name, other = self._loss.score, solved.solution.held_out_score
+        reason = f"trained as 'train' ({name} of rows held out {score:.3f}, solved {other:.3f})"
+        return model, descent, n_epochs, reason
+
+    def _try(
+        self, solved: Model, settings: Settings, table: TensorTable, held_out: NDArray[np.bool_]
+    ) -> Fit | None:
+        """Return how a training on the other rows does at those held out, None if it fails."""
+        rows = [np.flatnonzero(mask) for mask in (~held_out, held_out)]
+        kept, held = (table.select(torch.from_numpy(some).to(table.X.device)) for some in rows)
+        if not len(held):
+            return None
+        model = solved.untrained("train", settings)
+        model.adapt_to(kept, settings)
+        try:
+            self._train(model, settings, kept, callbacks=[])
+        except FloatingPointError:
+            return None
+        return evaluate(model.net, held, self._loss)
+
+    def _train(
+        self,
+        model: Model,
+        settings: Settings,
+        table: TensorTable,
+        callbacks: list[Any] | None = None,
+    ) -> tuple[int, str]:
+        """Train, and return the most epochs that it was to take and why it ended.
+
+        ``callbacks`` are the user's by default.
+        """
+        callbacks = (self.callbacks or []) if callbacks is None else callbacks
         model.take_settings(settings)
         steps = model.set_batches(table, settings.batch_size)
         if settings.last_layer == "solved":
@@ -232,7 +298,7 @@ class SIRENEstimator(BaseEstimator):
                     divergence=RepairDivergence(best, schedule),
                     progress=EpochBar(n_epochs) if self.verbose == 1 else None,
                 ),
-                *(self.callbacks or []),
+                *callbacks,
                 # Last, since it may stop the training: the others have seen the epoch.
                 ("best", best),
             ],
@@ -310,15 +376,21 @@ class SIRENEstimator(BaseEstimator):
         check_is_fitted(self)
         return len(self.net_.history)
 
-    def _resolve_settings(self) -> Settings:
-        """Return the preset with the given hyper-parameters in place, checked."""
-        check_option("preset", self.preset, PRESETS)
+    def _settings_of(self, preset: str, **changed: Any) -> Settings:
+        """Return a preset with the given hyper-parameters in place."""
         given = {
             field.name: value
             for field in dataclasses.fields(Settings)
             if (value := getattr(self, field.name, None)) is not None
         }
-        settings = dataclasses.replace(PRESETS[self.preset], **given)
+        return dataclasses.replace(PRESETS[preset], **(given | changed))
+
+    def _resolve_settings(self, *, goes_on: bool = False) -> Settings:
+        """Return the preset with the given hyper-parameters in place, checked."""
+        check_option("preset", self.preset, PRESETS)
+        # What was trained in place of a last layer that is solved for goes on as it was trained.
+        by_descent = goes_on and self.preset == "predict"
+        settings = self._settings_of(self._model.preset if by_descent else self.preset)
         check_count("hidden_units", settings.hidden_units, minimum=1)
         check_count("n_layers", settings.n_layers, minimum=2)
         check_option("activation", settings.activation, ("sine", "relu"))
@@ -378,7 +450,7 @@ class SIRENEstimator(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool, **target: Any
     ) -> tuple[Settings, Model, TensorTable]:
         """Check everything, and return what a training needs; the estimator stays as it is."""
-        settings = self._resolve_settings()
+        settings = self._resolve_settings(goes_on=goes_on)
         X, y = self._check_data(X, y, reset=not goes_on)
         X, y, weight = self._weighted(X, y, self._row_weights(X, y, sample_weight))
         if goes_on:
@@ -449,7 +521,7 @@ class SIRENEstimator(BaseEstimator):
             verbose=int(self.verbose > 1),
             net_params=self._net_params,
         )
-        return Model(net, target, seed, self.dtype, self._net_params, signals)
+        return Model(net, target, seed, self.dtype, self._net_params, signals, preset=self.preset)
 
     @property
     def _net_params(self) -> dict[str, Any]:

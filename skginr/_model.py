@@ -149,8 +149,8 @@ class ClassTarget:
 class Model:
     """A network, what its target means, and the seed and precision it was made with.
 
-    Of many signals, ``signals`` are what names them in the last column of X, in order. Of a last
-    layer that was solved for, ``solution`` is how good it is.
+    Of many signals, ``signals`` are what names them in the last column of X, in order. ``preset``
+    is the one that the training follows, and ``solution`` what rows held out say of "predict".
     """
 
     def __init__(
@@ -161,9 +161,12 @@ class Model:
         dtype: str,
         net_params: dict[str, Any],
         signals: NDArray | None = None,
+        *,
+        preset: str = "train",
         solution: Solution | None = None,
     ) -> None:
         self.net = net
+        self.preset = preset
         self.solution = solution
         self.signals = signals
         self.net_params = net_params
@@ -285,6 +288,7 @@ class Model:
             "dtype": self.dtype,
             "net_params": self.net_params,
             "signals": self.signals,
+            "preset": self.preset,
             "solution": self.solution,
         }
 
@@ -316,7 +320,8 @@ class Model:
                 net.history.record(name, value)
         names = ("target", "seed", "dtype", "net_params", "signals")
         kept = {name: state[name] for name in names}
-        return cls(net, **kept, solution=state.get("solution"))
+        # Files without a preset are of the time when "predict" was what is "train" now.
+        return cls(net, **kept, preset=state.get("preset", "train"), solution=state.get("solution"))
 
     @property
     def codes(self) -> NDArray[np.floating]:
@@ -329,7 +334,29 @@ class Model:
         net.module_.codes = torch.nn.Parameter(torch.from_numpy(codes).to(net.device))
         net.module__n_signals = len(signals)
         net.initialize_optimizer()
-        return Model(net, self.target, self.seed, self.dtype, self.net_params, signals)
+        return Model(
+            net,
+            self.target,
+            self.seed,
+            self.dtype,
+            self.net_params,
+            signals,
+            preset=self.preset,
+        )
+
+    def untrained(self, preset: str, settings: Settings) -> Model:
+        """Return a model of the same target with another network, from the same seed."""
+        net = build_net(
+            self.net.module__n_inputs,
+            self.target,
+            settings,
+            seed=self.seed,
+            dtype=self.dtype,
+            device=self.net.device,
+            verbose=self.net.verbose,
+            net_params=self.net_params,
+        )
+        return Model(net, self.target, self.seed, self.dtype, self.net_params, preset=preset)
 
     @property
     def _network(self) -> Any:

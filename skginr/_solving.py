@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 
-from skginr._batches import TensorColumns, TensorTable
+from skginr._batches import TensorColumns, TensorTable, hashes_of
 from skginr._losses import CrossEntropy, Loss
 from skginr._moments import moments_of
 from skginr._readout import Readout, RidgeProblem, solve_readout, strengths_of
@@ -21,22 +19,22 @@ from skginr.nn import SIREN
 
 # The share of the expected variance that is the waves'; the rest is that of columns as they are.
 _WAVES = 0.25
-# Gains of the first layer that are tried, and the rows by which they are told apart.
-_GAINS, _ENOUGH_ROWS = (1.0, 2.0, 4.0, 8.0), 1000
+# Gains of the first layer that are tried beside 1, and the rows by which they are told apart.
+_LARGER_GAINS, _ENOUGH_ROWS = (2.0, 4.0, 8.0), 1000
 # Factors from outputs to logits that are tried, as powers of ten.
 _SOFTEST, _SHARPEST, _LOGIT_STEP = -1.0, 2.5, 0.05
 
 
 @dataclass(frozen=True)
 class Solution:
-    """How good a last layer is that was solved for.
+    """What rows that were held out say of a network.
 
     Attributes
     ----------
     first_gain : float
         That of the first layer.
     held_out_loss : float
-        The loss at rows that were held out.
+        The loss at these rows.
     held_out_score : float
         R² or accuracy of the same.
     learned : bool
@@ -113,15 +111,17 @@ def solve_last_layer(
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:
     """Leave the first layer with the gain whose predictions of rows held out are best, and say it.
 
-    A larger one has to be better by more than errors on so many rows differ by chance.
+    A larger one has to be better by more than errors on so many rows differ by chance; the first
+    that is not is the last that is tried.
     """
     drawn = module.first.weight.detach().clone()
-    best, least = 1.0, math.inf
-    for gain in _GAINS:
+    best, least = 1.0, loss()
+    for gain in _LARGER_GAINS:
         _put(module.first.weight, gain * drawn)
         found = loss()
-        if found < (1 - 1 / math.sqrt(n_rows)) * least or least == math.inf:
-            best, least = gain, found
+        if not found < (1 - 1 / math.sqrt(n_rows)) * least:
+            break
+        best, least = gain, found
     _put(module.first.weight, best * drawn)
     return best
 
@@ -225,7 +225,7 @@ def _distinct_rows(
     A row that was left in would predict its twin that is left out. Rows come in the order of a hash
     of their content, whatever it was; y and weights are where there are numbers of 64 bits.
     """
-    _, first, of_row = np.unique(_hashes(X), return_index=True, return_inverse=True)
+    _, first, of_row = np.unique(hashes_of(X), return_index=True, return_inverse=True)
     kept = torch.from_numpy(first).to(X.device)
     place = torch.device("cpu") if y.device.type == "mps" else y.device
     y, group = y.to(place), torch.from_numpy(of_row).to(place)
@@ -234,15 +234,3 @@ def _distinct_rows(
     sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
     X = X.select(kept) if isinstance(X, TensorColumns) else X[kept]
     return TensorTable(X, sums / total[:, None], total / total.mean())
-
-
-def _hashes(X: torch.Tensor | TensorColumns) -> NDArray[np.uint64]:
-    """Return a number of 64 bits for the content of each row."""
-    blocks = X.blocks if isinstance(X, TensorColumns) else [X]
-    total = np.zeros(len(X), dtype=np.uint64)
-    for block in blocks:
-        for column in (block[:, None] if block.ndim == 1 else block).unbind(dim=1):
-            # -0.0 is 0.0. Order counts: what two columns hold may be exchanged.
-            hashed = pd.util.hash_array(column.cpu().numpy() + 0)
-            total = total * np.uint64(0x9E3779B97F4A7C15) + hashed
-    return total

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from torch.utils.data import Subset
 
-from skginr._batches import TensorColumns, TensorTable
+from skginr._batches import TensorColumns, TensorTable, hashes_of
 
 # Rows that clusters are found among, and that are assigned to them at once.
 _CHUNK = 1 << 16
@@ -16,6 +16,8 @@ _CHUNK = 1 << 16
 _N_BLOCKS = 10
 # And of each fold, where all rows are held out in turn.
 _BLOCKS_A_FOLD = 4
+# The share of rows that are held out by chance.
+_SHARE = 0.1
 # How many times the share wanted may be held out, for a block to be whole.
 _TOO_MANY = 1.5
 
@@ -91,6 +93,16 @@ class BlockSplit:
         k_means.fit(_array(X[sample]))
         chunks = (X[start : start + _CHUNK] for start in range(0, len(X), _CHUNK))
         return np.concatenate([k_means.predict(_array(chunk)) for chunk in chunks])
+
+
+def rows_by_chance(X: torch.Tensor | TensorColumns) -> NDArray[np.bool_]:
+    """Return a mask over the rows, about a tenth of them: those that are alike together.
+
+    A row that was left in would predict its twin that is held out. What a row holds decides,
+    whatever the order of rows.
+    """
+    # The upper half, since products stir upper bits most.
+    return (hashes_of(X) >> np.uint64(32)) % round(1 / _SHARE) == 0
 
 
 def _array(X: NDArray | torch.Tensor) -> NDArray:
