@@ -68,7 +68,7 @@ def main(signal, output, n_jobs=2, k_values=K_VALUES, n_splits=5):
             make_pipeline(embedder, network),
             {K: k_values},
             scoring=SCORING | {"inside": held_out_inside},
-            refit="r2",
+            refit="r2" if way == "random" else False,
             cv=outer,
             n_jobs=n_jobs,
         )
