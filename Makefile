@@ -4,7 +4,7 @@ PYTHON ?= .venv/bin/python
 .PHONY: help demo bench-embedding bench-training bench-heldout bench-memory bench-scaling bench-small bench-campaigns bench-gpu reproduce docs test lint format
 
 help:
-	@echo "make demo    county unemployment: scores by k and a map, in about two minutes"
+	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
 	@echo "make bench-heldout  what predicts best where nothing was observed; about 80 minutes"

@@ -3,12 +3,13 @@
 A check is a name, what was found, what was expected, and how far apart the two may be: the largest
 difference over the largest number. Everything is done in float32 and in float64.
 
-On a CPU there is nothing to compare with but itself. In the reference every step then begins with
-weights changed by their last digit, as if another device had rounded them.
+On a CPU there is nothing to compare with but itself. In the reference every epoch and step then
+begins with weights changed by their last digit, as if another device had rounded them.
 
-    python benchmarks/_gpu_checks.py FOLDER float32 float64     the machine without a GPU, of gpu.py
+    python benchmarks/_gpu_checks.py FOLDER predict-float32 ...     the machine without a GPU
 """
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -21,10 +22,17 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parents[1]
-# After the same steps, and of the same weights.
+# After the same steps, and of the same weights. Of what is solved for, a ridge may be as weak as
+# 1e-8 in float64, by which what was rounded is divided.
 TRAINED = {"float32": 1e-4, "float64": 1e-9}
+SOLVED = {"float32": 1e-4, "float64": 1e-6}
 KEPT = {"float32": 1e-5, "float64": 1e-12}
 N_INPUTS = 8
+# Both ways to predict: a last layer that is solved for, and descent.
+TO_PREDICT = ("predict", "train")
+# Of so few rows, preset "predict" only solves: whatever was chosen between the two ways by a
+# rounded number would not be the same.
+SOLVED_ROWS = 1500
 
 
 class Check(NamedTuple):
@@ -49,19 +57,28 @@ class Side(NamedTuple):
 
 
 def rounding():
-    """Return a callback that changes the last digit of all weights before every step."""
+    """Return a callback that changes the last digit of all weights before every step.
+
+    And before every epoch, of which one that is solved for is the only step.
+    """
     import torch
     from skorch.callbacks import Callback
 
     generator = torch.Generator().manual_seed(0)
 
     class Rounding(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            self.change(net)
+
         def on_batch_begin(self, net, training, **kwargs):
             if training:
-                with torch.no_grad():
-                    for weights in net.module_.parameters():
-                        digits = torch.empty_like(weights).uniform_(-0.5, 0.5, generator=generator)
-                        weights.mul_(digits.mul_(torch.finfo(weights.dtype).eps).add_(1))
+                self.change(net)
+
+        def change(self, net):
+            with torch.no_grad():
+                for weights in net.module_.parameters():
+                    digits = torch.empty_like(weights).uniform_(-0.5, 0.5, generator=generator)
+                    weights.mul_(digits.mul_(torch.finfo(weights.dtype).eps).add_(1))
 
     return Rounding()
 
@@ -108,25 +125,23 @@ class Bench:
         self.dtype, self.folder = dtype, folder
         self.X, self.y = rows(n_rows)
 
-    def regressor(self, preset="predict", **given):
-        return self._made("SIRENRegressor", preset, given)
+    def regressor(self, preset="train", **given):
+        return made("SIRENRegressor", preset, {"dtype": self.dtype} | given)
 
-    def classifier(self, preset="predict", **given):
-        return self._made("SIRENClassifier", preset, given)
-
-    def _made(self, name, preset, given):
-        import skginr
-
-        given = {"max_epochs": 4, "random_state": 0, "dtype": self.dtype} | given
-        return getattr(skginr, name)(preset, **given)
+    def classifier(self, preset="train", **given):
+        return made("SIRENClassifier", preset, {"dtype": self.dtype} | given)
 
     def both(self, make, X=None, y=None, **fit):
         """Return ``make()`` trained on our side and on the other."""
         X, y = self.X if X is None else X, self.y if y is None else y
-        return [side.fit(make(), X, y, **fit) for side in (self.ours, self.reference)]
+        return [
+            side.fit(model, *rows_for(model, X, y), **fit)
+            for side in (self.ours, self.reference)
+            for model in [make()]
+        ]
 
-    def trained(self, name, found, expected, times=1):
-        tolerance = times * TRAINED[self.dtype]
+    def trained(self, name, found, expected, preset="train", times=1):
+        tolerance = times * (SOLVED if preset == "predict" else TRAINED)[self.dtype]
         return Check(f"{name}, {self.dtype}", difference(found, expected), tolerance)
 
     def kept(self, name, found, expected):
@@ -135,7 +150,19 @@ class Bench:
 
     def of_predictions(self, name, make, y=None, **fit):
         found, expected = self.both(make, y=y, **fit)
-        return self.trained(name, found.predict(self.X), expected.predict(self.X))
+        return self.trained(name, found.predict(self.X), expected.predict(self.X), found.preset)
+
+
+def made(name, preset, given):
+    """Return a model of a short training, where it trains."""
+    import skginr
+
+    short = {} if preset == "predict" else {"max_epochs": 4}
+    return getattr(skginr, name)(preset, **short, random_state=0, **given)
+
+
+def rows_for(model, *tables):
+    return [table[: SOLVED_ROWS if model.preset == "predict" else None] for table in tables]
 
 
 def rows(n_rows):
@@ -149,22 +176,27 @@ def rows(n_rows):
 
 
 def presets(bench):
-    for preset in ("predict", "represent", "paper"):
+    for preset in (*TO_PREDICT, "represent", "paper"):
         given = {"batch_size": min(5000, len(bench.X))} if preset == "paper" else {}
         found, expected = bench.both(lambda p=preset, given=given: bench.regressor(p, **given))
-        yield bench.trained(preset, found.predict(bench.X), expected.predict(bench.X))
+        yield bench.trained(preset, found.predict(bench.X), expected.predict(bench.X), preset)
         where = {weights.device.type for weights in found.net_.module_.parameters()}
         there = where == {bench.ours.device.split(":")[0]}
         yield Check(f"{preset} is on the device, {bench.dtype}", 0.0 if there else np.inf, 0.0)
 
 
 def ways_to_train(bench):
-    weight = np.linspace(0.5, 2, len(bench.X))
-    yield bench.of_predictions("sample_weight", bench.regressor, sample_weight=weight)
-    # Of a signal that few rows tell in others: the weights at the start would be kept, else.
-    yield bench.of_predictions(
-        "validation blocks", lambda: bench.regressor(validation=0.2), y=bench.X[:, 0]
-    )
+    for preset in TO_PREDICT:
+        (weight,) = rows_for(bench.regressor(preset), np.linspace(0.5, 2, len(bench.X)))
+        yield bench.of_predictions(
+            f"sample_weight, {preset}", lambda p=preset: bench.regressor(p), sample_weight=weight
+        )
+        # Of a signal that few rows tell in others: the weights at the start would be kept, else.
+        yield bench.of_predictions(
+            f"validation blocks, {preset}",
+            lambda p=preset: bench.regressor(p, validation=0.2),
+            y=np.sin(2 * bench.X[:, 0]),
+        )
     yield bench.of_predictions('batch_size="all"', lambda: bench.regressor(batch_size="all"))
     index = bench.ours.device if ":" in bench.ours.device else f"{bench.ours.device}:0"
     numbered = Side(index).fit(bench.regressor(), bench.X, bench.y)
@@ -173,9 +205,14 @@ def ways_to_train(bench):
 
 
 def going_on(bench):
-    models = bench.both(lambda: bench.regressor(warm_start=True))
-    models = [side.fit(m, bench.X, bench.y) for side, m in zip(sides(bench), models, strict=True)]
-    yield bench.trained("warm_start", *(model.predict(bench.X) for model in models))
+    for preset in TO_PREDICT:
+        models = bench.both(lambda p=preset: bench.regressor(p, warm_start=True))
+        models = [
+            side.fit(model, *rows_for(model, bench.X, bench.y))
+            for side, model in zip(sides(bench), models, strict=True)
+        ]
+        found = (model.predict(bench.X) for model in models)
+        yield bench.trained(f"warm_start, {preset}", *found, preset)
     without, resumed = (bench.regressor().set_params(device=bench.ours.device) for _ in range(2))
     for epoch in range(4):
         without.partial_fit(bench.X, bench.y)
@@ -187,10 +224,10 @@ def going_on(bench):
 
 def classes(bench):
     y = np.digitize(bench.y, [-0.5, 0.5])
-    found, expected = bench.both(bench.classifier, y=y)
-    yield bench.trained(
-        "class probabilities", found.predict_proba(bench.X), expected.predict_proba(bench.X)
-    )
+    for preset in TO_PREDICT:
+        models = bench.both(lambda p=preset: bench.classifier(p), y=y)
+        found = (model.predict_proba(bench.X) for model in models)
+        yield bench.trained(f"class probabilities, {preset}", *found, preset)
 
 
 def codes(bench):
@@ -205,9 +242,11 @@ def codes(bench):
 
 
 def derivatives(bench):
-    found, expected = bench.both(lambda: bench.regressor("represent"))
-    # A derivative multiplies what was rounded by the gains of the layers.
-    yield bench.trained("gradient", found.gradient(bench.X), expected.gradient(bench.X), times=10)
+    for preset in ("predict", "represent"):
+        models = bench.both(lambda p=preset: bench.regressor(p))
+        found = (model.gradient(bench.X) for model in models)
+        # A derivative multiplies what was rounded by the gains of the layers.
+        yield bench.trained(f"gradient, {preset}", *found, preset, times=10)
 
 
 def tangents(bench):
@@ -216,11 +255,12 @@ def tangents(bench):
     from skginr import TangentKernelRegressor
 
     X, y = bench.X[:300], bench.X[:300, 3] ** 2
-    found, expected = (
-        TangentKernelRegressor(FrozenEstimator(model), alpha=0.01).fit(X, y).predict(X)
-        for model in bench.both(bench.regressor)
-    )
-    yield bench.trained("tangent kernel", found, expected)
+    for preset in TO_PREDICT:
+        found = (
+            TangentKernelRegressor(FrozenEstimator(model), alpha=0.01).fit(X, y).predict(X)
+            for model in bench.both(lambda p=preset: bench.regressor(p))
+        )
+        yield bench.trained(f"tangent kernel, {preset}", *found, preset)
 
 
 def onnx(bench):
@@ -229,16 +269,18 @@ def onnx(bench):
         return
     from skginr import to_onnx
 
-    model = bench.ours.fit(bench.regressor("represent"), bench.X, bench.y)
-    path = bench.folder / "network.onnx"
-    to_onnx(model, path)
     X = bench.X.astype(bench.dtype)
     try:
         from onnxruntime import InferenceSession
     except ModuleNotFoundError:
         from onnx.reference import ReferenceEvaluator as InferenceSession
-    (found,) = InferenceSession(str(path)).run(["y"], {"X": X})
-    yield bench.kept("ONNX", found, model.predict(X))
+    for preset in ("predict", "represent"):
+        model = bench.regressor(preset)
+        bench.ours.fit(model, *rows_for(model, bench.X, bench.y))
+        path = bench.folder / "network.onnx"
+        to_onnx(model, path)
+        (found,) = InferenceSession(str(path)).run(["y"], {"X": X})
+        yield bench.kept(f"ONNX, {preset}", found, model.predict(X))
 
 
 def indexed(bench):
@@ -258,11 +300,13 @@ def indexed(bench):
         .fit_transform(table)
         for output in ("indexed", "array")
     ]
-    found, expected = (
-        side.fit(bench.regressor(), X, bench.y).predict(X)
-        for side, X in zip(sides(bench), tables, strict=True)
-    )
-    yield bench.trained("indexed columns", found, expected)
+    for preset in TO_PREDICT:
+        model = bench.regressor(preset)
+        found = (
+            side.fit(model, *rows_for(model, X, np.sin(2 * bench.X[:, 0]))).predict(X)
+            for side, X in zip(sides(bench), tables, strict=True)
+        )
+        yield bench.trained(f"indexed columns, {preset}", *found, preset)
 
 
 def files(benches):
@@ -270,27 +314,30 @@ def files(benches):
     folder, X = benches[0].folder, benches[0].X
     np.savez(folder / "rows.npz", X=X, y=benches[0].y)
     expected = {}
-    for bench in benches:
-        model = bench.ours.fit(bench.regressor(), X, bench.y)
-        expected[bench.dtype] = model.predict(X)
-        write(model, folder, f"ours-{bench.dtype}")
+    for bench, preset in itertools.product(benches, TO_PREDICT):
+        model = bench.regressor(preset)
+        bench.ours.fit(model, *rows_for(model, X, bench.y))
+        name = f"{preset}-{bench.dtype}"
+        expected[name] = model.predict(X)
+        write(model, folder, f"ours-{name}")
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
     command = [sys.executable, __file__, str(folder), *expected]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    for bench in benches:
-        with np.load(folder / f"elsewhere-{bench.dtype}.npz") as kept:
+    for bench, preset in itertools.product(benches, TO_PREDICT):
+        name = f"{preset}-{bench.dtype}"
+        with np.load(folder / f"elsewhere-{name}.npz") as kept:
             elsewhere = dict(kept)
+        theirs = elsewhere["theirs"]
         for how, read in READERS.items():
-            name = f"{how} on the device, read without one"
-            yield bench.kept(name, elsewhere[how], expected[bench.dtype])
-            model = read(folder, f"theirs-{bench.dtype}")
-            found = model.predict(X)
-            yield bench.kept(f"{how} on the CPU, read beside a device", found, elsewhere["theirs"])
+            of = f"{preset}, {how} on the"
+            yield bench.kept(f"{of} device, read without one", elsewhere[how], expected[name])
+            model = read(folder, f"theirs-{name}")
+            yield bench.kept(f"{of} CPU, read beside a device", model.predict(X), theirs)
             moved = on(model, bench.ours.device).predict(X)
-            yield bench.kept(f"{how} on the CPU, moved to the device", moved, elsewhere["theirs"])
+            yield bench.kept(f"{of} CPU, moved to the device", moved, theirs)
 
 
 def doors(bench):
@@ -363,24 +410,24 @@ def on(model, device):
     return moved
 
 
-def elsewhere(folder, *dtypes):
+def elsewhere(folder, *names):
     """Read what the device wrote, and write what is to be read there."""
     import warnings
 
     from skorch.exceptions import DeviceWarning
-
-    from skginr import SIRENRegressor
 
     # That the device of a pickle is not there is what this is about.
     warnings.simplefilter("ignore", DeviceWarning)
     folder = Path(folder)
     with np.load(folder / "rows.npz") as kept:
         X, y = kept["X"], kept["y"]
-    for dtype in dtypes:
-        found = {how: read(folder, f"ours-{dtype}").predict(X) for how, read in READERS.items()}
-        model = SIRENRegressor(max_epochs=4, random_state=0, dtype=dtype).fit(X, y)
-        write(model, folder, f"theirs-{dtype}")
-        np.savez(folder / f"elsewhere-{dtype}.npz", theirs=model.predict(X), **found)
+    for name in names:
+        found = {how: read(folder, f"ours-{name}").predict(X) for how, read in READERS.items()}
+        preset, dtype = name.split("-")
+        model = made("SIRENRegressor", preset, {"dtype": dtype})
+        model.fit(*rows_for(model, X, y))
+        write(model, folder, f"theirs-{name}")
+        np.savez(folder / f"elsewhere-{name}.npz", theirs=model.predict(X), **found)
 
 
 if __name__ == "__main__":

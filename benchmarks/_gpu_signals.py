@@ -28,7 +28,9 @@ def surface(mesh, n_nodes):
 def coordinates(graph, k):
     from skginr import SpectralEmbedder
 
-    embedder = SpectralEmbedder(k, graph=graph, max_components=k, component_features=False)
+    embedder = SpectralEmbedder(
+        k, graph=graph, scaling="unit", max_components=k, component_features=False
+    )
     return embedder.fit_transform(graph.labels.to_frame()).astype(np.float32)
 
 

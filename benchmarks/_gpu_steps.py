@@ -11,6 +11,8 @@ from collections import Counter
 import torch
 from skorch.callbacks import Callback
 
+from skginr._batches import TensorTable
+from skginr._moments import moments_of
 from skginr._presets import NETWORK_SETTINGS, PRESETS
 from skginr._schedules import Anytime
 from skginr.nn import SIREN
@@ -69,6 +71,8 @@ class BareStep:
     def __init__(self, X, y):
         self.X, self.y = X, y
         self.net = network(X.shape[1], X.device)
+        # Inputs are brought to unit size in every step, as a fit does.
+        self.net.scale_inputs(moments_of(TensorTable(X, y)).unit_scale.to(X))
         self.weights = list(self.net.parameters())
         self.means = [weights.detach().clone() for weights in self.weights]
         self.optimizer = torch.optim.AdamW(

@@ -58,14 +58,13 @@ def report(task, output, k, n_rows):
 def measure(task, output, k, n_rows):
     graph = Graph.from_adjacency(sphere(N_NODES)[0])
     # Loads what torch loads at the first step.
-    SIRENRegressor(max_epochs=1).fit([[0], [1]], [0, 1])
+    SIRENRegressor("train", max_epochs=1).fit([[0], [1]], [0, 1])
     X, y = table(n_rows)
     columns = make_column_transformer(
         (SpectralEmbedder(k, graph=graph, output=output), ["node"]), (MinMaxScaler(), ["time"])
     ).set_output(transform="pandas")
-    model = make_pipeline(
-        columns, SIRENRegressor(max_epochs=1, batch_size=4096, device="cpu", random_state=0)
-    )
+    network = SIRENRegressor("train", max_epochs=1, batch_size=4096, device="cpu", random_state=0)
+    model = make_pipeline(columns, network)
     if task == "predict":
         model.fit(X[:FEW_ROWS], y[:FEW_ROWS])
     before, start = peak_mb(), time.perf_counter()

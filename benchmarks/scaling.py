@@ -110,9 +110,9 @@ def smoother(n_nodes):
 def epoch(n_nodes):
     X = np.random.default_rng(0).normal(size=(n_nodes, K)).astype(np.float32)
     y = np.sin(X[:, 0])
-    network = SIRENRegressor(max_epochs=1, batch_size=4096, random_state=0, device="cpu")
+    network = SIRENRegressor("train", max_epochs=1, batch_size=4096, random_state=0, device="cpu")
     # Loads what torch loads at the first step.
-    SIRENRegressor(max_epochs=1).fit([[0], [1]], [0, 1])
+    SIRENRegressor("train", max_epochs=1).fit([[0], [1]], [0, 1])
     return lambda: network.fit(X, y)
 
 
@@ -154,7 +154,7 @@ def on_a_cluster(n_nodes):
     splits = list(GraphBlockKFold(4, graph=graph).split(table))
     model = make_pipeline(
         SpectralEmbedder(graph=graph, max_components=64),
-        SIRENRegressor(max_epochs=10, random_state=0, device="cpu"),
+        SIRENRegressor("train", max_epochs=10, random_state=0, device="cpu"),
     )
     grid = {"spectralembedder__n_components": [8, 16, 32, 64]}
     search = GridSearchCV(model, grid, cv=splits, refit=False, n_jobs=-1)

@@ -39,6 +39,7 @@ PRECISION = {
 # Models compared on nodes that were not observed.
 MODELS = {
     "predict": ("predict", {}),
+    "train": ("train", {}),
     "represent": ("represent", {}),
     "represent, first_gain=2, hidden_gain=1": (
         "represent",
@@ -67,7 +68,9 @@ def signal_file(name, seed=1234):
 def coordinates(graph, k=100):
     from skginr import SpectralEmbedder
 
-    embedder = SpectralEmbedder(k, graph=graph, max_components=k, component_features=False)
+    embedder = SpectralEmbedder(
+        k, graph=graph, scaling="unit", max_components=k, component_features=False
+    )
     return embedder.fit(graph.labels.to_frame()).transform(graph.labels.to_frame())
 
 
@@ -114,7 +117,7 @@ def load(name, seed=1234):
     with np.load(signal_file(name, int(seed))) as kept:
         X, y = kept["X"], kept["y"]
     # Loads what torch loads at the first step.
-    SIRENRegressor(max_epochs=1).fit(X[:100], y[:100])
+    SIRENRegressor("train", max_epochs=1).fit(X[:100], y[:100])
     return X, y
 
 

@@ -37,7 +37,7 @@ def main(full=False, output=Path("build")):
     n_nodes = 1_000 if full else 300
     probabilities = np.arange(0.05, 1, 0.1) if full else np.array([0.1, 0.3, 0.5])
     walks, groups = two_steps(n_nodes, *TRAINED_AT, seed=0)
-    classifier = SIRENClassifier(random_state=0).fit(coordinates(walks), groups)
+    classifier = SIRENClassifier("train", random_state=0).fit(coordinates(walks), groups)
     scores = []
     for seed, (intra, inter) in enumerate(
         [(intra, inter) for intra in probabilities for inter in probabilities], start=1
@@ -75,7 +75,9 @@ def coordinates(walks):
     """Return three spectral coordinates of the nodes."""
     graph = Graph.from_adjacency(walks)
     # The combinatorial Laplacian would tell single nodes of low degree from all others.
-    embedder = SpectralEmbedder(3, graph=graph, laplacian="random_walk", component_features=False)
+    embedder = SpectralEmbedder(
+        3, graph=graph, laplacian="random_walk", scaling="unit", component_features=False
+    )
     return embedder.fit_transform(graph.labels.to_frame())
 
 

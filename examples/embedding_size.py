@@ -37,8 +37,9 @@ def main(full=False, output=Path("build")):
     texture = make_reaction_diffusion(bunny, n_steps=30_000 if full else 3_000)["v"].to_numpy()
     sizes = (2, 3, 4, 8, 16, 32, 64, 100, 200, 300) if full else (2, 4, 32)
     drawn = (2, 3, 4, 100) if full else sizes
-    embedder = SpectralEmbedder(graph=bunny, max_components=max(sizes))
-    model = make_pipeline(embedder, SIRENRegressor(random_state=0))
+    embedder = SpectralEmbedder(graph=bunny, scaling="unit", max_components=max(sizes))
+    network = SIRENRegressor("train", input_scaling="given", random_state=0)
+    model = make_pipeline(embedder, network)
     X = pd.DataFrame({"node": bunny.labels})
     mpl.use("Agg")
     output.mkdir(parents=True, exist_ok=True)

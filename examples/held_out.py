@@ -83,12 +83,18 @@ def held_out(data, graph, signal, full):
 
 def models(data, graph, full):
     """Return the competitors by name."""
-    embedder = SpectralEmbedder(graph=graph, **EMBEDDING[data])
+    embedder = SpectralEmbedder(graph=graph, scaling="unit", **EMBEDDING[data])
     if not full:
         embedder.set_params(n_components=embedder.n_components // 2)
     named = {}
     for name, activation in (("ReLU", "relu"), ("sine", "sine")):
-        network = SIRENRegressor(activation=activation, max_epochs=EPOCHS[data], random_state=0)
+        network = SIRENRegressor(
+            "train",
+            activation=activation,
+            input_scaling="given",
+            max_epochs=EPOCHS[data],
+            random_state=0,
+        )
         named[f"INR, {name}"] = make_pipeline(
             StandardScaler(), clone(network).set_params(first_gain=GAIN_OF_POSITIONS[data])
         )

@@ -62,7 +62,10 @@ def main(full=False, output=Path("build")):
 def measure(name, graph, table, n_parts):
     """Return the share of held-out values within their interval, and how wide it is."""
     models = {
-        "network": make_pipeline(SpectralEmbedder(16, graph=graph), SIRENRegressor(random_state=0)),
+        "network": make_pipeline(
+            SpectralEmbedder(16, graph=graph, scaling="unit"),
+            SIRENRegressor("train", input_scaling="given", random_state=0),
+        ),
         "smoother": GraphSmoother(graph=graph),
     }
     splitters = {

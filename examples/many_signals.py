@@ -40,6 +40,7 @@ def main(full=False, output=Path("build")):
     number = X[:, -1]
     network = SIRENRegressor(
         "represent",
+        input_scaling="given",
         latent_dim=16,
         schedule="cosine",
         max_epochs=60 if full else 12,
@@ -88,7 +89,9 @@ def table_of(surfaces):
     nodes = pd.concat(
         [surface.frame.assign(surface=i) for i, surface in enumerate(surfaces)], ignore_index=True
     )
-    embedder = MultiGraphEmbedder(graphs, SpectralEmbedder(K, component_features=False))
+    embedder = MultiGraphEmbedder(
+        graphs, SpectralEmbedder(K, scaling="unit", component_features=False)
+    )
     X = embedder.fit_transform(nodes[["surface", "vertex"]])
     charge = nodes.groupby("surface")["charge"]
     y = (nodes["charge"] - charge.transform("mean")) / charge.transform("std")

@@ -56,7 +56,7 @@ def main(full=False, output=Path("build")):
 def elections():
     """Return coordinates of the counties, and two signals on them."""
     one, two = (fetch_us_election(year) for year in (2012, 2016))
-    X = SpectralEmbedder(K, graph=one.graph).fit_transform(one.frame[["fips"]])
+    X = SpectralEmbedder(K, graph=one.graph, scaling="unit").fit_transform(one.frame[["fips"]])
     return X, *(data.frame["election"].to_numpy() for data in (one, two))
 
 
@@ -64,18 +64,22 @@ def months():
     """Return coordinates of the sphere's nodes, every third, and the winds of two months."""
     data = fetch_navy_winds()
     january, february = (month for _, month in list(data.frame.groupby("time"))[:2])
-    X = SpectralEmbedder(K, graph=data.graph, laplacian="cotangent").fit_transform(
-        january[["node"]]
-    )
+    embedder = SpectralEmbedder(K, graph=data.graph, laplacian="cotangent", scaling="unit")
+    X = embedder.fit_transform(january[["node"]])
     return X[::3], *(month[["u", "v"]].to_numpy()[::3] for month in (january, february))
+
+
+def network(preset, **settings):
+    """Return a network that takes coordinates as they are."""
+    return SIRENRegressor(preset, input_scaling="given", random_state=0, **settings)
 
 
 def observed_everywhere(X, first, second, settings):
     """Return seconds and R² of each way to the second signal, the first one being known."""
-    learned = SIRENRegressor("represent", random_state=0, **settings).fit(X, first)
+    learned = network("represent", **settings).fit(X, first)
     tangent = TangentKernelRegressor(FrozenEstimator(learned))
     ways = {
-        "anew": SIRENRegressor("represent", random_state=0, **settings),
+        "anew": network("represent", **settings),
         "warm start": copy.deepcopy(learned).set_params(warm_start=True),
         "tangent kernel": tangent,
         "tangent kernel, one signal later": tangent,
@@ -93,9 +97,9 @@ def observed_everywhere(X, first, second, settings):
 
 def held_out(X, first, second):
     """Return R² of five folds of the second signal; the first is known at all nodes."""
-    learned = FrozenEstimator(SIRENRegressor(random_state=0).fit(X, first))
+    learned = FrozenEstimator(network("train").fit(X, first))
     models = {
-        "anew": SIRENRegressor(random_state=0),
+        "anew": network("train"),
         "tangent kernel": TangentKernelRegressor(learned, alpha=1.0),
     }
     folds = KFold(5, shuffle=True, random_state=0)

@@ -39,11 +39,12 @@ def main(full=False, output=Path("build")):
     known = grow(bunny, range(0, last + 1, EVERY))
     between = grow(bunny, range(EVERY // 2, last, EVERY))
     columns = make_column_transformer(
-        (SpectralEmbedder(100, graph=bunny, output="indexed"), ["node"]),
+        (SpectralEmbedder(100, graph=bunny, scaling="unit", output="indexed"), ["node"]),
         (MinMaxScaler((-5, 5)), ["step"]),
     ).set_output(transform="pandas")
     network = SIRENRegressor(
         "represent",
+        input_scaling="given",
         first_gain=1.5,
         learning_rate=2e-3,
         batch_size=512,

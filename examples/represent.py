@@ -73,13 +73,15 @@ def main(full=False, output=Path("build")):
 def represent(graph, labels, signal, **settings):
     """Return the signal as the network holds it, and the standardised MSE of it and a line."""
     X, y = pd.DataFrame({"node": labels}), np.asarray(signal, dtype=float)
-    network = SIRENRegressor("represent", random_state=0, warm_start=True, **settings)
-    model = make_pipeline(SpectralEmbedder(K, graph=graph), network).fit(X, y)
+    embedder = SpectralEmbedder(K, graph=graph, scaling="unit")
+    settings |= {"input_scaling": "given", "random_state": 0, "warm_start": True}
+    network = SIRENRegressor("represent", **settings)
+    model = make_pipeline(embedder, network).fit(X, y)
     for learning_rate in SMALLER_STEPS:
         if not network.stop_reason_.startswith("converged"):
             break
         model.set_params(sirenregressor__learning_rate=learning_rate).fit(X, y)
-    line = make_pipeline(SpectralEmbedder(K, graph=graph), LinearRegression()).fit(X, y)
+    line = make_pipeline(embedder, LinearRegression()).fit(X, y)
     held = model.predict(X), line.predict(X)
     return held[0], *(float(np.mean((y - values) ** 2) / y.var()) for values in held)
 

@@ -26,6 +26,9 @@ from sklearn.metrics import accuracy_score
 
 from skginr import SIRENClassifier, SIRENRegressor
 
+# Columns come in standard deviations of the whole grid, of which a part is known.
+COMMON = {"preset": "train", "input_scaling": "given", "random_state": 0}
+
 
 def main(full=False, output=Path("build")):
     """Return the rows of the table, and draw the image at twice its resolution."""
@@ -45,7 +48,7 @@ def enlarge(image, output):
     axes = [np.arange(n) for n in image.shape[:2]]
     known = [axis[::2] for axis in axes]
     network = SIRENRegressor(
-        first_gain=6 * len(image) / 128, hidden_units=256, max_epochs=100, random_state=0
+        **COMMON, first_gain=6 * len(image) / 128, hidden_units=256, max_epochs=100
     )
     values = image[::2, ::2]
     network.fit(standardised(known, axes), values.reshape(-1, 3))
@@ -64,7 +67,7 @@ def solid(n_points, full):
     """Learn which points of a grid lie in a gyroid, and ask for points anywhere."""
     grid = [np.linspace(-3, 3, n_points)] * 3
     places = np.random.default_rng(0).uniform(-3, 3, size=(50_000 if full else 5_000, 3))
-    network = SIRENClassifier(first_gain=1.5, max_epochs=60, random_state=0)
+    network = SIRENClassifier(**COMMON, first_gain=1.5, max_epochs=60)
     points = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)
     network.fit(points.reshape(-1, 3), gyroid(points).ravel())
     occupied = RegularGridInterpolator(grid, gyroid(points).astype(float))(places) > 0.5
@@ -89,7 +92,7 @@ def video(photograph, size, full):
     rows, columns = (np.arange(n) for n in photograph.shape[:2])
     frames = RegularGridInterpolator((rows, columns), photograph)(places)
     known = [axes[0][::2], *axes[1:]]
-    network = SIRENRegressor(first_gain=1.5, hidden_units=256, max_epochs=60, random_state=0)
+    network = SIRENRegressor(**COMMON, first_gain=1.5, hidden_units=256, max_epochs=60)
     network.fit(standardised(known, axes), frames[::2].reshape(-1, 3))
     between = [axes[0][1::2], *axes[1:]]
     found = network.predict(standardised(between, axes)).reshape(frames[1::2].shape)
@@ -104,7 +107,7 @@ def sound(n_samples):
     amplitude = np.sin(2 * np.pi * time * (0.01 + 0.05 * time / n_samples))
     known = [time[::3]]
     network = SIRENRegressor(
-        first_gain=0.03 * n_samples, hidden_units=256, max_epochs=200, random_state=0
+        **COMMON, first_gain=0.03 * n_samples, hidden_units=256, max_epochs=200
     )
     network.fit(standardised(known, [time]), amplitude[::3])
     new = time % 3 > 0

@@ -38,8 +38,10 @@ def main(full=False, output=Path("build")):
     fine, weights = coarse.refine()
     texture = grow(fine, n_steps=30_000 if full else 3_000)["v"].to_numpy()
     known = texture[: coarse.n_nodes]
-    network = SIRENRegressor(max_epochs=40, first_gain=0.6, random_state=0)
-    model = make_pipeline(SpectralEmbedder(K, graph=coarse), network)
+    network = SIRENRegressor(
+        "train", input_scaling="given", first_gain=0.6, max_epochs=40, random_state=0
+    )
+    model = make_pipeline(SpectralEmbedder(K, graph=coarse, scaling="unit"), network)
     model.fit(coarse.labels.to_frame(name="node"), known)
     finer = transfer(model, fine)
     ours, linear = finer.predict(fine.labels.to_frame(name="node")), weights @ known
@@ -64,10 +66,16 @@ def space_and_time(full):
     new = ~wanted["node"].isin(coarse.labels)
 
     columns = make_column_transformer(
-        (SpectralEmbedder(100, graph=coarse, output="indexed"), ["node"]),
+        (SpectralEmbedder(100, graph=coarse, scaling="unit", output="indexed"), ["node"]),
         (MinMaxScaler((-1, 1)), ["step"]),
     ).set_output(transform="pandas")
-    network = SIRENRegressor(max_epochs=10 if full else 20, batch_size=512, random_state=0)
+    network = SIRENRegressor(
+        "train",
+        input_scaling="given",
+        batch_size=512,
+        max_epochs=10 if full else 20,
+        random_state=0,
+    )
     model = make_pipeline(columns, network).fit(known[["node", "step"]], known["v"])
     ours = transfer(model, fine).predict(wanted.loc[new, ["node", "step"]])
 

@@ -157,12 +157,19 @@ def draw_columns(signals, n):
 def train(grid, every, step, max_epochs):
     """Return signals at all times and nodes from a network on eigenvectors and time."""
     times, nodes, _ = grid.split(every, step)
+    embedder = SpectralEmbedder(100, graph=grid.graph, laplacian="cotangent", scaling="unit")
     columns = make_column_transformer(
-        (SpectralEmbedder(100, graph=grid.graph, laplacian="cotangent"), ["node"]),
+        (embedder, ["node"]),
         (FunctionTransformer(partial(seasons, n_times=len(grid.dates), period=grid.period)), [1]),
     )
     siren = SIRENRegressor(
-        first_gain=2, batch_size=4096, max_epochs=max_epochs, learning_rate=4e-3, random_state=0
+        "train",
+        input_scaling="given",
+        first_gain=2,
+        batch_size=4096,
+        max_epochs=max_epochs,
+        learning_rate=4e-3,
+        random_state=0,
     )
     known = grid.signals[np.ix_(times, nodes)].reshape(len(times) * len(nodes), -1)
     model = make_pipeline(columns, siren).fit(table(times, grid.labels[nodes]), known)
