@@ -131,6 +131,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=200, help="interrupts of each kind")
     given = parser.parse_args()
+    # Of a job in the background a shell has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng, failed = np.random.default_rng(0), False
     for kind in KINDS:
         came, kept, restored = campaign(kind, given.count, rng)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -54,10 +55,10 @@ _OWN_PARAMS = {
 _OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
 
 # Rows from which on a training by descent is tried as well, and up to which all have a say in that.
-_ENOUGH_TO_DESCEND, _ENOUGH_TO_TELL = 1000, 1 << 17
-# Which share of them is held out, and how many standard deviations of their errors, about, the
-# descent has to be better by.
-_HELD_OUT, _CHANCE = 0.1, 3.0
+_ENOUGH_TO_DESCEND, _ENOUGH_TO_TELL = 1000, 50_000
+# Which share of them is held out, and how many standard errors of the difference the descent has
+# to be better by.
+_HELD_OUT, _CHANCE = 0.1, 2.0
 
 
 class SIRENEstimator(BaseEstimator):
@@ -272,11 +273,21 @@ class SIRENEstimator(BaseEstimator):
                 self._train(model, descent, kept, callbacks=[])
         except FloatingPointError:
             return None
-        fit = evaluate(model.net, held, self._loss)
-        # By more than errors on so many rows differ by chance.
-        if not fit.loss < (1 - _CHANCE / np.sqrt(len(held))) * solved.solution.held_out_loss:
+        assert solved.held_out is not None
+        solved_for = solved.held_out[torch.from_numpy(held_out).to(solved.held_out.device)]
+        if not self._is_better(model.outputs(held), solved_for.cpu(), held):
             return None
+        fit = evaluate(model.net, held, self._loss)
         return Solution(float(descent.first_gain), fit.loss, 1 - fit.misfit, learned=True)
+
+    def _is_better(self, outputs: torch.Tensor, others: torch.Tensor, table: TensorTable) -> bool:
+        """Say whether outputs are better than others by more than rows differ by chance."""
+        y = table.y.cpu()
+        losses = [self._loss.of_rows(some.double(), _exact(y)) for some in (outputs, others)]
+        gain = losses[1] - losses[0]
+        if table.weight is not None:
+            gain = gain * table.weight.cpu()
+        return float(gain.mean()) > _CHANCE * float(gain.std()) / np.sqrt(len(gain))
 
     def _train(
         self,
@@ -577,6 +588,7 @@ class SIRENEstimator(BaseEstimator):
 
     def _keep(self, model: Model, settings: Settings, **worked_out: Any) -> None:
         """Make a trained model this estimator's, at the very end: a failed fit keeps the last."""
+        model.held_out = None
         self._model = model
         self.net_ = model.net
         self.settings_ = dataclasses.asdict(settings) | worked_out
@@ -595,6 +607,11 @@ class SIRENEstimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
+
+
+def _exact(y: torch.Tensor) -> torch.Tensor:
+    """Return values in float64, and numbers of classes as they are."""
+    return y.double() if y.is_floating_point() else y
 
 
 def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:

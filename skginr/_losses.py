@@ -19,6 +19,11 @@ class Loss(torch.nn.Module):
     score: ClassVar[str]
 
     @staticmethod
+    def of_rows(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each row, shape (n_rows,)."""
+        raise NotImplementedError
+
+    @staticmethod
     def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
         """Return what is missing from a score of 1, of rows with this loss."""
         raise NotImplementedError
@@ -43,6 +48,11 @@ class SquaredLoss(Loss):
         return (weight[:, None] * (prediction - values) ** 2).mean()
 
     @staticmethod
+    def of_rows(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the mean square of each row's errors."""
+        return ((prediction - y) ** 2).mean(dim=1)
+
+    @staticmethod
     def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the loss."""
         return loss
@@ -64,8 +74,12 @@ class CrossEntropy(Loss):
         if isinstance(target, torch.Tensor):
             return torch.nn.functional.cross_entropy(prediction, target)
         classes, weight = target
-        losses = torch.nn.functional.cross_entropy(prediction, classes, reduction="none")
-        return (weight * losses).mean()
+        return (weight * self.of_rows(prediction, classes)).mean()
+
+    @staticmethod
+    def of_rows(prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the negative logarithm of the probability of each row's class."""
+        return torch.nn.functional.cross_entropy(prediction, y, reduction="none")
 
     @staticmethod
     def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from skginr._batches import TensorBatches, TensorColumns, TensorTable
-from skginr._checks import warn
+from skginr._checks import warn, warn_once
 from skginr._inputs import Columns, last_of, with_last
 from skginr._losses import CrossEntropy, Loss, SquaredLoss
 from skginr._moments import moments_of
@@ -28,6 +28,8 @@ from skginr.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
 
 # Of a gradient at once: what every layer made of them is kept until then.
 _GRADIENT_ROWS = 1 << 13
+# So many times as far from the mean as any y is no prediction to be silent about.
+_BEYOND = 3.0
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -168,6 +170,8 @@ class Model:
         self.net = net
         self.preset = preset
         self.solution = solution
+        #: Predictions of rows when they were held out, until the fit ends.
+        self.held_out: torch.Tensor | None = None
         self.signals = signals
         self.net_params = net_params
         self.target = target
@@ -216,7 +220,7 @@ class Model:
         """Solve for the last layer, and return what the history keeps of it."""
         # A first layer that goes on stays as it is.
         known = self.solution
-        self.solution = solve_last_layer(
+        self.solution, self.held_out = solve_last_layer(
             self._network,
             table,
             self.target.loss,
@@ -246,7 +250,24 @@ class Model:
         for part in self.net.forward_iter(table):
             outputs[start : start + len(part)] = part.numpy()
             start += len(part)
+        self._warn_if_beyond(outputs)
         return self.target.decode(outputs)
+
+    def outputs(self, table: TensorTable) -> torch.Tensor:
+        """Return what the network says of the rows of a table, in its own units."""
+        return torch.cat(list(self.net.forward_iter(TensorTable(table.X))))
+
+    def _warn_if_beyond(self, outputs: NDArray[np.floating]) -> None:
+        """Say so where outputs are much farther from the mean than any y was."""
+        reach = None if self.solution is None else self.solution.reach
+        farthest = float(np.abs(outputs).max(initial=0.0))
+        if reach is not None and farthest > _BEYOND * reach:
+            warn_once(
+                "beyond y",
+                f"values are predicted that are {farthest / reach:.3g} times as far from the mean "
+                f"of y as any that was fitted: rows of X are unlike all of those. To predict "
+                f"whole regions, fit with validation=0.2.",
+            )
 
     def gradient(self, X: NDArray | Columns) -> NDArray[np.float64]:
         """Return derivatives of the outputs by the columns of X: (n_rows, n_outputs, n_inputs)."""

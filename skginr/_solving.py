@@ -39,12 +39,15 @@ class Solution:
         R² or accuracy of the same.
     learned : bool
         Whether they are predicted better than by the mean, or by the most frequent class.
+    reach : float or None
+        How far from the mean y is at most; None of classes.
     """
 
     first_gain: float
     held_out_loss: float
     held_out_score: float
     learned: bool
+    reach: float | None = None
 
 
 def solve_last_layer(
@@ -55,8 +58,11 @@ def solve_last_layer(
     first_gain: float | str,
     validation: float | str,
     seed: int,
-) -> Solution:
+) -> tuple[Solution, torch.Tensor]:
     """Put the last layer in place that predicts rows best that were held out.
+
+    Returns what these say, and the prediction of each row of the table when it was held out. (Of
+    more rows than are held out one by one, some have none, which is NaN.)
 
     Parameters
     ----------
@@ -73,7 +79,7 @@ def solve_last_layer(
     """
     of_classes = loss is CrossEntropy
     y = _indicators(table.y, module.last.out_features) if of_classes else table.y.double()
-    rows = _distinct_rows(table.X, y, table.weight)
+    rows, of_row = _distinct_rows(table.X, y, table.weight)
     X, target, weight = rows.X, rows.y, rows.weight
     assert weight is not None
 
@@ -102,7 +108,10 @@ def solve_last_layer(
     _put(module.last.bias, readout.bias)
     found = _of_classes if of_classes else _of_signal
     held_out = found(readout, target[readout.rows], weight[readout.rows])
-    return Solution(float(first_gain), *held_out)
+    reach = None if of_classes else float(target.abs().max())
+    predictions = torch.full_like(target, math.nan)
+    predictions[readout.rows] = readout.held_out
+    return Solution(float(first_gain), *held_out, reach), predictions[of_row]
 
 
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:
@@ -216,11 +225,12 @@ def _indicators(classes: torch.Tensor, n_classes: int) -> torch.Tensor:
 
 def _distinct_rows(
     X: torch.Tensor | TensorColumns, y: torch.Tensor, weight: torch.Tensor | None
-) -> TensorTable:
-    """Return each row of X once, the mean of its y, and its weight, of mean 1 over all.
+) -> tuple[TensorTable, torch.Tensor]:
+    """Return each row of X once, the mean of its y and its weight, and which of these a row is.
 
     A row that was left in would predict its twin that is left out. Rows come in the order of a hash
-    of their content, whatever it was; y and weights are where there are numbers of 64 bits.
+    of their content, whatever it was; y and weights are where there are numbers of 64 bits, the
+    weights of mean 1 over all.
     """
     _, first, of_row = np.unique(hashes_of(X), return_index=True, return_inverse=True)
     kept = torch.from_numpy(first).to(X.device)
@@ -230,4 +240,4 @@ def _distinct_rows(
     total = y.new_zeros(len(first)).index_add_(0, group, each)
     sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
     X = X.select(kept) if isinstance(X, TensorColumns) else X[kept]
-    return TensorTable(X, sums / total[:, None], total / total.mean())
+    return TensorTable(X, sums / total[:, None], total / total.mean()), group

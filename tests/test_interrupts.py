@@ -19,6 +19,14 @@ X = np.linspace(-1, 1, 60)[:, None]
 Y = np.sin(3 * X[:, 0])
 
 
+@pytest.fixture(autouse=True)
+def handler():
+    """Python's own, which a shell has ignored for jobs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt():
     signal.raise_signal(signal.SIGINT)
 
