@@ -147,7 +147,7 @@ ABLATION = {
     "random-walk Laplacian": {"embedder": {"laplacian": "random_walk"}},
     "symmetric Laplacian": {"embedder": {"laplacian": "symmetric"}},
     "solved, whatever the number of rows": {"n_layers": 2},
-    "4096 waves": {"hidden_units": 4096},
+    "256 waves": {"hidden_units": 256},
     "64 waves": {"hidden_units": 64},
     "gain 2": {"first_gain": 2.0},
     "gain 0.5": {"first_gain": 0.5},

@@ -38,7 +38,7 @@ from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
 from skginr._solving import Solution
 from skginr._stopping import BestWeights, StopRules, evaluate
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
-from skginr._validation import BlockSplit, rows_by_chance
+from skginr._validation import rows_by_chance
 
 # skorch's names of what has a hyper-parameter of its own.
 _OWN_PARAMS = {
@@ -222,9 +222,13 @@ class SIRENEstimator(BaseEstimator):
         return extended
 
     def _may_descend(self, settings: Settings, table: TensorTable) -> bool:
-        """Say whether a descent is worth a try beside a last layer that was solved for."""
+        """Say whether a descent is worth a try beside a last layer that was solved for.
+
+        Of regions one tenth of the rows is too few to tell.
+        """
         own = any(getattr(self, name) is not None for name in NETWORK_SETTINGS)
-        return settings.last_layer == "solved" and not own and len(table) >= _ENOUGH_TO_DESCEND
+        by_rows = settings.last_layer == "solved" and settings.validation == "off"
+        return by_rows and not own and len(table) >= _ENOUGH_TO_DESCEND
 
     def _solve_or_descend(
         self, solved: Model, settings: Settings, table: TensorTable
@@ -233,12 +237,12 @@ class SIRENEstimator(BaseEstimator):
 
         In a descent all layers learn, which pays where there are many rows and little noise.
         """
-        some, descent = table, self._settings_of("train", validation="off")
+        some, descent = table, self._settings_of("train")
         if len(table) > _ENOUGH_TO_TELL:
             share = _ENOUGH_TO_TELL / len(table)
             some, _ = table.parted(rows_by_chance(table.X, share, salt=1))
         n_epochs, reason = self._train(solved, settings, some)
-        found = self._try(solved, settings, descent, some)
+        found = self._try(solved, descent, some)
         if found is None:
             if some is not table:
                 n_epochs, reason = self._train(solved, settings, table)
@@ -252,15 +256,9 @@ class SIRENEstimator(BaseEstimator):
         reason = f"trained as 'train' ({self._loss.score} of rows held out {scores})"
         return trained, descent, n_epochs, reason
 
-    def _try(
-        self, solved: Model, settings: Settings, descent: Settings, table: TensorTable
-    ) -> Solution | None:
+    def _try(self, solved: Model, descent: Settings, table: TensorTable) -> Solution | None:
         """Return what rows held out say of a descent on the others, None if it is no better."""
-        assert solved.solution is not None
-        if settings.validation == "off":
-            held_out = rows_by_chance(table.X, _HELD_OUT)
-        else:
-            held_out = BlockSplit(float(settings.validation), solved.seed).rows_held_out(table.X)
+        held_out = rows_by_chance(table.X, _HELD_OUT)
         held, kept = table.parted(held_out)
         if len(held) == 0 or len(kept) == 0:
             return None

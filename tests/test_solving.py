@@ -305,3 +305,17 @@ class TestDescent:
             found = SIRENRegressor(random_state=0).fit(X, y)
             assert found.stop_reason_[:6] == expected[name].stop_reason_[:6]
             np.testing.assert_array_equal(found.predict(X), expected[name].predict(X))
+
+    def test_regions_are_solved_for(self, roll):
+        X, y = roll
+        assert "solved" in SIRENRegressor(validation=0.2, random_state=0).fit(X, y).stop_reason_
+
+
+def test_predictions_far_beyond_y_are_said():
+    """Held out as regions, where single rows told that little smoothing will do."""
+    X, y = coordinates(n_components=12), noisy(0.2)
+    train = ACROSS < 10
+    with pytest.warns(UserWarning, match="times as far from the mean of y as any.*validation=0.2"):
+        SIRENRegressor(random_state=0, first_gain=0.2).fit(X[train], y[train]).predict(100 * X)
+    model = SIRENRegressor(validation=0.2, random_state=0).fit(X[train], y[train])
+    assert np.abs(model.predict(X)).max() < 3 * np.abs(y - y.mean()).max()
