@@ -631,26 +631,6 @@ def test_a_failed_fit_keeps_the_last_model(wave):
     assert model.n_epochs_ == 15
 
 
-def test_a_users_interrupt_is_not_swallowed_and_a_callbacks_is(wave):
-    X, y = wave
-
-    class Interrupt(torch.nn.MSELoss):
-        def forward(self, *args):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        SIRENRegressor("train", net_params={"criterion": Interrupt}, **QUICK).fit(X, y)
-
-    class Stop(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            if len(net.history) == 4:
-                raise KeyboardInterrupt
-
-    model = SIRENRegressor("train", callbacks=[Stop()], **QUICK).fit(X, y)
-    assert model.n_epochs_ == 4
-    assert model.stop_reason_ == "stopped by a callback"
-
-
 def test_net_params_and_callbacks_reach_skorch(wave):
     X, y = wave
     seen = []
