@@ -110,7 +110,7 @@ def class_named(name: str) -> Any:
 
 def take_state(thing: Any, name: str) -> Any:
     """Return what an object of a listed class is made of: a dict, or the fields of a tuple."""
-    if name == "Model":
+    if hasattr(thing, "to_state"):
         return thing.to_state()
     if isinstance(thing, tuple):
         return tuple(thing)

@@ -293,8 +293,8 @@ class Decoder:
     def _object(self, node: dict[str, Any], number: int) -> Any:
         kind = class_named(node["class"])
         state = {str(key): value for key, value in node["state"]}
-        if node["class"] == "Model":
-            # A network is built, not filled.
+        if hasattr(kind, "from_state"):
+            # A network and a graph are built, not filled.
             return kind.from_state({key: self.decode(part) for key, part in state.items()})
         made = self._made[number] = kind.__new__(kind)
         give_state(made, node["class"], {key: self.decode(part) for key, part in state.items()})
