@@ -29,6 +29,12 @@ OWN_PARAMS = {
 }
 # And of what is made here.
 OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
+_WORDS: dict[str, tuple[object, ...]] = {
+    "activation": ("sine", "relu"),
+    "zero_output": (True, False),
+    "skip": (True, False),
+    "input_scaling": ("unit", "given"),
+}
 # Numbers of a group of parameters that training may have set; all else is as the network is made.
 _GROUP_NUMBERS = ("lr", "weight_decay", "eps", "initial_lr")
 
@@ -47,6 +53,11 @@ def check_network(state: dict[str, Any], n_outputs: int) -> None:
             raise ValueError(f"net_params of a network cannot set {key!r}")
     if set(network) != set(NETWORK_SETTINGS) or state["preset"] not in PRESETS:
         raise ValueError("a network has settings that are none")
+    for name, words in _WORDS.items():
+        if network[name] not in words:
+            raise ValueError(f"{name} of a network cannot be {network[name]!r}")
+    if network["first_gain"] not in ("siren", "auto"):
+        _check_number("first_gain", network["first_gain"], minimum=0)
     sizes = (state["n_inputs"], n_outputs, network["hidden_units"], network["n_layers"])
     latent = None if signals is None else (len(signals), state["latent_dim"])
     for size in sizes if latent is None else (*sizes, *latent):

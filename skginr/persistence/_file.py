@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skginr._checks import saying_all_once
 from skginr._writing import own_version, write_whole
 from skginr.graphs import Graph
 from skginr.persistence._codec import Decoder, Encoder
@@ -99,6 +100,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Warns
     -----
+    UserWarning
+        If a part had ``memory=``, a folder, which is left out.
     sklearn.exceptions.InconsistentVersionWarning
         If a part of scikit-learn was saved by another version of it.
 
@@ -119,7 +122,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         # What the checksum has vouched for can still have been made by hand.
         arrays = _arrays_of(content)
-        model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
+        with saying_all_once():
+            model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
         _check_model(model)
         return model
     except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError) as error:
