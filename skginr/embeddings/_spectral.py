@@ -541,7 +541,8 @@ default "nearest_neighbors"
             membership, names = membership[:, :0], []
         self.graph_ = graph
         self.n_components_ = n_components
-        self.eigenvalues_ = embedding.eigenvalues
+        # A copy: they are the basis's, which other fits share.
+        self.eigenvalues_ = embedding.eigenvalues.copy()
         self._placed_share = share[:n_components]
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._observed = None
@@ -617,7 +618,9 @@ default "nearest_neighbors"
             # One more, to see whether the last cuts an eigenspace.
             n_vectors=n_vectors + 1,
             tol=method.tol,
-            memory=self.memory,
+            # What has to be believed is not read.
+            memory=self.memory if method.can_be_checked else None,
+            doubt=partial(method.doubt, graph),
         )
 
     def _solve_basis(self, method: Method, graph: Graph, n_vectors: int) -> Basis:

@@ -154,7 +154,7 @@ def _drop_folders(owner: str, state: dict[str, Any]) -> None:
         state["memory"] = None
     for name in _SEARCHED:
         grids = state.get(name)
-        for grid in grids if isinstance(grids, list) else [grids]:
+        for grid in grids if isinstance(grids, list | tuple) else [grids]:
             for key in list(grid) if isinstance(grid, dict) else []:
                 if str(key).rpartition("__")[2] == "memory":
                     _warn_dropped(owner, f"{name}[{key!r}]", grid.pop(key))
