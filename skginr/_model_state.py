@@ -160,7 +160,8 @@ def _check_number(what: str, value: Any, *, minimum: float = -math.inf) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{what} must be a number; got {type(value).__name__}")
     if not math.isfinite(value) or value < minimum:
-        raise ValueError(f"{what} must be finite and at least {minimum}; got {value}")
+        least = "" if minimum == -math.inf else f" and at least {minimum:g}"
+        raise ValueError(f"{what} must be finite{least}; got {value}")
 
 
 def _betas(betas: Any) -> tuple[float, float]:
