@@ -1,10 +1,11 @@
-"""Files and bases made by hand, with right checksums: what an attacker or a broken disk may leave.
+"""Files and bases made by hand, with right checksums, as an attacker may leave them.
 
-Each is a name and a content, and what has to become of it: a refusal, or a check of what was loaded.
+Each has a name, a content, and what has to become of it: a refusal, or a check of what was loaded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
@@ -104,10 +105,10 @@ def mesh() -> Graph:
 
 
 def resealed(content: bytes) -> bytes:
-    """Return a file with the checksum of what it is."""
-    import hashlib
-
-    start = content.index(_CHECKSUM) + len(_CHECKSUM)
+    """Return a file with the checksum of what it is, if it has a place for one."""
+    start = content.find(_CHECKSUM) + len(_CHECKSUM)
+    if start < len(_CHECKSUM):
+        return content
     blank = content[:start] + b"0" * _N_DIGITS + content[start + _N_DIGITS :]
     digest = hashlib.sha256(blank).hexdigest().encode()
     return content[:start] + digest + content[start + _N_DIGITS :]

@@ -6,7 +6,6 @@ import math
 import os
 import threading
 import zipfile
-import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -25,20 +24,6 @@ if TYPE_CHECKING:
 
     Memory: TypeAlias = str | os.PathLike | joblib.Memory | None
 
-# What reading a file raises that is not whole, or something else.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 # Why a folder may not take a file, whose eigenvectors are right all the same.
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 # Dimensions of the parts of a basis in a file.
@@ -170,7 +155,8 @@ def _basis_in(
         basis = read_basis(file)
     except FileNotFoundError:
         return None, False
-    except _DAMAGED as error:
+    except Exception as error:
+        # Readers of archives and headers raise what they like on what is none.
         reason: str | None = str(error) or type(error).__name__
     else:
         # One that is too small is solved again in any case.
@@ -247,7 +233,7 @@ def _suffices(file: Path, basis: Basis) -> bool:
         with open_own(file) as stream, zipfile.ZipFile(stream) as members:
             n_vectors = len(_read_part(members, "eigenvalues"))
             return n_vectors >= basis.n_vectors and _read_part(members, "tol") <= basis.tol
-    except _DAMAGED:
+    except Exception:
         return False
 
 

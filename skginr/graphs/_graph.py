@@ -54,7 +54,7 @@ from skginr.graphs._labels import (
     rows_of,
     same_kind,
 )
-from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
+from skginr.graphs._mesh import are_repeated, check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
@@ -1015,6 +1015,13 @@ class Graph:
         adjacency, lengths = kept["_adjacency"], kept["_edge_lengths"]
         if not isinstance(adjacency, sp.csr_array) or not isinstance(kept["_labels"], pd.Index):
             raise TypeError("a graph must have a sparse adjacency and an index of labels")
+        faces = kept["_faces"]
+        # The builder drops these with a word, and a file has none.
+        loops = (adjacency.diagonal() != 0).any()
+        if loops or (
+            isinstance(faces, np.ndarray) and faces.ndim == 2 and are_repeated(faces).any()
+        ):
+            raise ValueError("a graph has loops, or faces that repeat, which no builder makes")
         if lengths is not None:
             places = adjacency.indices, adjacency.indptr
             lengths = sp.csr_array((lengths, *places), shape=adjacency.shape)
@@ -1023,12 +1030,12 @@ class Graph:
             labels=kept["_labels"],
             edge_lengths=lengths,
             positions=kept["_positions"],
-            faces=kept["_faces"],
+            faces=faces,
             node_areas=kept["_node_areas"],
             attributes=kept["_attributes"],
             source=str(kept["_source"]),
         )
-        # What is built is its own copy: loops, faces that repeat and such would be missing in it.
+        # What is built is its own copy: what the builder rounds or converts differs in it.
         for name, part in graph.to_state().items():
             if not _are_same(part, kept[name]):
                 raise ValueError(
