@@ -281,7 +281,7 @@ def test_only_regular_files_of_ones_own_are_read_and_replaced(campaign, kept, na
     folder = file.parent.parent
     dict(_hostile.places(folder))[name](file)
     before = os.lstat(file)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="^memory ") as said:
         np.testing.assert_allclose(fit(folder), expected, atol=1e-12)
     words = [str(warning.message) for warning in said]
     assert len(words) == 2

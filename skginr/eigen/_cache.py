@@ -232,7 +232,8 @@ def _suffices(file: Path, basis: Basis) -> bool:
     try:
         with open_own(file) as stream, zipfile.ZipFile(stream) as members:
             n_vectors = len(_read_part(members, "eigenvalues"))
-            return n_vectors >= basis.n_vectors and _read_part(members, "tol") <= basis.tol
+            tol = float(_read_part(members, "tol"))
+            return n_vectors >= basis.n_vectors and tol <= basis.tol
     except Exception:
         return False
 

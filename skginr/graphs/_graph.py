@@ -1017,10 +1017,8 @@ class Graph:
             raise TypeError("a graph must have a sparse adjacency and an index of labels")
         faces = kept["_faces"]
         # The builder drops these with a word, and a file has none.
-        loops = (adjacency.diagonal() != 0).any()
-        if loops or (
-            isinstance(faces, np.ndarray) and faces.ndim == 2 and are_repeated(faces).any()
-        ):
+        again = isinstance(faces, np.ndarray) and faces.ndim == 2 and are_repeated(faces).any()
+        if again or adjacency.diagonal().any():
             raise ValueError("a graph has loops, or faces that repeat, which no builder makes")
         if lengths is not None:
             places = adjacency.indices, adjacency.indptr

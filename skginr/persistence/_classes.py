@@ -155,9 +155,10 @@ def _drop_folders(owner: str, state: dict[str, Any]) -> None:
     for name in _SEARCHED:
         grids = state.get(name)
         for grid in grids if isinstance(grids, list | tuple) else [grids]:
-            for key in list(grid) if isinstance(grid, dict) else []:
-                if str(key).rpartition("__")[2] == "memory":
-                    _warn_dropped(owner, f"{name}[{key!r}]", grid.pop(key))
+            if not isinstance(grid, dict):
+                continue
+            for key in [key for key in grid if str(key).rpartition("__")[2] == "memory"]:
+                _warn_dropped(owner, f"{name}[{key!r}]", grid.pop(key))
 
 
 def _warn_dropped(owner: str, name: str, folder: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 # Arrays of each: how many numbers, and of which dtype.
-_ARRAYS = {
+_ARRAYS: dict[str, dict[str, tuple[int, Any]]] = {
     "MT19937": {"key": (624, np.uint32)},
     "PCG64": {},
     "PCG64DXSM": {},
@@ -15,7 +15,7 @@ _ARRAYS = {
     "SFC64": {"state": (4, np.uint64)},
 }
 # And whole numbers: the largest that they may be.
-_NUMBERS = {
+_NUMBERS: dict[str, dict[str, int]] = {
     "MT19937": {"pos": 624},
     "PCG64": {"state": 2**128 - 1, "inc": 2**128 - 1},
     "PCG64DXSM": {"state": 2**128 - 1, "inc": 2**128 - 1},
