@@ -168,7 +168,10 @@ default "nearest_neighbors"
         by naming the largest.
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
-        read: fit once before a search with ``n_jobs`` and no worker solves.
+        read: fit once before a search with ``n_jobs`` and no worker solves. What is read is checked
+        against the graph, and solved again with a warning where it does not fit; only regular files
+        of one's own are read or replaced. ``method="isomap"``, of which a check takes as long as
+        the fit, keeps none.
     output : {"array", "indexed"}, default "array"
         What ``transform`` returns: coordinates row by row, or one pandas column that names for
         every row the row of one shared table of coordinates. For tables of many rows per node,

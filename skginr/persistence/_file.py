@@ -23,6 +23,11 @@ _FORMAT = "skginr model"
 _CHECKSUM = b'"checksum":"'
 _N_DIGITS = 64
 _NO_CHECKSUM = b"0" * _N_DIGITS
+# What Python, NumPy, pandas and torch raise when they are given something else than they take.
+_FOREIGN = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+)
 
 
 def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
@@ -55,7 +60,8 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     -----
     pickle and joblib keep everything, and run whatever the file says when it is loaded. Here a list
     says which classes there may be; their state is put back, and none of their code is chosen by
-    the file. Weights are kept with the state of their optimiser, so that training goes on as it
+    the file. A folder, ``memory=``, is kept, but not taken up again by :func:`load`. What a process
+    that was killed has left beside the file is removed when it is saved again. Weights are kept with the state of their optimiser, so that training goes on as it
     would have.
 
     Examples
@@ -95,8 +101,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a file of ``save``, was cut short or changed, is of a later version, or names
-        a class that no file may hold.
+        If it is not a file of ``save``, was cut short or changed, is of a later version, names
+        a class that no file may hold, or holds parts that do not fit together: weights of other
+        shapes than the network's, a graph that no builder makes.
 
     Warns
     -----
@@ -126,9 +133,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
         _check_model(model)
         return model
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError) as error:
-        raise _refused(path, error) from error
-    except (TypeError, ValueError) as error:
+    except _FOREIGN as error:
         raise _refused(path, error) from error
 
 
