@@ -10,6 +10,7 @@ as what it is not, end a process, raise a foreign error, or make it grow by 200 
 
 import argparse
 import collections
+import copy
 import json
 import os
 import resource
@@ -24,7 +25,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pandas as pd
-from _hostile import REFUSED, bases, crafted, fitted, network, parts_of, places, resealed
+from _hostile import REFUSED, Draft, bases, crafted, fitted, network, parts_of, places, resealed
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -87,6 +88,9 @@ def report(name, share):
 def run_part(name, share, begin):
     """Print what becomes of each case, as JSON."""
     warnings.simplefilter("ignore")
+    # What models print is not ours, as where a file says that they are verbose.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     with tempfile.TemporaryDirectory() as folder:
         # What the first use of torch takes is not a file's.
         load(Path(folder) / "model", saved(fitted(), Path(folder)), lambda model: True)
@@ -101,8 +105,8 @@ def run_part(name, share, begin):
                 # What the first use of anything takes is not its own.
                 first = peak_mb()
             signal.alarm(PATIENCE)
-            print(json.dumps({"case": case, "fate": fate_of(attack)}), flush=True)
-    print(json.dumps({"growth": peak_mb() - (first or peak_mb())}))
+            print(json.dumps({"case": case, "fate": fate_of(attack)}), file=out, flush=True)
+    print(json.dumps({"growth": peak_mb() - (first or peak_mb())}), file=out, flush=True)
 
 
 def fate_of(attack):
@@ -142,21 +146,24 @@ def flips(folder, share):
 
 def sealed(folder, share):
     """Yield files with one byte changed, and the checksum of that."""
+    for model, X, y in models():
+        content = saved(model.fit(X, y), folder)
+        for place, value in drawn(content, 200 // share):
+            other = resealed(content[:place] + bytes([value]) + content[place + 1 :])
+            yield f"byte {place}", lambda other=other, X=X, y=y: use(folder / "model", other, X, y)
+
+
+def models():
+    """Yield models and what they are fitted to."""
     graph = Graph.from_networkx(nx.grid_2d_graph(5, 8))
     graph = Graph(graph.adjacency, positions=np.random.default_rng(0).random((40, 2)))
     nodes, y = pd.DataFrame({"node": graph.labels}), np.arange(40.0)
     points = graph.positions
-    for model, X in (
-        (network(warm_start=True, random_state=np.random.RandomState(0)), points),
-        (make_pipeline(SpectralEmbedder(4, graph=graph), network()), nodes),
-        (GraphSmoother(graph=graph), nodes),
-        (GraphGaussianProcessRegressor(graph=graph), nodes),
-        (make_pipeline(SpectralEmbedder(4, n_neighbors=5), Ridge()), points),
-    ):
-        content = saved(model.fit(X, y), folder)
-        for place, value in drawn(content, 200 // share):
-            other = resealed(content[:place] + bytes([value]) + content[place + 1 :])
-            yield f"byte {place}", lambda other=other, X=X: use(folder / "model", other, X, y)
+    yield network(warm_start=True, random_state=np.random.RandomState(0)), points, y
+    yield make_pipeline(SpectralEmbedder(4, graph=graph), network()), nodes, y
+    yield GraphSmoother(graph=graph), nodes, y
+    yield GraphGaussianProcessRegressor(graph=graph), nodes, y
+    yield make_pipeline(SpectralEmbedder(4, n_neighbors=5), Ridge()), points, y
 
 
 def use(path, content, X, y):
@@ -166,12 +173,69 @@ def use(path, content, X, y):
     except ValueError as error:
         return "refused" if type(error) is ValueError else repr(error)
     # What a model with other numbers answers is its own; that it does not end the process, ours.
-    for act in ("predict", "partial_fit", "fit"):
+    for act in ("predict", "partial_fit", "fit", "predict"):
         try:
             getattr(model, act)(*([X] if act == "predict" else [X, y]))
         except Exception:
             continue
     return "another"
+
+
+def mutants(folder, share):
+    """Yield files with a part in the place of another, and the checksum of that."""
+    rng = np.random.default_rng(2)
+    for model, X, y in models():
+        good = Draft(model.fit(X, y))
+        for i in range(200 // share):
+            content = mutant(good, rng).content()
+            yield (
+                f"{type(model).__name__} {i}",
+                lambda content=content, X=X, y=y: use(folder / "model", content, X, y),
+            )
+
+
+def mutant(good, rng):
+    """Return a copy of a draft with one value, or one array, that is another."""
+    draft = copy.deepcopy(good)
+    nodes, arrays = draft.encoder.nodes, draft.encoder.arrays
+    if rng.random() < 0.4:
+        name = str(rng.choice(list(arrays)))
+        array = arrays[name]
+        other = OTHER_ARRAYS[int(rng.integers(len(OTHER_ARRAYS)))](array)
+        arrays[name] = np.ascontiguousarray(other)
+        node = nodes[int(name)]
+        if rng.random() < 0.8:
+            node |= {"dtype": arrays[name].dtype.str, "shape": list(arrays[name].shape)}
+        return draft
+    junk = [None, -1, 0, 10**9, 2**70, 0.5, "x", True, [], {"float": "nan"}]
+    junk += [{"node": int(rng.integers(len(nodes)))} for _ in junk]
+    slots = list(slots_of(nodes))
+    parts, key = slots[int(rng.integers(len(slots)))]
+    parts[key] = junk[int(rng.integers(len(junk)))]
+    return draft
+
+
+OTHER_ARRAYS = (
+    lambda array: array.ravel()[:-1],
+    lambda array: np.repeat(array, 2),
+    lambda array: array.reshape(1, -1),
+    lambda array: array.astype(np.float32),
+    lambda array: array.astype(np.int64),
+    lambda array: -array if array.dtype != bool else ~array,
+    lambda array: np.full_like(array, 99),
+    lambda array: array[:0],
+    lambda array: np.roll(array, 1),
+    lambda array: array.astype(float) * np.nan,
+)
+
+
+def slots_of(value):
+    """Yield where in nodes there are values, as containers and keys."""
+    for key in range(len(value)) if isinstance(value, list) else list(value):
+        if isinstance(value[key], list | dict) and "node" not in value[key]:
+            yield from slots_of(value[key])
+        elif key != "kind":
+            yield value, key
 
 
 def by_hand(folder, share):
@@ -298,6 +362,7 @@ def kills(folder, share):
 PARTS = {
     "flips": flips,
     "sealed": sealed,
+    "mutants": mutants,
     "by_hand": by_hand,
     "basis_flips": basis_flips,
     "basis_by_hand": basis_by_hand,

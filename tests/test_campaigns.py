@@ -40,7 +40,7 @@ def campaign():
 @pytest.mark.parametrize(
     ("part", "share"),
     [
-        *[("flips", 10), ("sealed", 20), ("by_hand", 1)],
+        *[("flips", 10), ("sealed", 20), ("mutants", 20), ("by_hand", 1)],
         *[("basis_flips", 25), ("basis_by_hand", 1), ("kills", 10)],
     ],
 )
@@ -57,7 +57,7 @@ def test_a_campaign_in_small(campaign, part, share, tmp_path):
             else:
                 failed.append((case, fate))
     assert not failed
-    wanted = {"flips": 100, "sealed": 50, "by_hand": 100, "basis_flips": 40}
+    wanted = {"flips": 100, "sealed": 50, "mutants": 50, "by_hand": 100, "basis_flips": 40}
     assert sum(counts.values()) >= wanted.get(part, 5)
     assert campaign.peak_mb() - before < campaign.MOST_MB
 

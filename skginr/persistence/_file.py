@@ -60,9 +60,9 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     -----
     pickle and joblib keep everything, and run whatever the file says when it is loaded. Here a list
     says which classes there may be; their state is put back, and none of their code is chosen by
-    the file. A folder, ``memory=``, is kept, but not taken up again by :func:`load`. What a process
-    that was killed has left beside the file is removed when it is saved again. Weights are kept with the state of their optimiser, so that training goes on as it
-    would have.
+    the file. Weights are kept with the state of their optimiser, so that training goes on as it
+    would have. A folder, ``memory=``, is kept, but :func:`load` does not take it up again. What a
+    process that was killed has left beside the file is removed when it is saved again.
 
     Examples
     --------
