@@ -298,7 +298,9 @@ class Model:
             "network": {name: getattr(net, f"module__{name}") for name in kept},
             "latent_dim": latent,
             "learning_rate": net.lr,
-            "weights": {name: as_array(value) for name, value in net.module_.state_dict().items()},
+            "weights": {
+                name: as_array(value) for name, value in self._network.state_dict().items()
+            },
             "optimizer": _arrays(net.optimizer_.state_dict()),
             "history": [dict(row) for row in net.history],
             "device": net.device,
@@ -323,6 +325,11 @@ class Model:
         """
         # A file may be older than the last of these: "predict" was then what is "train" now.
         state = {"preset": "train", "solution": None} | state
+        state["weights"] = {
+            # What torch.compile puts before names, which is not there any more.
+            name.removeprefix("_orig_mod."): value
+            for name, value in state["weights"].items()
+        }
         state["network"] = {"input_scaling": "given"} | state["network"]
         target, signals = state["target"], state["signals"]
         if not isinstance(target, SignalTarget | ClassTarget):
@@ -344,7 +351,8 @@ class Model:
             verbose=0,
             net_params=state["net_params"],
         )
-        net.module_.load_state_dict(_tensors(state["weights"]))
+        module: Any = getattr(net.module_, "_orig_mod", net.module_)
+        module.load_state_dict(_tensors(state["weights"]))
         kept = state["optimizer"]
         if isinstance(net.optimizer_, torch.optim.AdamW):
             # No file names another.

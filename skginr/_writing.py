@@ -135,8 +135,9 @@ def _lock(handle: int, *, wait: bool) -> bool:
 
 def _remove_left(target: Path) -> None:
     """Remove temporaries of ``target`` that nobody writes any more, where they are one's own."""
-    prefix = _prefix_of(target)
-    with os.scandir(target.parent) as entries:
+    prefix, left = _prefix_of(target), []
+    # A folder that can be written to need not be one that can be listed.
+    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
         left = [entry.path for entry in entries if entry.name.startswith(prefix)]
     for path in left:
         # What cannot be removed is in nobody's way.

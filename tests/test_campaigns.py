@@ -363,3 +363,26 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(tmp_path):
     assert victim.read_text() == "victim"
     assert link.read_text() == "new"
     assert not link.is_symlink()
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    pair = (1.0,)
+    for _ in range(40):
+        pair = (pair, pair)
+    with pytest.raises(TypeError, match="must not be nested in itself so often"):
+        skginr.save(Ridge(pair), tmp_path / "model")
+    with pytest.raises(TypeError, match=r"model\.alpha is a dtype of 8000 bytes, more than 4096"):
+        skginr.save(Ridge(np.dtype("U2000")), tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_a_compiled_network_have_the_names_of_any_other(campaign, tmp_path):
+    import _hostile
+
+    model = _hostile.network().fit(_hostile.POINTS, _hostile.SIGNAL)
+    draft = _hostile.Draft(model)
+    weights = model._model.to_state()["weights"]
+    draft.put({f"_orig_mod.{name}": array for name, array in weights.items()}, "_model", "weights")
+    (tmp_path / "model").write_bytes(draft.content())
+    found = skginr.load(tmp_path / "model").predict(_hostile.POINTS)
+    np.testing.assert_array_equal(found, model.predict(_hostile.POINTS))

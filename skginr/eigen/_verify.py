@@ -127,8 +127,10 @@ def _are_canonical(
     errors: NDArray[np.float64],
 ) -> bool:
     """Say whether vectors have the sign, and those of equal eigenvalues the turn, that all have."""
-    homes = problem.components[np.abs(vectors).argmax(axis=0)]
     several = problem.components.max() > 0
+    homes = np.zeros(len(values), dtype=np.intp)
+    for i in range(len(values) if several else 0):
+        homes[i] = problem.components[np.abs(vectors[:, i]).argmax()]
     # Of an eigenspace that was cut in several components, one may hold a part.
     last = values >= values[-1] - _TURNED * errors[-1]
     for home in np.unique(homes):

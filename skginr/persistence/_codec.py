@@ -114,7 +114,7 @@ class Encoder:
             (np.ma.MaskedArray, self._masked),
             (np.ndarray, self._array),
             (np.generic, self._scalar),
-            (np.dtype, lambda value, path, number: {"kind": "dtype", "dtype": value.str}),
+            (np.dtype, self._dtype),
             (slice, self._slice),
             (PurePath, lambda value, path, number: {"kind": "path", "path": str(value)}),
             (bytes, lambda value, path, number: {"kind": "bytes", "hex": value.hex()}),
@@ -175,6 +175,11 @@ class Encoder:
 
     def _scalar(self, value: np.generic, path: str, number: int) -> dict[str, Any]:
         return {"kind": "scalar", "array": self.encode(np.asarray(value), path)}
+
+    def _dtype(self, value: np.dtype, path: str, number: int) -> dict[str, Any]:
+        if value.itemsize > _WIDEST:
+            raise TypeError(f"{path} is a dtype of {value.itemsize} bytes, more than {_WIDEST}.")
+        return {"kind": "dtype", "dtype": value.str}
 
     def _slice(self, value: slice, path: str, number: int) -> dict[str, Any]:
         return {"kind": "slice", "items": self._items((value.start, value.stop, value.step), path)}

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from skginr._checks import saying_all_once
 from skginr._writing import own_version, write_whole
 from skginr.graphs import Graph
+from skginr.persistence._bounds import check_nodes
 from skginr.persistence._codec import Decoder, Encoder
 
 FORMAT_VERSION = 1
@@ -80,6 +81,12 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     _check_model(model)
     encoder = Encoder()
     encoder.encode(model, "model")
+    try:
+        check_nodes(encoder.nodes)
+    except ValueError as error:
+        raise TypeError(
+            f"model must not be nested in itself so often that it could not be loaded: {error}."
+        ) from error
     write_whole(_file_of(encoder.nodes, encoder.arrays), Path(path))
 
 
