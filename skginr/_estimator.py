@@ -33,26 +33,13 @@ from skginr._checks import (
 from skginr._inputs import Columns, last_of, validate_inputs
 from skginr._losses import Loss
 from skginr._model import DTYPES, Model, Target, build_net, resolve_device
+from skginr._model_state import OWN_PARAMS, OWN_PARTS
 from skginr._presets import DESCENT_SETTINGS, NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
 from skginr._solving import Solution
 from skginr._stopping import BestWeights, StopRules, evaluate
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
 from skginr._validation import rows_by_chance
-
-# skorch's names of what has a hyper-parameter of its own.
-_OWN_PARAMS = {
-    "lr": "learning_rate",
-    "optimizer__lr": "learning_rate",
-    "max_epochs": "max_epochs",
-    "batch_size": "batch_size",
-    "callbacks": "callbacks",
-    "device": "device",
-    "verbose": "verbose",
-    "warm_start": "warm_start",
-}
-# And of what is made here.
-_OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
 
 # Rows from which on a training by descent is tried as well, and up to which all have a say in that.
 _ENOUGH_TO_DESCEND, _ENOUGH_TO_TELL = 1000, 50_000
@@ -663,11 +650,11 @@ def _check_net_params(net_params: Any, random_state: Any, owner: str) -> None:
     for key in net_params or {}:
         if not isinstance(key, str):
             raise TypeError(f"net_params must have names for keys; got {key!r}.")
-        if key in _OWN_PARAMS:
+        if key in OWN_PARAMS:
             raise ValueError(
-                f"net_params must not set {key!r}; give {owner}({_OWN_PARAMS[key]}=...)."
+                f"net_params must not set {key!r}; give {owner}({OWN_PARAMS[key]}=...)."
             )
-        if key.partition("__")[0] in _OWN_PARTS:
+        if key.partition("__")[0] in OWN_PARTS:
             raise ValueError(
                 f"net_params must not set {key!r}: the network and its batches, and what runs "
                 f"the training, are {owner}'s own. skorch's NeuralNet has others."

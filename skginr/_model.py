@@ -18,6 +18,7 @@ from skginr._batches import TensorBatches, TensorColumns, TensorTable
 from skginr._checks import warn, warn_once
 from skginr._inputs import Columns, last_of, with_last
 from skginr._losses import CrossEntropy, Loss, SquaredLoss
+from skginr._model_state import check_network, check_signals, checked_optimizer
 from skginr._moments import moments_of
 from skginr._presets import NETWORK_SETTINGS, PRESETS, Settings
 from skginr._solving import Solution, solve_last_layer
@@ -111,6 +112,18 @@ class SignalTarget:
         gradient = gradient * self.spread[:, None]
         return gradient if self.n_outputs else gradient[:, 0]
 
+    def check_whole(self) -> None:
+        """Raise unless this is what could have been made of some y: it may be of a file."""
+        if self.n_outputs is not None and type(self.n_outputs) is not int:
+            raise TypeError("the number of outputs must be a whole number, or None")
+        for array in (self.mean, self.spread):
+            if not isinstance(array, np.ndarray) or array.dtype != np.float64:
+                raise TypeError("the mean and spread of a signal must be arrays of float64")
+            if array.shape != (self.n_columns,) or not np.isfinite(array).all():
+                raise ValueError("the mean and spread of a signal must be a number per output")
+        if not (self.spread > 0).all() or self.dtype not in (np.float32, np.float64):
+            raise ValueError("the spread of a signal must be positive, and its dtype of floats")
+
     @staticmethod
     def _columns(y: NDArray) -> NDArray[np.float64]:
         return y.reshape(len(y), -1).astype(np.float64)
@@ -138,6 +151,13 @@ class ClassTarget:
                 f"{unknown.tolist()}. Name all at the first call, partial_fit(classes=...), or "
                 f"fit a new model, with warm_start=False."
             )
+
+    def check_whole(self) -> None:
+        """Raise unless classes are distinct and in order: they may be of a file."""
+        if not isinstance(self.classes, np.ndarray) or self.classes.ndim != 1:
+            raise TypeError("the classes of a network must be an array")
+        if not np.array_equal(np.unique(self.classes), self.classes):
+            raise ValueError("the classes of a network must be distinct, and in order")
 
     def encode(self, y: NDArray) -> NDArray[np.intp]:
         """Return the number of the class of every row."""
@@ -299,7 +319,9 @@ class Model:
             "network": {name: getattr(net, f"module__{name}") for name in kept},
             "latent_dim": latent,
             "learning_rate": net.lr,
-            "weights": {name: as_array(value) for name, value in net.module_.state_dict().items()},
+            "weights": {
+                name: as_array(value) for name, value in self._network.state_dict().items()
+            },
             "optimizer": _arrays(net.optimizer_.state_dict()),
             "history": [dict(row) for row in net.history],
             "device": net.device,
@@ -314,16 +336,34 @@ class Model:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Model:
-        """Return the model of a state, on its device if that is there, else on the CPU."""
-        # A file may be older than the last of these.
-        network = {"input_scaling": "given"} | state["network"]
+        """Return the model of a state, on its device if that is there, else on the CPU.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is none that :meth:`to_state` returns. Nothing is built before that is
+            known.
+        """
+        # A file may be older than the last of these: "predict" was then what is "train" now.
+        state = {"preset": "train", "solution": None} | state
+        state["weights"] = {
+            # What torch.compile puts before names, which is not there any more.
+            name.removeprefix("_orig_mod."): value
+            for name, value in state["weights"].items()
+        }
+        state["network"] = {"input_scaling": "given"} | state["network"]
+        target, signals = state["target"], state["signals"]
+        if not isinstance(target, SignalTarget | ClassTarget):
+            raise TypeError(f"a network has no {type(target).__name__} for a target")
+        target.check_whole()
+        check_signals(signals)
+        check_network(state, target.n_columns)
         settings = dataclasses.replace(
-            PRESETS["train"], learning_rate=state["learning_rate"], **network
+            PRESETS["train"], learning_rate=state["learning_rate"], **state["network"]
         )
-        signals = state["signals"]
         net = build_net(
             state["n_inputs"],
-            state["target"],
+            target,
             settings,
             latent=None if signals is None else (len(signals), state["latent_dim"]),
             seed=state["seed"],
@@ -332,20 +372,23 @@ class Model:
             verbose=0,
             net_params=state["net_params"],
         )
-        net.module_.load_state_dict(_tensors(state["weights"]))
-        net.optimizer_.load_state_dict(_tensors(state["optimizer"]))
+        module: Any = getattr(net.module_, "_orig_mod", net.module_)
+        module.load_state_dict(_tensors(state["weights"]))
+        kept = state["optimizer"]
+        if isinstance(net.optimizer_, torch.optim.AdamW):
+            # No file names another.
+            kept = checked_optimizer(kept, net.optimizer_)
+        net.optimizer_.load_state_dict(_tensors(kept))
         for row in state["history"]:
             net.history.new_epoch()
             for name, value in row.items():
                 net.history.record(name, value)
         names = ("target", "seed", "dtype", "net_params", "signals")
-        kept = {name: state[name] for name in names}
-        solution = state.get("solution")
+        solution = state["solution"]
         return cls(
             net,
-            **kept,
-            # Files without one are of the time when "predict" was what is "train" now.
-            preset=state.get("preset", "train"),
+            **{name: state[name] for name in names},
+            preset=state["preset"],
             solution=None if solution is None else Solution(**solution),
         )
 

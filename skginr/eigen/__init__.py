@@ -15,10 +15,10 @@ from skginr.eigen._cache import (
     read_basis,
     remember_basis,
     shared_basis,
-    write_basis,
 )
 from skginr.eigen._connected import LEAST_TOL, SOLVERS
 from skginr.eigen._solve import check_solver, solve
+from skginr.eigen._verify import doubt_of
 
 __all__ = [
     "LEAST_TOL",
@@ -27,6 +27,7 @@ __all__ = [
     "bases_of",
     "check_solver",
     "clear_cache",
+    "doubt_of",
     "equal_to_next",
     "errors_of",
     "fix_sign",
@@ -37,5 +38,4 @@ __all__ = [
     "remember_basis",
     "shared_basis",
     "solve",
-    "write_basis",
 ]

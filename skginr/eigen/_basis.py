@@ -1,6 +1,7 @@
 """The basis: eigenpairs in the one form that does not depend on how they were found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class Basis:
         False for the last.
     tol : float
         Tolerance they were computed to; 0 for a direct method.
+
+    Notes
+    -----
+    Its arrays are read-only: all fits of a process share them.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -39,6 +44,17 @@ class Basis:
     n_available: int
     cuts_eigenspace: NDArray[np.bool_]
     tol: float = 0.0
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays that come from another process can be written to.
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @property
     def n_vectors(self) -> int:

@@ -159,10 +159,10 @@ def choose_solver(problem: Problem, eigen_solver: str) -> str:
     most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
     if problem.n <= _DENSE_NODES or most:
         return "dense"
-    return "iterative" if _fills_in(problem.matrix) else "shift_invert"
+    return "iterative" if fills_in(problem.matrix) else "shift_invert"
 
 
-def _fills_in(matrix: sp.csr_array) -> bool:
+def fills_in(matrix: sp.csr_array) -> bool:
     """Say whether a factorisation takes longer than an iteration without one."""
     core = _core(matrix)
     if core.shape[0] <= _NARROW:
@@ -237,7 +237,7 @@ def _graded(problem: Problem) -> Pairs | None:
     values = np.einsum("ij,ij->j", vectors, problem.matrix @ vectors)
     order = np.argsort(values, kind="stable")
     values, vectors = values[order], vectors[:, order]
-    residuals, _, rounding = _residuals(problem, values, vectors)
+    residuals, _, rounding = residuals_of(problem, values, vectors)
     return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
 
 
@@ -310,13 +310,13 @@ def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None
 def _accurate(problem: Problem, vectors: NDArray[np.float64]) -> Pairs | None:
     """Return the pairs of the span of ``vectors``, turned in place, if all are accurate enough."""
     values = rayleigh_ritz(problem.matrix, vectors)
-    residuals, least, rounding = _residuals(problem, values, vectors)
+    residuals, least, rounding = residuals_of(problem, values, vectors)
     if (residuals > problem.accuracy.at(values, least)).any():
         return None
     return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
 
 
-def _residuals(
+def residuals_of(
     problem: Problem, values: NDArray[np.float64], vectors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the residual of each pair, and what rounding makes of it and of the eigenvalue.

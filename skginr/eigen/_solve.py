@@ -7,6 +7,7 @@ eigenvalue of another.
 
 from contextlib import nullcontext
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,6 +42,47 @@ def check_solver(eigen_solver: object, eigen_tol: object) -> None:
     """Raise unless ``eigen_solver`` has a name and ``eigen_tol`` can be reached."""
     check_option("eigen_solver", eigen_solver, SOLVERS)
     check_real("eigen_tol", eigen_tol, minimum=LEAST_TOL)
+
+
+class Ordinary(NamedTuple):
+    """``K u = lambda M u`` as an ordinary problem in v = M^1/2 u.
+
+    Attributes
+    ----------
+    components : ndarray of int of shape (n_nodes,)
+        Connected component of each node, the largest first.
+    root : ndarray of shape (n_nodes,)
+        Of the mass.
+    matrix : sparse array of shape (n_nodes, n_nodes)
+        In a unit near its bound, a power of two, since squares of numbers far from 1 leave the
+        range of floats.
+    kernel : ndarray of shape (n_nodes,)
+        The null vectors, each of unit length on its component.
+    bound : float
+        On the eigenvalues of the matrix: one for all components.
+    exponent : int
+        Of the unit.
+    """
+
+    components: NDArray[np.intp]
+    root: NDArray[np.float64]
+    matrix: sp.csr_array
+    kernel: NDArray[np.float64]
+    bound: float
+    exponent: int
+
+
+def ordinary_problem(operator: Laplacian) -> Ordinary:
+    """Return what is solved in place of ``operator``."""
+    components = components_by_size(operator.stiffness)
+    root = np.sqrt(positive(operator.mass))
+    scale = sp.diags_array(1 / root)
+    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
+    kernel = root * operator.kernel
+    kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
+    bound, exponent = np.frexp(gershgorin_bound(matrix))
+    matrix.data = np.ldexp(matrix.data, -exponent)
+    return Ordinary(components, root, matrix, kernel, float(bound), int(exponent))
 
 
 def solve(
@@ -82,20 +124,9 @@ def solve(
         If weights differ so much that eigenvalues are lost in rounding.
     """
     check_solver(eigen_solver, eigen_tol)
-    components = components_by_size(operator.stiffness)
+    components, root, matrix, kernel, bound, exponent = ordinary_problem(operator)
     n_nodes = len(components)
     n_available = n_nodes - int(components.max()) - 1
-    # K u = lambda M u becomes an ordinary problem in v = M^1/2 u.
-    root = np.sqrt(positive(operator.mass))
-    scale = sp.diags_array(1 / root)
-    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
-    kernel = root * operator.kernel
-    # Each component's of unit length.
-    kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
-    # One bound for all components, as for one matrix; and in a unit near it, a power of two, since
-    # squares of numbers far from 1 leave the range of floats.
-    bound, exponent = np.frexp(gershgorin_bound(matrix))
-    matrix.data = np.ldexp(matrix.data, -exponent)
     sizes = np.bincount(components)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
     iterated, n_done = False, 0
@@ -106,7 +137,7 @@ def solve(
             continue
         part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
         report = partial(_show, progress, n_done)
-        accuracy = accuracy_of(part, kernel[nodes], eigen_tol, float(bound))
+        accuracy = accuracy_of(part, kernel[nodes], eigen_tol, bound)
         problem = Problem(part, kernel[nodes], k, accuracy, report)
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
@@ -122,11 +153,8 @@ def solve(
     _warn_lost(values, errors)
     values = np.ldexp(values, exponent)
     vectors /= root[:, None]
-    mass = operator.mass.copy()
-    for array in (values, vectors, mass, components, equal):
-        array.flags.writeable = False
     tol = eigen_tol if iterated else 0.0
-    return Basis(values, vectors, mass, components, n_available, equal, tol)
+    return Basis(values, vectors, operator.mass.copy(), components, n_available, equal, tol)
 
 
 def _warn_lost(values: NDArray[np.float64], errors: NDArray[np.float64]) -> None:

@@ -98,6 +98,11 @@ class Method(Protocol):
         ...
 
     @property
+    def can_be_checked(self) -> bool:
+        """Whether to look at a basis takes less than to compute it."""
+        ...
+
+    @property
     def parameters(self) -> dict[str, object]:
         """What coordinates depend on beside the graph, by parameter of SpectralEmbedder."""
         ...
@@ -112,6 +117,10 @@ class Method(Protocol):
 
     def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
         """Return at least the first ``n_vectors`` coordinates, or as many as there are."""
+        ...
+
+    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+        """Say what is wrong with a basis that was read as that of ``graph``, or None."""
         ...
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skginr._checks import check_points
 from skginr._progress import Progress
-from skginr.eigen import LEAST_TOL, Basis, equal_to_next, solve
+from skginr.eigen import LEAST_TOL, Basis, doubt_of, equal_to_next, solve
 from skginr.embeddings._embedding import Embedding, Kernel, NewNodes
 from skginr.embeddings._isomap import (
     Landmarks,
@@ -52,9 +52,32 @@ class _Solved:
         """Tolerance of the basis."""
         return self.eigen_tol
 
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether to look at a basis takes less than to compute it."""
+        return True
+
     def advice(self, graph: Graph) -> str:
         """Say nothing: all coordinates there are can be found."""
         return ""
+
+    def operator(self, graph: Graph) -> Laplacian:
+        """Return what the coordinates are eigenvectors of."""
+        raise NotImplementedError
+
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
+        """Return the first eigenvectors outside the kernel, to the tolerance."""
+        return solve(
+            self.operator(graph),
+            n_vectors,
+            eigen_solver=self.eigen_solver,
+            eigen_tol=self.tol,
+            progress=progress,
+        )
+
+    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+        """Say what is wrong with a basis that was read as that of a graph, or None."""
+        return doubt_of(self.operator(graph), basis, self.tol)
 
     def _walk(
         self,
@@ -76,16 +99,6 @@ class _Solved:
     def _own(self) -> NDArray[np.float64] | float:
         return 0.0 if self.kernel.own is None else self.kernel.own
 
-    def _solve(self, operator: Laplacian, n_vectors: int, progress: Progress) -> Basis:
-        """Return the first eigenvectors of ``operator``, to the tolerance."""
-        return solve(
-            operator,
-            n_vectors,
-            eigen_solver=self.eigen_solver,
-            eigen_tol=self.tol,
-            progress=progress,
-        )
-
 
 @dataclass(frozen=True)
 class LaplacianEigenmap(_Solved):
@@ -102,9 +115,9 @@ class LaplacianEigenmap(_Solved):
         """Name what the basis depends on."""
         return f"{graph.digest}-{self.kind}"
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
-        """Return the first eigenvectors outside the kernel."""
-        return self._solve(laplacian_of(graph, self.kind), n_vectors, progress)
+    def operator(self, graph: Graph) -> Laplacian:
+        """Return the Laplacian."""
+        return laplacian_of(graph, self.kind)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(total mass) times the first eigenvectors."""
@@ -162,8 +175,8 @@ class DiffusionMap(_Solved):
         """Name what the basis depends on: time only scales it."""
         return f"{graph.digest}-diffusion-{float(self.alpha).hex()}"
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
-        """Return the first eigenvectors of the walk, as of I - P."""
+    def operator(self, graph: Graph) -> Laplacian:
+        """Return I - P of the walk, as a Laplacian."""
         scale = sp.diags_array(positive(degrees_of(graph.adjacency)) ** -float(self.alpha))
         with np.errstate(over="ignore", invalid="ignore"):
             weights = sp.csr_array(scale @ graph.adjacency @ scale)
@@ -174,7 +187,7 @@ class DiffusionMap(_Solved):
                 f"divided by degrees to that power. Lower it (1 takes the density out), or scale "
                 f"the weights."
             )
-        return self._solve(laplacian(weights, "random_walk"), n_vectors, progress)
+        return laplacian(weights, "random_walk")
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return the first eigenvectors, faded, with the eigenvalues of the walk."""
@@ -237,6 +250,15 @@ class Isomap:
     def parameters(self) -> dict[str, object]:
         """What coordinates depend on beside the graph."""
         return {"method": "isomap"}
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether to look at a basis takes less than to compute it: distances take the time."""
+        return False
+
+    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+        """Say that nothing is known of a basis that was read."""
+        return "it cannot be checked"
 
     def advice(self, graph: Graph) -> str:
         """Say that more landmarks may find more."""
@@ -329,13 +351,12 @@ class LocallyLinearEmbedding(_Solved):
         """Name what the basis depends on: digests of graphs do not cover attributes."""
         return f"{graph.digest}-lle-{array_digest(_features(graph, graph))}"
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
-        """Return the first eigenvectors of the error of reconstruction."""
+    def operator(self, graph: Graph) -> Laplacian:
+        """Return the error of reconstruction."""
         features = _features(graph, graph)
         weights = barycentric_weights(features, features, graph.adjacency)
         ones = np.ones(graph.n_nodes)
-        operator = Laplacian(reconstruction_operator(weights), ones, ones)
-        return self._solve(operator, n_vectors, progress)
+        return Laplacian(reconstruction_operator(weights), ones, ones)
 
     def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
         """Return sqrt(n_nodes) times the first eigenvectors."""

@@ -168,7 +168,10 @@ default "nearest_neighbors"
         by naming the largest.
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
-        read: fit once before a search with ``n_jobs`` and no worker solves.
+        read: fit once before a search with ``n_jobs`` and no worker solves. What is read is checked
+        against the graph, and solved again with a warning where it does not fit; only regular files
+        of one's own are read or replaced. ``method="isomap"``, of which a check takes as long as
+        the fit, keeps none.
     output : {"array", "indexed"}, default "array"
         What ``transform`` returns: coordinates row by row, or one pandas column that names for
         every row the row of one shared table of coordinates. For tables of many rows per node,
@@ -541,7 +544,8 @@ default "nearest_neighbors"
             membership, names = membership[:, :0], []
         self.graph_ = graph
         self.n_components_ = n_components
-        self.eigenvalues_ = embedding.eigenvalues
+        # A copy: they are the basis's, which other fits share.
+        self.eigenvalues_ = embedding.eigenvalues.copy()
         self._placed_share = share[:n_components]
         self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
         self._observed = None
@@ -617,7 +621,9 @@ default "nearest_neighbors"
             # One more, to see whether the last cuts an eigenspace.
             n_vectors=n_vectors + 1,
             tol=method.tol,
-            memory=self.memory,
+            # What has to be believed is not read.
+            memory=self.memory if method.can_be_checked else None,
+            doubt=partial(method.doubt, graph),
         )
 
     def _solve_basis(self, method: Method, graph: Graph, n_vectors: int) -> Basis:

@@ -54,7 +54,7 @@ from skginr.graphs._labels import (
     rows_of,
     same_kind,
 )
-from skginr.graphs._mesh import check_faces, face_pairs, subdivide, vertex_areas
+from skginr.graphs._mesh import are_repeated, check_faces, face_pairs, subdivide, vertex_areas
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
@@ -76,6 +76,11 @@ from skginr.graphs._sphere import sphere_faces, sphere_points
 if TYPE_CHECKING:
     import geopandas
 
+# What a graph is made of; the rest follows.
+_PARTS = (
+    *["_adjacency", "_labels", "_positions", "_faces", "_edge_lengths", "_node_areas"],
+    *["_attributes", "_source"],
+)
 # Sources of graphs of points whose edges fade out with distance, and of those whose do not.
 _FADED, _WHOLE = "points by", "points and their"
 
@@ -993,6 +998,49 @@ class Graph:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
+    def to_state(self) -> dict[str, Any]:
+        """Return what a file keeps of it: all that it is made of, and nothing that follows."""
+        return {name: self.__dict__[name] for name in _PARTS}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return the graph of a file, built as any other is: a file is not believed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the parts are none of a graph, or the builder would have made others of them.
+        """
+        kept = {name: state.get(name) for name in _PARTS}
+        adjacency, lengths = kept["_adjacency"], kept["_edge_lengths"]
+        if not isinstance(adjacency, sp.csr_array) or not isinstance(kept["_labels"], pd.Index):
+            raise TypeError("a graph must have a sparse adjacency and an index of labels")
+        faces = kept["_faces"]
+        # The builder drops these with a word, and a file has none.
+        again = isinstance(faces, np.ndarray) and faces.ndim == 2 and are_repeated(faces).any()
+        if again or adjacency.diagonal().any():
+            raise ValueError("a graph has loops, or faces that repeat, which no builder makes")
+        if lengths is not None:
+            places = adjacency.indices, adjacency.indptr
+            lengths = sp.csr_array((lengths, *places), shape=adjacency.shape)
+        graph = cls(
+            adjacency,
+            labels=kept["_labels"],
+            edge_lengths=lengths,
+            positions=kept["_positions"],
+            faces=faces,
+            node_areas=kept["_node_areas"],
+            attributes=kept["_attributes"],
+            source=str(kept["_source"]),
+        )
+        # What is built is its own copy: what the builder rounds or converts differs in it.
+        for name, part in graph.to_state().items():
+            if not _are_same(part, kept[name]):
+                raise ValueError(
+                    f"a graph has {name.removeprefix('_').replace('_', ' ')} that no builder makes"
+                )
+        return graph
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         name = name_of_shared(self)
         return super().__reduce_ex__(protocol) if name is None else (graph_named, (name,))
@@ -1094,6 +1142,20 @@ def _check_areas(areas: ArrayLike | None, n_nodes: int) -> NDArray[np.float64] |
             f"node_areas must be {n_nodes} finite, non-negative numbers; got shape {array.shape}."
         )
     return array
+
+
+def _are_same(part: Any, other: Any) -> bool:
+    """Say whether two parts of graphs are the same, numbers to the bit."""
+    if type(part) is not type(other):
+        return False
+    if isinstance(part, sp.csr_array):
+        pairs = ((part.data, other.data), (part.indices, other.indices))
+        return all(_are_same(*pair) for pair in (*pairs, (part.indptr, other.indptr)))
+    if isinstance(part, np.ndarray):
+        return part.dtype == other.dtype and np.array_equal(part, other)
+    if isinstance(part, pd.Index | pd.DataFrame):
+        return part.equals(other)
+    return bool(part == other)
 
 
 def _check_rows(name: str, value: Any, n_nodes: int) -> None:

@@ -36,7 +36,7 @@ def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
             f"a face must have three different vertices; got {array[row].tolist()} in row {row}, "
             f"one of {int(flat.sum())}. Drop degenerate faces."
         )
-    again = pd.DataFrame(np.sort(array, axis=1)).duplicated().to_numpy()
+    again = are_repeated(array)
     if again.any():
         warn(
             f"faces has {int(again.sum())} faces that are listed before, the first in row "
@@ -44,6 +44,11 @@ def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:
             f"silence this."
         )
     return array[~again]
+
+
+def are_repeated(faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of every face whether it was listed before, turned however."""
+    return pd.DataFrame(np.sort(faces, axis=1)).duplicated().to_numpy()
 
 
 def face_pairs(faces: NDArray[np.int64]) -> NDArray[np.int64]:

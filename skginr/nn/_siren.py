@@ -72,15 +72,12 @@ class SIREN(nn.Module):
         super().__init__()
         self.periodic = activation == "sine"
         self.omega_0 = omega_0 if self.periodic else 1.0
-        self.skip_at = math.ceil(n_layers / 2) if skip else None
-        widths = [n_inputs] + [hidden_units] * (n_layers - 1)
-        if self.skip_at is not None:
-            widths[self.skip_at] += n_inputs
-        outputs = [hidden_units] * (n_layers - 1) + [n_outputs]
+        self.skip_at = _skip_at(n_layers) if skip else None
+        sizes = _layer_sizes(n_inputs, n_outputs, hidden_units, n_layers, skip=skip)
         # skip_init: the default initialisation would draw from the global state.
         layers = [
             nn.utils.skip_init(nn.Linear, width, out, dtype=dtype)  # type: ignore[no-untyped-call]
-            for width, out in zip(widths, outputs, strict=True)
+            for width, out in sizes
         ]
         generator = torch.Generator().manual_seed(seed)
         for i, layer in enumerate(layers):
@@ -162,3 +159,41 @@ class SIREN(nn.Module):
 
     def _with_input(self, hidden: torch.Tensor, X: torch.Tensor, layer: int) -> torch.Tensor:
         return torch.cat([hidden, X], dim=-1) if layer == self.skip_at else hidden
+
+
+def _skip_at(n_layers: int) -> int:
+    return math.ceil(n_layers / 2)
+
+
+def _layer_sizes(
+    n_inputs: int, n_outputs: int, hidden_units: int, n_layers: int, *, skip: bool
+) -> list[tuple[int, int]]:
+    """Return the inputs and outputs of every layer."""
+    widths = [n_inputs] + [hidden_units] * (n_layers - 1)
+    if skip:
+        widths[_skip_at(n_layers)] += n_inputs
+    outputs = [hidden_units] * (n_layers - 1) + [n_outputs]
+    return list(zip(widths, outputs, strict=True))
+
+
+def layer_shapes(
+    n_inputs: int,
+    n_outputs: int,
+    hidden_units: int,
+    n_layers: int,
+    *,
+    skip: bool,
+    latent: tuple[int, int] | None = None,
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parameters of a network, which is not built for it.
+
+    ``latent`` is the number of codes and their length, of a network that has them.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    if latent is not None:
+        shapes["codes"] = latent
+        n_inputs += latent[1] - 1
+    sizes = _layer_sizes(n_inputs, n_outputs, hidden_units, n_layers, skip=skip)
+    for i, (width, out) in enumerate(sizes):
+        shapes[f"layers.{i}.weight"], shapes[f"layers.{i}.bias"] = (out, width), (out,)
+    return shapes

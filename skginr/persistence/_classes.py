@@ -10,6 +10,8 @@ from typing import Any
 from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator
 
+from skginr._checks import warn
+
 # Ours, under names that stay when a class moves to another module.
 _OURS = {
     "Alignment": "skginr.alignment:Alignment",
@@ -110,7 +112,7 @@ def class_named(name: str) -> Any:
 
 def take_state(thing: Any, name: str) -> Any:
     """Return what an object of a listed class is made of: a dict, or the fields of a tuple."""
-    if name == "Model":
+    if hasattr(thing, "to_state"):
         return thing.to_state()
     if isinstance(thing, tuple):
         return tuple(thing)
@@ -127,6 +129,7 @@ def give_state(thing: Any, name: str, state: Any) -> None:
     if isinstance(thing, BaseEstimator):
         parameters = inspect.signature(type(thing)).parameters
         state = {name: it.default for name, it in parameters.items()} | state
+        _drop_folders(type(thing).__name__, state)
     if isinstance(thing, dict):
         thing.update(state)
     elif hasattr(thing, "__setstate__"):
@@ -135,6 +138,35 @@ def give_state(thing: Any, name: str, state: Any) -> None:
         thing.__dict__.update(state)
     if name in _RESTORED:
         _RESTORED[name](thing)
+
+
+# Parameters whose values a search gives to what it fits.
+_SEARCHED = ("param_grid", "param_distributions")
+
+
+def _drop_folders(owner: str, state: dict[str, Any]) -> None:
+    """Leave out folders that the next fit would read from, unpickling what it finds, or write to.
+
+    Where that is was the choice of whoever made the file.
+    """
+    if state.get("memory") is not None:
+        _warn_dropped(owner, "memory", state["memory"])
+        state["memory"] = None
+    for name in _SEARCHED:
+        grids = state.get(name)
+        for grid in grids if isinstance(grids, list | tuple) else [grids]:
+            if not isinstance(grid, dict):
+                continue
+            for key in [key for key in grid if str(key).rpartition("__")[2] == "memory"]:
+                _warn_dropped(owner, f"{name}[{key!r}]", grid.pop(key))
+
+
+def _warn_dropped(owner: str, name: str, folder: Any) -> None:
+    warn(
+        f"{owner} was saved with {name}={folder!r}, which was left out: the next fit would read, "
+        f"and believe, what lies in a folder that the file chose. If it is your own, give it again "
+        f"with set_params."
+    )
 
 
 # Made again from the rest.

@@ -6,6 +6,7 @@ met twice is one node, so that a graph that three steps share is one graph again
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -16,7 +17,9 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from skginr.persistence._bounds import check_nodes, check_words
 from skginr.persistence._classes import class_named, give_state, name_of, take_state
+from skginr.persistence._random import generator_of, random_state_of
 
 _SPARSE = {
     name: getattr(sp, name)
@@ -25,7 +28,13 @@ _SPARSE = {
         *["csr_matrix", "csc_matrix", "coo_matrix"],
     )
 }
-_BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
+_UNITS = ("s", "ms", "us", "ns")
+# Zones of the world, and offsets from UTC: pandas would open a file for others, such as dateutil's.
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*|(UTC)?[+-]\d\d:\d\d(:\d\d)?")
+# Columns of text as pandas names them.
+_TEXT = re.compile(r"(str|string)(\[[a-z_]+\])?")
+# Widest of a dtype that stands alone: predictions may be of it.
+_WIDEST = 1 << 12
 # Types of pandas that know missing numbers.
 _NULLABLE = {
     *["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"],
@@ -105,7 +114,7 @@ class Encoder:
             (np.ma.MaskedArray, self._masked),
             (np.ndarray, self._array),
             (np.generic, self._scalar),
-            (np.dtype, lambda value, path, number: {"kind": "dtype", "dtype": value.str}),
+            (np.dtype, self._dtype),
             (slice, self._slice),
             (PurePath, lambda value, path, number: {"kind": "path", "path": str(value)}),
             (bytes, lambda value, path, number: {"kind": "bytes", "hex": value.hex()}),
@@ -131,6 +140,13 @@ class Encoder:
     def _array(self, value: NDArray, path: str, number: int) -> dict[str, Any]:
         kind, shape = value.dtype.kind, list(value.shape)
         if kind in "OUS":
+            try:
+                check_words(value.dtype, value.ravel().tolist())
+            except ValueError as error:
+                raise TypeError(
+                    f"{path} is an array whose dtype is far wider than what it holds ({error}), "
+                    f"which cannot be kept. Make it narrower, with .astype(str) of its .tolist()."
+                ) from error
             items = self._items(value.ravel().tolist(), path)
             return {"kind": "words", "dtype": value.dtype.str, "shape": shape, "items": items}
         if kind in "mM":
@@ -159,6 +175,11 @@ class Encoder:
 
     def _scalar(self, value: np.generic, path: str, number: int) -> dict[str, Any]:
         return {"kind": "scalar", "array": self.encode(np.asarray(value), path)}
+
+    def _dtype(self, value: np.dtype, path: str, number: int) -> dict[str, Any]:
+        if value.itemsize > _WIDEST:
+            raise TypeError(f"{path} is a dtype of {value.itemsize} bytes, more than {_WIDEST}.")
+        return {"kind": "dtype", "dtype": value.str}
 
     def _slice(self, value: slice, path: str, number: int) -> dict[str, Any]:
         return {"kind": "slice", "items": self._items((value.start, value.stop, value.step), path)}
@@ -249,9 +270,15 @@ class Decoder:
     ----------
     nodes : list of dict
     arrays : dict of str to ndarray
+
+    Raises
+    ------
+    ValueError
+        If nodes stand for much more than they are.
     """
 
     def __init__(self, nodes: list[dict[str, Any]], arrays: dict[str, NDArray]) -> None:
+        check_nodes(nodes)
         self._nodes = nodes
         self._arrays = arrays
         self._made: dict[int, Any] = {}
@@ -293,8 +320,8 @@ class Decoder:
     def _object(self, node: dict[str, Any], number: int) -> Any:
         kind = class_named(node["class"])
         state = {str(key): value for key, value in node["state"]}
-        if node["class"] == "Model":
-            # A network is built, not filled.
+        if hasattr(kind, "from_state"):
+            # A network and a graph are built, not filled.
             return kind.from_state({key: self.decode(part) for key, part in state.items()})
         made = self._made[number] = kind.__new__(kind)
         give_state(made, node["class"], {key: self.decode(part) for key, part in state.items()})
@@ -302,7 +329,10 @@ class Decoder:
 
     def _tuple_object(self, node: dict[str, Any], number: int) -> Any:
         kind = class_named(node["class"])
-        return tuple.__new__(kind, self._all(node["items"]))
+        items = self._all(node["items"])
+        if len(items) != len(kind._fields):
+            raise ValueError(f"{node['class']} has {len(kind._fields)} parts, and not {len(items)}")
+        return tuple.__new__(kind, items)
 
     def _array(self, node: dict[str, Any], number: int) -> NDArray:
         dtype, shape = _number_type(node["dtype"]), tuple(node["shape"])
@@ -314,7 +344,8 @@ class Decoder:
     def _words(self, node: dict[str, Any], number: int) -> NDArray:
         made = np.empty(len(node["items"]), dtype=object)
         made[:] = self._all(node["items"])
-        dtype = np.dtype(node["dtype"])
+        dtype = np.dtype(str(node["dtype"]))
+        check_words(dtype, made.tolist())
         return made.astype(dtype, copy=False).reshape(node["shape"])
 
     def _masked(self, node: dict[str, Any], number: int) -> np.ma.MaskedArray:
@@ -325,7 +356,10 @@ class Decoder:
         return self.decode(node["array"])[()]
 
     def _dtype(self, node: dict[str, Any], number: int) -> np.dtype:
-        return np.dtype(str(node["dtype"]))
+        dtype = np.dtype(str(node["dtype"]))
+        if dtype.itemsize > _WIDEST:
+            raise ValueError(f"a dtype of {dtype.itemsize} bytes")
+        return dtype
 
     def _slice(self, node: dict[str, Any], number: int) -> slice:
         return slice(*self._all(node["items"]))
@@ -354,11 +388,15 @@ class Decoder:
 
     def _series(self, node: dict[str, Any], number: int) -> pd.Series:
         index, name = self.decode(node["index"]), self.decode(node["name"])
-        return pd.Series(self._column(node["column"]), index=index, name=name)
+        column = self._column(node["column"])
+        _check_length(column, index)
+        return pd.Series(column, index=index, name=name)
 
     def _frame(self, node: dict[str, Any], number: int) -> pd.DataFrame:
         names, index = self.decode(node["names"]), self.decode(node["index"])
         columns = dict(enumerate(map(self._column, node["columns"])))
+        for column in columns.values():
+            _check_length(column, index)
         return pd.DataFrame(columns, index=index).set_axis(names, axis=1)
 
     def _column(self, column: dict[str, Any]) -> Any:
@@ -373,7 +411,11 @@ class Decoder:
             items = [missing if item is None else item for item in self.decode(column["words"])]
             made = np.empty(len(items), dtype=object)
             made[:] = items
-            return made if column["dtype"] == "object" else pd.array(made, dtype=column["dtype"])
+            if column["dtype"] == "object":
+                return made
+            if not _TEXT.fullmatch(column["dtype"]):
+                raise ValueError(f"words cannot be of {column['dtype']}")
+            return pd.array(made, dtype=column["dtype"])
         if "nullable" in column:
             if column["dtype"] not in _NULLABLE:
                 raise ValueError(f"a column cannot be of {column['dtype']}")
@@ -381,8 +423,11 @@ class Decoder:
             parts = self.decode(column["nullable"]), self.decode(column["missing"])
             return kind(*(part.copy() for part in parts))
         if "times" in column:
-            times = self.decode(column["times"]).view(f"M8[{column['unit']}]")
-            return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(column["zone"]).array
+            unit, zone = column["unit"], column["zone"]
+            if unit not in _UNITS or not _is_zone(zone):
+                raise ValueError(f"times cannot be of {unit} in the zone {zone!r}")
+            times = self.decode(column["times"]).view(f"M8[{unit}]")
+            return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone).array
         return self.decode(column["array"])
 
     def _sparse(self, node: dict[str, Any], number: int) -> Any:
@@ -396,17 +441,10 @@ class Decoder:
         return made
 
     def _random_state(self, node: dict[str, Any], number: int) -> np.random.RandomState:
-        made = np.random.RandomState()
-        made.set_state(self.decode(node["state"]))
-        return made
+        return random_state_of(self.decode(node["state"]))
 
     def _generator(self, node: dict[str, Any], number: int) -> np.random.Generator:
-        state = self.decode(node["state"])
-        if state["bit_generator"] not in _BIT_GENERATORS:
-            raise ValueError(f"unknown bit generator {state['bit_generator']!r}")
-        made = getattr(np.random, state["bit_generator"])()
-        made.state = state
-        return np.random.Generator(made)
+        return generator_of(self.decode(node["state"]))
 
     def _tensor(self, node: dict[str, Any], number: int) -> Any:
         import torch
@@ -463,9 +501,20 @@ def _is_number_type(kind: type[np.generic]) -> bool:
 def _is_known_by_name(dtype: pd.DatetimeTZDtype) -> bool:
     """Say whether a time zone is again what its name says."""
     try:
-        return pd.DatetimeTZDtype(dtype.unit, str(dtype.tz)) == dtype
+        return _is_zone(str(dtype.tz)) and pd.DatetimeTZDtype(dtype.unit, str(dtype.tz)) == dtype
     except (KeyError, TypeError, ValueError, OSError):
         return False
+
+
+def _is_zone(name: Any) -> bool:
+    """Say whether a name is of a time zone, and not of a file."""
+    return isinstance(name, str) and bool(_ZONE.fullmatch(name)) and "dateutil" not in name
+
+
+def _check_length(column: Any, index: pd.Index) -> None:
+    # pandas would repeat a single value as often as an index counts, however far.
+    if np.ndim(column) != 1 or len(column) != len(index):
+        raise ValueError("a column must have a value for every row of its index")
 
 
 def _is_nan(value: Any) -> bool:

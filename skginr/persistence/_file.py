@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skginr._checks import saying_all_once
 from skginr._writing import own_version, write_whole
 from skginr.graphs import Graph
+from skginr.persistence._bounds import check_nodes
 from skginr.persistence._codec import Decoder, Encoder
 
 FORMAT_VERSION = 1
@@ -22,6 +24,11 @@ _FORMAT = "skginr model"
 _CHECKSUM = b'"checksum":"'
 _N_DIGITS = 64
 _NO_CHECKSUM = b"0" * _N_DIGITS
+# What Python, NumPy, pandas and torch raise when they are given something else than they take.
+_FOREIGN = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+)
 
 
 def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
@@ -55,7 +62,8 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     pickle and joblib keep everything, and run whatever the file says when it is loaded. Here a list
     says which classes there may be; their state is put back, and none of their code is chosen by
     the file. Weights are kept with the state of their optimiser, so that training goes on as it
-    would have.
+    would have. A folder, ``memory=``, is kept, but :func:`load` does not take it up again. What a
+    process that was killed has left beside the file is removed when it is saved again.
 
     Examples
     --------
@@ -73,6 +81,12 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
     _check_model(model)
     encoder = Encoder()
     encoder.encode(model, "model")
+    try:
+        check_nodes(encoder.nodes)
+    except ValueError as error:
+        raise TypeError(
+            f"model must not be nested in itself so often that it could not be loaded: {error}."
+        ) from error
     write_whole(_file_of(encoder.nodes, encoder.arrays), Path(path))
 
 
@@ -94,11 +108,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a file of ``save``, was cut short or changed, is of a later version, or names
-        a class that no file may hold.
+        If it is not a file of ``save``, was cut short or changed, is of a later version, names
+        a class that no file may hold, or holds parts that do not fit together: weights of other
+        shapes than the network's, a graph that no builder makes.
 
     Warns
     -----
+    UserWarning
+        If a part had ``memory=``, a folder, which is left out.
     sklearn.exceptions.InconsistentVersionWarning
         If a part of scikit-learn was saved by another version of it.
 
@@ -119,12 +136,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         # What the checksum has vouched for can still have been made by hand.
         arrays = _arrays_of(content)
-        model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
+        with saying_all_once():
+            model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
         _check_model(model)
         return model
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError) as error:
-        raise _refused(path, error) from error
-    except (TypeError, ValueError) as error:
+    except _FOREIGN as error:
         raise _refused(path, error) from error
 
 

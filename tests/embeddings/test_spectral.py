@@ -757,7 +757,8 @@ def test_memory_is_written_even_if_the_process_knew_and_serves_any_smaller_k(tmp
     assert eigen.n_solves() == solved
     file.write_bytes(b"damaged")
     eigen.clear_cache()
-    SpectralEmbedder(2, graph=graph, memory=tmp_path).fit(X)
+    with pytest.warns(UserWarning, match="memory has a file that was not believed"):
+        SpectralEmbedder(2, graph=graph, memory=tmp_path).fit(X)
     assert eigen.n_solves() == solved + 1
     assert eigen.read_basis(file).n_vectors == 129
     assert eigen.folder_of(joblib.Memory(tmp_path)) == tmp_path
