@@ -111,6 +111,11 @@ class SmoothProblem:
         n_linear = np.linalg.matrix_rank(fit.precision, hermitian=True) if fit.precision.size else 0
         return n_smooth + int(n_linear)
 
+    def noise_variance(self, fit: Fit) -> float:
+        """Return the variance of a row about the signal; infinite if none is left to tell by."""
+        n_left = len(self.y) - self.n_free(fit)
+        return fit.loss / n_left if n_left > 0 else np.inf
+
     def node_variances(self, alpha: float, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the variance of f at distinct nodes in units of the noise, for known b."""
         counts = self._rows_of_node() @ np.ones((len(self.y), 1))
