@@ -1,5 +1,6 @@
 """Penalised least squares on a graph: many systems at once, by conjugate gradients."""
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import minimum_spanning_tree
 
-from skginr._linalg import factor_positive_definite, positive_definite_solver
+from skginr._linalg import factor_positive_definite, positive_definite_solver, solve_refined
+from skginr.laplacians import Laplacian
 
 # Iterations with the diagonal, which take no time to prepare; more on large graphs, whose
 # factors fill in.
 _DIAGONAL, _DIAGONAL_LARGE, _LARGE = 150, 1200, 100_000
+# Of the diagonal, added to make a preconditioner definite.
+_SHIFT = 1e-12
 # And with a factor of the first-order system.
 _FACTORED = 300
 # Strengths that one factor serves. A ratio of 100 takes ten times the iterations, about as long as
@@ -23,6 +28,20 @@ _SAME_FACTOR = 100
 _OUTLIER = 1e3
 # Times the median weight of an edge, to the power of the order, beyond which rounding decides.
 _GIANT = 1e9
+# Typical degree over the weakest edge that holds a component together, to the power of the order,
+# beyond which products of the stiffness leave no digit to that edge.
+_GRADED = 1e7
+# Unknowns of the system without such products: as many are no work at all, and up to how many it is
+# solved for the sake of its digits.
+_NO_WORK, _MOST_CHAINED = 3_000, 40_000
+_SMALL_MASS = 1e-4
+# Tolerance of what is shown, and not only compared.
+_EXACT = 1e-9
+# Error of a solution that is looked at, as a share of values, beyond which rounding has decided.
+_WRONG = 1e-6
+# Nodes of which all variances are found by one factor.
+_MOST_FACTORED = 10_000
+_BLOCK = 64
 
 Columns = slice | NDArray[np.intp]
 
@@ -35,11 +54,10 @@ class Penalty:
 
     Parameters
     ----------
-    stiffness : sparse array of shape (n_nodes, n_nodes)
-        B, symmetric and positive semi-definite.
-    mass : ndarray of shape (n_nodes,)
-        The diagonal of M.
+    operator : Laplacian
+        K, and M, of ``B = K + kappa**2 M``.
     order : int
+    kappa : float
 
     Attributes
     ----------
@@ -47,18 +65,26 @@ class Penalty:
         What Q was divided by.
     diagonal : ndarray of shape (n_nodes,)
         Of Q, about: that of B to the power of ``order``.
+    graded : bool
+        Whether edges that matter are so much weaker than others that powers of B lose them.
     """
 
-    def __init__(self, stiffness: sp.csr_array, mass: NDArray[np.float64], order: int) -> None:
+    def __init__(self, operator: Laplacian, order: int, kappa: float = 0.0) -> None:
         self.order = order
-        self.mass = mass
-        stiffness = _without_giants(stiffness, _GIANT ** (1 / order))
+        self.mass = operator.mass
+        full = operator.stiffness
+        if kappa > 0:
+            full = sp.csr_array(full + kappa**2 * sp.diags_array(operator.mass))
+        stiffness = _without_giants(full, _GIANT ** (1 / order))
         stiff = stiffness.diagonal()
-        diagonal = stiff * (stiff / mass) ** (order - 1)
-        typical = _clipped(stiff) * _clipped(stiff / mass) ** (order - 1)
+        diagonal = stiff * (stiff / self.mass) ** (order - 1)
+        typical = _clipped(stiff) * _clipped(stiff / self.mass) ** (order - 1)
         self.scale = float(typical.mean()) or 1.0
         self.diagonal = diagonal / self.scale
         self._stiffness = stiffness
+        # Without powers, only edges that are lost in a sum are too large.
+        self._exact = _exactly(_without_giants(full, _GIANT), operator, kappa)
+        self.graded = stiffness is not full or _gradation(stiffness) ** order > _GRADED
         self._factored: tuple[float, Callable[[NDArray], NDArray]] | None = None
 
     def __matmul__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,6 +101,26 @@ class Penalty:
             product = self._stiffness @ sp.diags_array(1 / self.mass) @ product
         return sp.csc_array(product / self.scale)
 
+    def chain(self, alpha: float, counts: NDArray[np.float64]) -> sp.csc_array:
+        """Return ``diag(counts) + alpha Q`` without its products, in long doubles.
+
+        With ``g_1 = f`` and ``M g_(k + 1) = t B g_k``, t the root of alpha by the order, it is
+        ``diag(counts) g_1 + t B g_order``: a sparse matrix of ``order`` blocks a side, whose
+        condition is that of B and not of its power.
+        """
+        root = np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
+        stiff, mass = root * self._exact, sp.diags_array(self.mass.astype(np.longdouble))
+        observed = sp.diags_array(counts.astype(np.longdouble))
+        if self.order == 1:
+            return sp.csc_array(observed + stiff)
+        blocks: list[list[Any]] = [[None] * self.order for _ in range(self.order)]
+        blocks[0][0], blocks[0][-1] = observed, stiff
+        for k in range(1, self.order):
+            # Rows in which the mass is small: as pivots its entries would make the products.
+            small = np.longdouble(_SMALL_MASS) ** k
+            blocks[k][k - 1], blocks[k][k] = small * stiff, -small * mass
+        return sp.csc_array(sp.block_array(blocks))
+
     def preconditioner(
         self, alpha: float, counts: NDArray[np.float64]
     ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
@@ -89,6 +135,9 @@ class Penalty:
             share = 1 / self.order
             observed = sp.diags_array(counts**share * self.mass ** (1 - share))
             first_order = observed + (alpha / self.scale) ** share * self._stiffness
+            # It is near the system, no more: where nothing but rounding holds nodes in their places
+            # it shall still be definite.
+            first_order += sp.diags_array(_SHIFT * first_order.diagonal())
             self._factored = kept = alpha, positive_definite_solver(first_order)
         _, solve = kept
 
@@ -120,7 +169,7 @@ def solve_penalised(
     right: NDArray[np.float64],
     *,
     tolerance: float = 1e-10,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Solve ``(diag(counts_j) + alpha Q) x_j = right_j`` for all columns j together.
 
     By conjugate gradients. Where most nodes were observed, the diagonal is nearly all of the
@@ -129,6 +178,9 @@ def solve_penalised(
     ``alpha`` is large it is ``T (M^-1 T)^(order - 1)``, with T the system of first order whose
     power is nearest, that does; it fills in as little as the graph itself. What is left over,
     with holes in the observations that neither knows of, is factored.
+
+    Where weights are graded, or nodes few and the tolerance small, the system is solved without
+    its products, and refined.
 
     Parameters
     ----------
@@ -141,11 +193,112 @@ def solve_penalised(
     tolerance : float
         Error reached, in the norm of the system relative to that of the solution, about.
 
+    Returns
+    -------
+    x : ndarray of shape (n_nodes, n_columns)
+    doubtful : ndarray of bool, shape (n_nodes,)
+        Where rounding has decided.
+
     Raises
     ------
     RuntimeError
         If a system is singular: a component without an observation.
     """
+    n_unknowns = penalty.order * len(right)
+    exact = tolerance <= _EXACT
+    if n_unknowns <= _NO_WORK:
+        if penalty.graded or exact:
+            return _solve_chained(penalty, alpha, counts, right, tolerance)
+    elif penalty.graded and exact:
+        if n_unknowns <= _MOST_CHAINED:
+            return _solve_chained(penalty, alpha, counts, right, tolerance)
+        doubtful = np.ones(len(right), dtype=bool)
+        return _solve_iteratively(penalty, alpha, counts, right, tolerance), doubtful
+    return _solve_iteratively(penalty, alpha, counts, right, tolerance), np.zeros(len(right), bool)
+
+
+def diagonal_of_inverse(
+    penalty: Penalty, alpha: float, counts: NDArray[np.float64], nodes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the entries at ``nodes`` of the diagonal of ``(diag(counts) + alpha Q)^-1``.
+
+    Parameters
+    ----------
+    penalty : Penalty
+    alpha : float
+    counts : ndarray of shape (n_nodes,)
+    nodes : ndarray of int
+        Distinct.
+    """
+    solve = _solver_for_many(penalty, alpha, counts) if len(nodes) > _BLOCK else None
+    values = np.empty(len(nodes))
+    for start in range(0, len(nodes), _BLOCK):
+        block = nodes[start : start + _BLOCK]
+        columns = np.arange(len(block))
+        right = np.zeros((len(counts), len(block)))
+        right[block, columns] = 1.0
+        if solve is not None:
+            solved = solve(right)
+        else:
+            wide = np.repeat(counts[:, None], len(block), axis=1)
+            solved, _ = solve_penalised(penalty, alpha, wide, right)
+        values[start : start + _BLOCK] = solved[block, columns]
+    return values
+
+
+def _solver_for_many(
+    penalty: Penalty, alpha: float, counts: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+    """Return what solves for block after block by one factor, where that is right and pays."""
+    if penalty.graded or len(counts) > _MOST_FACTORED:
+        return None
+    system = alpha * penalty.matrix() + sp.diags_array(counts)
+    try:
+        return positive_definite_solver(system)
+    except (RuntimeError, ValueError):
+        return None
+
+
+def _solve_chained(
+    penalty: Penalty,
+    alpha: float,
+    counts: NDArray[np.float64],
+    right: NDArray[np.float64],
+    tolerance: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Solve without products, with a factor for each distinct matrix, and refine."""
+    n_nodes, n_columns = right.shape
+    solution, doubtful = np.empty_like(right), np.zeros(n_nodes, dtype=bool)
+    columns = np.arange(n_columns)
+    while len(columns):
+        same = (counts[:, columns] == counts[:, columns[:1]]).all(axis=0)
+        chosen, columns = columns[same], columns[~same]
+        observed = counts[:, chosen[0]]
+        padded = np.zeros((penalty.order * n_nodes, len(chosen)))
+        padded[:n_nodes] = right[:, chosen]
+        x, change = solve_refined(penalty.chain(alpha, observed), padded)
+        x, change = x[:n_nodes].astype(np.float64), change[:n_nodes]
+        # Values far from all that was observed may be huge, and others must be right all the same.
+        size = np.abs(x) + np.abs(x[observed > 0]).max(axis=0)
+        lost = ~(change <= _WRONG * size).all(axis=1)
+        if lost.any():
+            doubtful |= lost
+            # Which settles at least what was observed.
+            with contextlib.suppress(RuntimeError):
+                x = _solve_iteratively(
+                    penalty, alpha, counts[:, chosen], right[:, chosen], tolerance
+                )
+        solution[:, chosen] = x
+    return solution, doubtful
+
+
+def _solve_iteratively(
+    penalty: Penalty,
+    alpha: float,
+    counts: NDArray[np.float64],
+    right: NDArray[np.float64],
+    tolerance: float,
+) -> NDArray[np.float64]:
     diagonal = counts + alpha * penalty.diagonal[:, None]
     if not (diagonal > 0).all():
         raise RuntimeError("a node has neither an observation nor an edge")
@@ -278,6 +431,35 @@ def _without_giants(stiffness: sp.csr_array, times: float) -> sp.csr_array:
     lowered = sp.csr_array((excess, edges.coords), shape=stiffness.shape)
     lowered = lowered + lowered.T
     return sp.csr_array(stiffness + lowered - sp.diags_array(np.asarray(lowered.sum(axis=1))))
+
+
+def _exactly(stiffness: sp.csr_array, operator: Laplacian, kappa: float) -> sp.csr_array:
+    """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
+
+    As a sum that was rounded it would hold nodes back that weak edges alone hold.
+    """
+    wide = sp.csr_array(stiffness, dtype=np.longdouble)
+    kernel = operator.kernel.astype(np.longdouble)
+    off_diagonal = wide - sp.diags_array(wide.diagonal())
+    diagonal = -(off_diagonal @ kernel) / kernel
+    shift = np.longdouble(kappa) ** 2 * operator.mass
+    return sp.csr_array(off_diagonal + sp.diags_array(diagonal + shift))
+
+
+def _gradation(stiffness: sp.csr_array) -> float:
+    """Return the median of the diagonal over the weakest edge that holds a component together."""
+    edges = sp.triu(stiffness, k=1, format="coo")
+    weights = np.abs(edges.data)
+    there = weights > 0
+    if not there.any():
+        return 1.0
+    # A tree of the strongest edges: the least sum of what falls with weight.
+    lengths = 1 + np.log(weights[there].max()) - np.log(weights[there])
+    entries = lengths, (edges.coords[0][there], edges.coords[1][there])
+    longest = minimum_spanning_tree(sp.csr_array(entries, shape=stiffness.shape)).data.max()
+    weakest = weights[there].max() * np.exp(1 - longest)
+    diagonal = stiffness.diagonal()
+    return float(np.median(diagonal[diagonal > 0]) / weakest) if weakest > 0 else np.inf
 
 
 def _clipped(values: NDArray[np.float64]) -> NDArray[np.float64]:

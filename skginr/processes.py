@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -236,8 +235,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
     def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
         operator = laplacian_of(graph, self.laplacian)
-        stiffness = operator.stiffness + self.kappa**2 * sp.diags_array(operator.mass)
-        precision = Penalty(sp.csr_array(stiffness), operator.mass, self.order).matrix()
+        precision = Penalty(operator, self.order, self.kappa).matrix()
         covariance = Covariance(precision.toarray(), self._source(graph))
         if not covariance.tells_nodes_apart():
             raise ValueError(

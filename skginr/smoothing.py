@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags
@@ -212,6 +211,7 @@ default "combinatorial"
         self._check_strength(alpha)
         fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
         problem.penalty.forget()
+        _warn_doubtful(graph, fit.doubtful, self.order)
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
         self.cv_results_ = results
@@ -400,14 +400,11 @@ default "combinatorial"
         y: NDArray[np.float64],
     ) -> SmoothProblem:
         operator = laplacian_of(graph, self.laplacian)
-        stiffness = operator.stiffness
-        if self.kappa > 0:
-            stiffness = sp.csr_array(stiffness + self.kappa**2 * sp.diags_array(operator.mass))
         # Where constants are smooth for free, an intercept would be one more of them.
         flat = self.kappa == 0 and self.laplacian != "symmetric"
         intercept = np.ones((len(y), 0 if flat else 1))
         return SmoothProblem(
-            penalty=Penalty(stiffness, operator.mass, self.order),
+            penalty=Penalty(operator, self.order, self.kappa),
             # Those of the operator: a mesh need not be joined where its adjacency is.
             components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
@@ -428,6 +425,17 @@ default "combinatorial"
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
+
+
+def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_], order: int) -> None:
+    if doubtful.any():
+        name = graph.labels[doubtful].tolist()[0]
+        warn_once(
+            f"doubtful {graph.digest} {order}",
+            f"weights of the graph differ so much that with order={order} rounding decides what is "
+            f"predicted at {int(doubtful.sum())} of {len(doubtful)} nodes, such as {name!r}. Leave "
+            f"out edges that are negligible, or lower order.",
+        )
 
 
 def _training_weights(
