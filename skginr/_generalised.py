@@ -25,7 +25,7 @@ class Fit(NamedTuple):
     precision : ndarray of shape (n_columns, n_columns)
         Pseudo-inverse of the covariance of the linear model's coefficients, in units of the
         noise.
-    doubtful : ndarray of bool, shape (n_nodes,)
+    doubtful : ndarray of bool, shape (n_nodes,), or None
         Where rounding has decided the signal.
     """
 
@@ -34,7 +34,7 @@ class Fit(NamedTuple):
     loss: float
     shapes: NDArray[np.float64]
     precision: NDArray[np.float64]
-    doubtful: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,6 @@ class SmoothProblem:
             loss=max(0.0, float(energy[0, 0] - energy[0, 1:] @ b)),
             shapes=shapes[:, 1:],
             precision=precision,
-            doubtful=np.zeros(len(shapes), dtype=bool),
         )
 
     def _rows_of_node(self) -> sp.csr_array:

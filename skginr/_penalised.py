@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from skginr._linalg import factor_positive_definite, positive_definite_solver, solve_refined
 from skginr.laplacians import Laplacian
@@ -35,6 +35,8 @@ _GRADED = 1e7
 # solved for the sake of its digits.
 _NO_WORK, _MOST_CHAINED = 3_000, 40_000
 _SMALL_MASS = 1e-4
+# Of a degree: a weight of as much has no six digits left in the sum.
+_DIGITS = 1e6 * float(np.finfo(np.longdouble).eps)
 # Tolerance of what is shown, and not only compared.
 _EXACT = 1e-9
 # Error of a solution that is looked at, as a share of values, beyond which rounding has decided.
@@ -69,6 +71,10 @@ class Penalty:
         Whether edges that matter are so much weaker than others that powers of B lose them.
     """
 
+    # Not in the files of earlier versions.
+    graded = False
+    _kernel: NDArray[np.float64] | None = None
+
     def __init__(self, operator: Laplacian, order: int, kappa: float = 0.0) -> None:
         self.order = order
         self.mass = operator.mass
@@ -83,7 +89,8 @@ class Penalty:
         self.diagonal = diagonal / self.scale
         self._stiffness = stiffness
         # Without powers, only edges that are lost in a sum are too large.
-        self._exact = _exactly(_without_giants(full, _GIANT), operator, kappa)
+        self._whole = _without_giants(full, _GIANT) if stiffness is not full else full
+        self._kernel, self._kappa = operator.kernel, kappa
         self.graded = stiffness is not full or _gradation(stiffness) ** order > _GRADED
         self._factored: tuple[float, Callable[[NDArray], NDArray]] | None = None
 
@@ -101,6 +108,23 @@ class Penalty:
             product = self._stiffness @ sp.diags_array(1 / self.mass) @ product
         return sp.csc_array(product / self.scale)
 
+    @property
+    def chains(self) -> bool:
+        """Whether :meth:`chain` has what it takes."""
+        return self._kernel is not None
+
+    def lost(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which nodes only edges join to observed ones that are lost in a sum of weights."""
+        if self._kappa > 0:
+            return np.zeros(len(observed), dtype=bool)
+        edges = sp.coo_array(self._whole)
+        rows, columns = edges.coords
+        stiff = self._whole.diagonal()
+        seen = np.abs(edges.data) > _DIGITS * np.minimum(stiff[rows], stiff[columns])
+        kept = sp.csr_array((seen[seen], (rows[seen], columns[seen])), shape=edges.shape)
+        n_groups, groups = connected_components(kept, directed=False)
+        return ~np.bincount(groups, weights=observed, minlength=n_groups).astype(bool)[groups]
+
     def chain(self, alpha: float, counts: NDArray[np.float64]) -> sp.csc_array:
         """Return ``diag(counts) + alpha Q`` without its products, in long doubles.
 
@@ -109,7 +133,7 @@ class Penalty:
         condition is that of B and not of its power.
         """
         root = np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
-        stiff, mass = root * self._exact, sp.diags_array(self.mass.astype(np.longdouble))
+        stiff, mass = root * self._exactly(), sp.diags_array(self.mass.astype(np.longdouble))
         observed = sp.diags_array(counts.astype(np.longdouble))
         if self.order == 1:
             return sp.csc_array(observed + stiff)
@@ -148,6 +172,17 @@ class Penalty:
             return solved
 
         return apply
+
+    def _exactly(self) -> sp.csr_array:
+        """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
+
+        As a sum that was rounded it would hold nodes back that weak edges alone hold.
+        """
+        wide = sp.csr_array(self._whole, dtype=np.longdouble)
+        off_diagonal = wide - sp.diags_array(wide.diagonal())
+        kernel = np.asarray(self._kernel, dtype=np.longdouble)
+        diagonal = self._kappa**2 * self.mass - (off_diagonal @ kernel) / kernel
+        return sp.csr_array(off_diagonal + sp.diags_array(diagonal))
 
     @property
     def factored_at(self) -> float | None:
@@ -206,7 +241,7 @@ def solve_penalised(
     """
     n_unknowns = penalty.order * len(right)
     exact = tolerance <= _EXACT
-    if n_unknowns <= _NO_WORK:
+    if penalty.chains and n_unknowns <= _NO_WORK:
         if penalty.graded or exact:
             return _solve_chained(penalty, alpha, counts, right, tolerance)
     elif penalty.graded and exact:
@@ -281,6 +316,9 @@ def _solve_chained(
         # Values far from all that was observed may be huge, and others must be right all the same.
         size = np.abs(x) + np.abs(x[observed > 0]).max(axis=0)
         lost = ~(change <= _WRONG * size).all(axis=1)
+        if penalty.graded and penalty.lost(observed > 0).any():
+            # What is continued to them at higher orders depends on them, too.
+            lost |= penalty.lost(observed > 0) if penalty.order == 1 else True
         if lost.any():
             doubtful |= lost
             # Which settles at least what was observed.
@@ -431,19 +469,6 @@ def _without_giants(stiffness: sp.csr_array, times: float) -> sp.csr_array:
     lowered = sp.csr_array((excess, edges.coords), shape=stiffness.shape)
     lowered = lowered + lowered.T
     return sp.csr_array(stiffness + lowered - sp.diags_array(np.asarray(lowered.sum(axis=1))))
-
-
-def _exactly(stiffness: sp.csr_array, operator: Laplacian, kappa: float) -> sp.csr_array:
-    """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
-
-    As a sum that was rounded it would hold nodes back that weak edges alone hold.
-    """
-    wide = sp.csr_array(stiffness, dtype=np.longdouble)
-    kernel = operator.kernel.astype(np.longdouble)
-    off_diagonal = wide - sp.diags_array(wide.diagonal())
-    diagonal = -(off_diagonal @ kernel) / kernel
-    shift = np.longdouble(kappa) ** 2 * operator.mass
-    return sp.csr_array(off_diagonal + sp.diags_array(diagonal + shift))
 
 
 def _gradation(stiffness: sp.csr_array) -> float:

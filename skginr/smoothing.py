@@ -427,8 +427,8 @@ default "combinatorial"
         return tags
 
 
-def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_], order: int) -> None:
-    if doubtful.any():
+def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_] | None, order: int) -> None:
+    if doubtful is not None and doubtful.any():
         name = graph.labels[doubtful].tolist()[0]
         warn_once(
             f"doubtful {graph.digest} {order}",
