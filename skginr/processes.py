@@ -17,23 +17,36 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteK
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._checks import check_count, check_flag, check_option, check_real, unchanged_on_error
+from skginr._checks import (
+    check_count,
+    check_flag,
+    check_option,
+    check_real,
+    unchanged_on_error,
+    warn,
+)
 from skginr._penalised import Penalty
 from skginr._signals import check_signal
 from skginr.graphs import (
     Graph,
     as_table,
     check_graph,
+    components_by_size,
     locate_rows,
     warn_unobserved,
     warn_without_edges,
     with_observations,
 )
-from skginr.laplacians import LAPLACIANS, laplacian_of
+from skginr.laplacians import LAPLACIANS, Laplacian, laplacian_of
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
 _MOST_NODES = 20_000
 _BOUNDS = (1e-3, 1e3)
+_NOISE_BOUNDS = (1e-6, 10.0)
+# Signal and noise, in variances of y, from which the search for the likeliest may start.
+_STARTS = [(signal, noise) for signal in (0.1, 0.5, 5.0, 100.0) for noise in (1e-3, 0.03, 0.2, 0.8)]
+# Variance of what the nodes of a component have in common, in those of what tells nodes apart.
+_MOST_TOGETHER = 50.0
 # Of the variance of y, on the diagonal: far below the noise of any data, above rounding.
 _JITTER = 1e-8
 
@@ -43,7 +56,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
     ``k = s_g**2 k_graph(node, node') + s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + noise``,
     with k_graph the Matérn covariance ``(kappa**2 M + K)^-order`` of the graph, scaled to unit
-    mean variance, and a length scale for each covariate, so that those without use are left
+    mean variance in every component, and a length scale for each covariate, so that those without use are left
     out. Amplitudes, length scales and noise maximise the marginal likelihood of ``n_tune`` rows;
     predictions use all. Built on :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
 
@@ -95,7 +108,8 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If the graph has no edges, or a row to be predicted is in a component in which nothing was
+        If the graph has no edges, y goes with the graph no more than noise would or more than the
+        covariance allows, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
 
     References
@@ -215,13 +229,32 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         return clone(self).set_params(kernel=self.process_.kernel_)
 
     def _tuned(self, kernel: Kernel, rows: NDArray[np.float64], y: NDArray[np.float64]) -> Kernel:
+        if len(y) < 2:
+            raise ValueError(
+                "a covariance is chosen by at least 2 rows; got n_samples = 1. Give kernel=, or "
+                "more rows."
+            )
         draw = check_random_state(self.random_state).permutation(len(y))[: self.n_tune]
-        process = GaussianProcessRegressor(kernel, alpha=_JITTER, normalize_y=True)
+        seen, values = rows[draw], y[draw]
+        looked = GaussianProcessRegressor(kernel, alpha=_JITTER, normalize_y=True, optimizer=None)
+        looked.fit(seen, values)
+        likeliest = max(
+            (_started(kernel, *start) for start in _STARTS),
+            key=lambda started: looked.log_marginal_likelihood(started.theta),
+        )
         with warnings.catch_warnings():
             # A length scale at its upper bound is how a covariate is left out, and a noise at its
             # lower one is none.
             warnings.filterwarnings("ignore", "The optimal value", ConvergenceWarning)
-            return process.fit(rows[draw], y[draw]).kernel_
+            # Not everywhere does one climb lead to the top.
+            fitted = [
+                GaussianProcessRegressor(start, alpha=_JITTER, normalize_y=True).fit(seen, values)
+                for start in (kernel, likeliest)
+            ]
+        best = max(fitted, key=lambda process: process.log_marginal_likelihood_value_).kernel_
+        if np.ptp(values) > 0 and self.graph.n_edges:
+            _warn_at_bound(best)
+        return best
 
     def _rows(
         self, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
@@ -235,8 +268,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
     def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
         operator = laplacian_of(graph, self.laplacian)
-        precision = Penalty(operator, self.order, self.kappa).matrix()
-        covariance = Covariance(precision.toarray(), self._source(graph))
+        covariance = _covariance(operator, self.order, self.kappa, self._source(graph))
         if not covariance.tells_nodes_apart():
             raise ValueError(
                 f"kappa={self.kappa} and order={self.order} let all nodes of this graph vary as "
@@ -246,7 +278,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         if n_covariates:
             lengths = np.full(n_covariates, 3.0)
             kernel += ConstantKernel(0.5, _BOUNDS) * CovariateKernel(lengths, _BOUNDS)
-        return kernel + WhiteKernel(0.2, (1e-6, 10.0))
+        return kernel + WhiteKernel(0.2, _NOISE_BOUNDS)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -255,15 +287,11 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
 
 
 class Covariance:
-    """The inverse of a precision matrix, scaled to unit mean variance; never copied."""
+    """A covariance of nodes; never copied."""
 
-    def __init__(self, precision: NDArray[np.float64], source: tuple[Any, ...]) -> None:
+    def __init__(self, matrix: NDArray[np.float64], source: tuple[Any, ...]) -> None:
+        self.matrix = matrix
         self.source = source
-        try:
-            matrix = cho_solve(cho_factor(precision), np.eye(len(precision)))
-        except np.linalg.LinAlgError:
-            matrix = np.ones_like(precision)
-        self.matrix = matrix / np.trace(matrix) * len(matrix)
 
     def tells_nodes_apart(self) -> bool:
         """Return whether covariances are finite, and not of one constant."""
@@ -308,6 +336,74 @@ class CovariateKernel(RBF):
     ) -> NDArray | tuple[NDArray, NDArray]:
         """Return the covariance, and with ``eval_gradient`` its gradient."""
         return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:], eval_gradient)
+
+
+def _covariance(
+    operator: Laplacian, order: int, kappa: float, source: tuple[Any, ...]
+) -> Covariance:
+    """Return the Matérn covariance, every component scaled to unit mean variance.
+
+    What a component has in common varies by ``kappa**(-2 order)``, which for a small kappa leaves
+    no digit to what tells its nodes apart. It is found by itself, and bounded.
+    """
+    precision = Penalty(operator, order, kappa)
+    components = components_by_size(operator.stiffness)
+    n_nodes, sizes = len(components), np.bincount(components)
+    common = np.zeros((n_nodes, len(sizes)))
+    common[np.arange(n_nodes), components] = operator.kernel
+    weighted = operator.mass[:, None] * common
+    common /= (weighted * common).sum(axis=0) ** 0.5
+    weighted = operator.mass[:, None] * common
+    stiff = precision.matrix().toarray() * precision.scale
+    held = float(np.mean(stiff.diagonal() / operator.mass))
+    try:
+        factor = cho_factor(stiff + held * weighted @ weighted.T)
+    except np.linalg.LinAlgError:
+        return Covariance(np.ones((n_nodes, n_nodes)), source)
+    least = max(kappa ** (2 * order), np.finfo(float).tiny ** 0.5)
+    apart = cho_solve(factor, np.eye(n_nodes)) - common @ common.T / (least + held)
+    # One node has nothing to be apart from.
+    alone = sizes[components] == 1
+    apart[alone] = 0.0
+    apart[:, alone] = 0.0
+    typical = float(apart.diagonal()[~alone].mean()) if not alone.all() else 0.0
+    together = (common**2).sum(axis=0) / sizes / least
+    share = np.minimum(1.0, _MOST_TOGETHER * typical / together) if typical > 0 else 1.0
+    matrix = apart + (common * (share / least)) @ common.T
+    scale = (np.bincount(components, weights=matrix.diagonal()) / sizes) ** -0.5
+    return Covariance(scale[components, None] * matrix * scale[components], source)
+
+
+def _started(kernel: Kernel, signal: float, noise: float) -> Kernel:
+    """Return the kernel with another size of what goes over the graph, and of the noise."""
+    started = clone(kernel)
+    _over_graph(started).constant_value = signal
+    started.k2.noise_level = noise
+    return started
+
+
+def _over_graph(kernel: Kernel) -> ConstantKernel:
+    """Return the size of what goes over the graph: left of the covariates, left of the noise."""
+    part = kernel.k1
+    while not isinstance(part, ConstantKernel):
+        part = part.k1
+    return part
+
+
+def _warn_at_bound(kernel: Kernel) -> None:
+    """Warn if what was chosen for the graph is as little, or as much, as may be."""
+    size, low, high = _over_graph(kernel).constant_value, *_BOUNDS
+    if size <= 1.01 * low:
+        warn(
+            "y goes with the graph no more than noise would: what is predicted is the mean, and "
+            "what covariates tell. Another order, kappa or laplacian may see more, or a larger "
+            "n_tune."
+        )
+    elif size >= 0.99 * high:
+        warn(
+            f"y varies along edges more than the covariance allows at its largest size, {high:g} "
+            f"variances of y, and is smoothed too much. Raise kappa, or lower order."
+        )
 
 
 def _check_kernel(kernel: object, source: tuple[Any, ...], n_features: int) -> None:
