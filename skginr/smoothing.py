@@ -40,8 +40,8 @@ from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
 _SMALLEST, _LARGEST = 1e-6, 1e8
-# Likelihood, as a share of the best strength's, from which on another counts in standard deviations;
-# and powers of ten from it, for where nothing is told apart.
+# Likelihood, as a share of the best strength's, from which on another counts in standard
+# deviations; and powers of ten from it, for where nothing is told apart.
 _COUNTS, _FAR = 0.01, 2.0
 # Rows held out that tell two strengths apart: in large tables not every fold is looked at.
 _ENOUGH_HELD_OUT = 10_000

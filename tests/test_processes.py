@@ -2,7 +2,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.gaussian_process.kernels import RBF
+from scipy.stats import multivariate_normal
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.model_selection import train_test_split
 
 from skginr import Graph, GraphGaussianProcessRegressor, GraphSmoother, processes
@@ -191,5 +192,49 @@ def test_a_process_that_has_nothing_to_go_by_says_so(lattice):
     model = GraphGaussianProcessRegressor(graph=lattice)
     with pytest.warns(UserWarning, match="y goes with the graph no more than noise would"):
         model.fit(np.arange(400)[:, None], noise)
-    with pytest.raises(ValueError, match="chosen by at least 2 rows; got n_samples = 1"):
+    with pytest.raises(
+        ValueError, match="chosen by at least 2 distinct rows; got 1, n_samples = 1"
+    ):
         model.fit([[0]], [7.0])
+
+
+def test_rows_that_are_alike_count_as_often_as_there_are_of_them(lattice):
+    """Against a dense process of all rows, and its likelihood."""
+    rng = np.random.default_rng(0)
+    nodes = rng.integers(0, 40, 300)
+    signal = np.sin(np.arange(400) / 3)
+    y = signal[nodes] + 0.5 * rng.standard_normal(300) + 3
+    model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(nodes[:, None], y)
+    kernel = model.process_.kernel_
+    assert len(model.process_.X_train_) == 40
+    assert isinstance(kernel.k2, WhiteKernel)
+    means = np.array([y[nodes == node].mean() for node in range(40)])
+    centre, spread = means.mean(), means.std()
+
+    def log_likelihood(size, noise):
+        K = size * matern(lattice, 2, 0.5)[np.ix_(nodes, nodes)] + noise * np.eye(300)
+        return multivariate_normal(cov=K).logpdf((y - centre) / spread)
+
+    size, noise = kernel.k1.k1.constant_value, kernel.k2.noise_level
+    best = log_likelihood(size, noise)
+    for factor in (0.9, 1.1):
+        assert log_likelihood(factor * size, noise) < best
+        assert log_likelihood(size, factor * noise) < best
+    K = size * matern(lattice, 2, 0.5)
+    inverse = np.linalg.inv(K[np.ix_(nodes, nodes)] + noise * np.eye(300))
+    mean, std = model.predict(np.arange(60)[:, None], return_std=True)
+    across = K[:60, nodes]
+    np.testing.assert_allclose(
+        mean, centre + spread * across @ inverse @ ((y - centre) / spread), atol=1e-5
+    )
+    variance = np.diag(K)[:60] + noise - np.einsum("ij,jk,ik->i", across, inverse, across)
+    np.testing.assert_allclose(std, spread * variance**0.5, rtol=1e-5)
+    # Its covariance serves other rows of the same graph.
+    model.settled().fit(nodes[:5, None], y[:5])
+
+
+def test_too_many_rows_that_differ_are_refused(lattice, monkeypatch):
+    monkeypatch.setattr(processes, "_MOST_NODES", 400)
+    X = np.column_stack([np.tile(np.arange(400), 2), np.arange(800) / 7])
+    with pytest.raises(ValueError, match="X has 800 distinct rows; a Gaussian process is for at"):
+        GraphGaussianProcessRegressor(graph=lattice, node=0).fit(X, X[:, 1])
