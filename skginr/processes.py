@@ -59,7 +59,8 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
     with k_graph the Matérn covariance ``(kappa**2 M + K)^-order`` of the graph, scaled to unit
     mean variance in every component, and a length scale for each covariate, so that those without
     use are left out. Amplitudes, length scales and noise maximise the marginal likelihood of
-    ``n_tune`` rows; predictions use all. Built on :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
+    ``n_tune`` rows; predictions use all. Built on
+    :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
 
     For graphs of up to some thousands of nodes: time goes with the cube of the number of distinct
     rows (rows that are alike count as one, and as often as there are of them), and memory with the
