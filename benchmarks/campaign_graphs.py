@@ -4,9 +4,10 @@
     python benchmarks/campaign_graphs.py --count 100 # a look
     python benchmarks/campaign_graphs.py --only smoother --seed 4711 --count 1
 
-Every result is compared with an answer of 90 digits and more (mpmath, which comes with torch). Counts of
-results that are right; that are not, and were warned of; that were refused by an error of the
-library; and that are wrong without a word, of which seeds are printed. Exits with 1 if there is one.
+Every result is compared with an answer of 90 digits and more (mpmath, which comes with torch).
+Counts of results that are right; that are not, and were warned of; that were refused by an error
+of the library; and that are wrong without a word, of which seeds are printed. Exits with 1 if there
+is one.
 """
 
 import argparse

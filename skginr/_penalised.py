@@ -35,6 +35,8 @@ _GRADED = 1e7
 # solved for the sake of its digits.
 _NO_WORK, _MOST_CHAINED = 3_000, 40_000
 _SMALL_MASS = 1e-4
+# Of a weight, that is changed to see whether answers stay.
+_SHAKE = 1e-12
 # Of a degree: a weight of as much has no six digits left in the sum.
 _DIGITS = 1e6 * float(np.finfo(np.longdouble).eps)
 # Tolerance of what is shown, and not only compared.
@@ -81,16 +83,14 @@ class Penalty:
         full = operator.stiffness
         if kappa > 0:
             full = sp.csr_array(full + kappa**2 * sp.diags_array(operator.mass))
-        stiffness = _without_giants(full, _GIANT ** (1 / order))
+        stiffness = _without_giants(full, operator.kernel, kappa**2 * self.mass, order)
         stiff = stiffness.diagonal()
         diagonal = stiff * (stiff / self.mass) ** (order - 1)
         typical = _clipped(stiff) * _clipped(stiff / self.mass) ** (order - 1)
         self.scale = float(typical.mean()) or 1.0
         self.diagonal = diagonal / self.scale
         self._stiffness = stiffness
-        # Without powers, only edges that are lost in a sum are too large.
-        self._whole = _without_giants(full, _GIANT) if stiffness is not full else full
-        self._kernel, self._kappa = operator.kernel, kappa
+        self._whole, self._kernel, self._kappa = full, operator.kernel, kappa
         self.graded = stiffness is not full or _gradation(stiffness) ** order > _GRADED
         self._factored: tuple[float, Callable[[NDArray], NDArray]] | None = None
 
@@ -125,15 +125,21 @@ class Penalty:
         n_groups, groups = connected_components(kept, directed=False)
         return ~np.bincount(groups, weights=observed, minlength=n_groups).astype(bool)[groups]
 
-    def chain(self, alpha: float, counts: NDArray[np.float64]) -> sp.csc_array:
+    def chain(
+        self, alpha: float, counts: NDArray[np.float64], *, shaken: bool = False
+    ) -> sp.csc_array:
         """Return ``diag(counts) + alpha Q`` without its products, in long doubles.
 
         With ``g_1 = f`` and ``M g_(k + 1) = t B g_k``, t the root of alpha by the order, it is
         ``diag(counts) g_1 + t B g_order``: a sparse matrix of ``order`` blocks a side, whose
-        condition is that of B and not of its power.
+        condition is that of B and not of its power. ``shaken`` changes weights in their twelfth
+        digit, which changes no answer that can be known.
         """
         root = np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
-        stiff, mass = root * self._exactly(), sp.diags_array(self.mass.astype(np.longdouble))
+        stiff, mass = (
+            root * self._exactly(root, shaken),
+            sp.diags_array(self.mass.astype(np.longdouble)),
+        )
         observed = sp.diags_array(counts.astype(np.longdouble))
         if self.order == 1:
             return sp.csc_array(observed + stiff)
@@ -144,6 +150,28 @@ class Penalty:
             small = np.longdouble(_SMALL_MASS) ** k
             blocks[k][k - 1], blocks[k][k] = small * stiff, -small * mass
         return sp.csc_array(sp.block_array(blocks))
+
+    def _exactly(self, root: np.longdouble, shaken: bool) -> sp.csr_array:
+        """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
+
+        As a sum that was rounded it would hold nodes back that weak edges alone hold. Edges so
+        strong that their ends are one, beside all that else acts on these, are lowered.
+        """
+        edges = sp.triu(self._whole, k=1, format="coo")
+        first, second = edges.coords
+        weights = edges.data.astype(np.longdouble)
+        if shaken:
+            noise = np.random.default_rng(0).uniform(-1, 1, len(weights))
+            weights *= 1 + np.longdouble(_SHAKE) * noise
+        # An observation, or the mass, in the units of weights.
+        alone = np.maximum(self.mass, 1.0) / root
+        beside = [
+            np.maximum(side, alone[end])
+            for side, end in _beside(np.abs(weights), first, second, len(alone))
+        ]
+        most = _GIANT * np.maximum(*beside)
+        weights = np.sign(weights) * np.minimum(np.abs(weights), most)
+        return _closed(first, second, weights, self._kernel, self._kappa**2 * self.mass)
 
     def preconditioner(
         self, alpha: float, counts: NDArray[np.float64]
@@ -172,17 +200,6 @@ class Penalty:
             return solved
 
         return apply
-
-    def _exactly(self) -> sp.csr_array:
-        """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
-
-        As a sum that was rounded it would hold nodes back that weak edges alone hold.
-        """
-        wide = sp.csr_array(self._whole, dtype=np.longdouble)
-        off_diagonal = wide - sp.diags_array(wide.diagonal())
-        kernel = np.asarray(self._kernel, dtype=np.longdouble)
-        diagonal = self._kappa**2 * self.mass - (off_diagonal @ kernel) / kernel
-        return sp.csr_array(off_diagonal + sp.diags_array(diagonal))
 
     @property
     def factored_at(self) -> float | None:
@@ -303,6 +320,7 @@ def _solve_chained(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Solve without products, with a factor for each distinct matrix, and refine."""
     n_nodes, n_columns = right.shape
+    exact = tolerance <= _EXACT
     solution, doubtful = np.empty_like(right), np.zeros(n_nodes, dtype=bool)
     columns = np.arange(n_columns)
     while len(columns):
@@ -316,6 +334,9 @@ def _solve_chained(
         # Values far from all that was observed may be huge, and others must be right all the same.
         size = np.abs(x) + np.abs(x[observed > 0]).max(axis=0)
         lost = ~(change <= _WRONG * size).all(axis=1)
+        if penalty.graded and exact:
+            again, _ = solve_refined(penalty.chain(alpha, observed, shaken=True), padded)
+            lost |= ~(np.abs(again[:n_nodes] - x) <= _WRONG * size).all(axis=1)
         if penalty.graded and penalty.lost(observed > 0).any():
             # What is continued to them at higher orders depends on them, too.
             lost |= penalty.lost(observed > 0) if penalty.order == 1 else True
@@ -454,21 +475,61 @@ def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values > 0, values, 1.0)
 
 
-def _without_giants(stiffness: sp.csr_array, times: float) -> sp.csr_array:
-    """Return B with weights beyond so many times the median lowered to that.
+def _beside(
+    sizes: NDArray, first: NDArray[np.intp], second: NDArray[np.intp], n_nodes: int
+) -> list[tuple[NDArray, NDArray[np.intp]]]:
+    """Return, for both ends of edges, the size of the strongest other edge there, and the end."""
+    strongest, others = np.zeros((2, n_nodes), dtype=sizes.dtype)
+    ends, twice = np.concatenate([first, second]), np.tile(sizes, 2)
+    order = np.lexsort((twice, ends))
+    ends, twice = ends[order], twice[order]
+    # The last of each end is its strongest, the one before it the next.
+    strongest[ends] = twice
+    is_last = np.ones(len(ends), dtype=bool)
+    is_last[:-1] = ends[:-1] != ends[1:]
+    others[ends[~is_last]] = twice[~is_last]
+    return [
+        (np.where(sizes < strongest[end], strongest[end], others[end]), end)
+        for end in (first, second)
+    ]
 
-    It joins two nodes as one, and powers of larger ones leave no digit to anything else.
+
+def _without_giants(
+    stiffness: sp.csr_array,
+    kernel: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    order: int,
+) -> sp.csr_array:
+    """Return B with weights far beyond the median lowered.
+
+    Such a one joins two nodes as one, and powers of larger ones leave no digit to anything else.
     """
     edges = sp.triu(stiffness, k=1, format="coo")
-    weights = -edges.data
-    linked = weights[weights > 0]
-    most = times * np.median(linked) if len(linked) else np.inf
-    excess = np.maximum(weights - most, 0.0)
-    if not excess.any():
+    linked = -edges.data[edges.data < 0]
+    most = _GIANT ** (1 / order) * np.median(linked) if len(linked) else np.inf
+    if not (linked > most).any():
         return stiffness
-    lowered = sp.csr_array((excess, edges.coords), shape=stiffness.shape)
-    lowered = lowered + lowered.T
-    return sp.csr_array(stiffness + lowered - sp.diags_array(np.asarray(lowered.sum(axis=1))))
+    first, second = edges.coords
+    return _closed(first, second, np.maximum(edges.data, -most), kernel, shift)
+
+
+def _closed(
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    values: NDArray,
+    kernel: NDArray[np.float64] | None,
+    shift: NDArray[np.float64],
+) -> sp.csr_array:
+    """Return the symmetric matrix of off-diagonal entries whose kernel is given, but for a shift.
+
+    In the type of ``values``.
+    """
+    shape = (len(shift), len(shift))
+    above = sp.coo_array((values, (first, second)), shape=shape)
+    off_diagonal = sp.csr_array(above + above.T)
+    wide = np.asarray(kernel, dtype=values.dtype)
+    diagonal = shift - (off_diagonal @ wide) / wide
+    return sp.csr_array(off_diagonal + sp.diags_array(diagonal))
 
 
 def _gradation(stiffness: sp.csr_array) -> float:

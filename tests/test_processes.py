@@ -192,9 +192,7 @@ def test_a_process_that_has_nothing_to_go_by_says_so(lattice):
     model = GraphGaussianProcessRegressor(graph=lattice)
     with pytest.warns(UserWarning, match="y goes with the graph no more than noise would"):
         model.fit(np.arange(400)[:, None], noise)
-    with pytest.raises(
-        ValueError, match="at least 2 distinct rows; got 1, n_samples = 1"
-    ):
+    with pytest.raises(ValueError, match="at least 2 distinct rows; got 1, n_samples = 1"):
         model.fit([[0]], [7.0])
 
 
