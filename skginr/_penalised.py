@@ -113,17 +113,20 @@ class Penalty:
         """Whether :meth:`chain` has what it takes."""
         return self._kernel is not None
 
-    def lost(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def lost(self, alpha: float, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which nodes only edges join to observed ones that are lost in a sum of weights."""
         if self._kappa > 0:
             return np.zeros(len(observed), dtype=bool)
-        edges = sp.coo_array(self._whole)
+        stiffness = self._exactly(self._root(alpha))
+        edges, stiff = sp.coo_array(stiffness), stiffness.diagonal()
         rows, columns = edges.coords
-        stiff = self._whole.diagonal()
-        seen = np.abs(edges.data) > _DIGITS * np.minimum(stiff[rows], stiff[columns])
-        kept = sp.csr_array((seen[seen], (rows[seen], columns[seen])), shape=edges.shape)
+        seen = np.abs(edges.data) > _DIGITS * np.maximum(stiff[rows], stiff[columns])
+        kept = sp.csr_array((np.ones(seen.sum()), (rows[seen], columns[seen])), shape=edges.shape)
         n_groups, groups = connected_components(kept, directed=False)
         return ~np.bincount(groups, weights=observed, minlength=n_groups).astype(bool)[groups]
+
+    def _root(self, alpha: float) -> np.longdouble:
+        return np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
 
     def chain(
         self, alpha: float, counts: NDArray[np.float64], *, shaken: bool = False
@@ -135,7 +138,7 @@ class Penalty:
         condition is that of B and not of its power. ``shaken`` changes weights in their twelfth
         digit, which changes no answer that can be known.
         """
-        root = np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
+        root = self._root(alpha)
         stiff, mass = (
             root * self._exactly(root, shaken),
             sp.diags_array(self.mass.astype(np.longdouble)),
@@ -151,7 +154,7 @@ class Penalty:
             blocks[k][k - 1], blocks[k][k] = small * stiff, -small * mass
         return sp.csc_array(sp.block_array(blocks))
 
-    def _exactly(self, root: np.longdouble, shaken: bool) -> sp.csr_array:
+    def _exactly(self, root: np.longdouble, shaken: bool = False) -> sp.csr_array:
         """Return B in long doubles, its diagonal what the other entries and the kernel make of it.
 
         As a sum that was rounded it would hold nodes back that weak edges alone hold. Edges so
@@ -165,11 +168,7 @@ class Penalty:
             weights *= 1 + np.longdouble(_SHAKE) * noise
         # An observation, or the mass, in the units of weights.
         alone = np.maximum(self.mass, 1.0) / root
-        beside = [
-            np.maximum(side, alone[end])
-            for side, end in _beside(np.abs(weights), first, second, len(alone))
-        ]
-        most = _GIANT * np.maximum(*beside)
+        most = _most(np.abs(weights), first, second, alone)
         weights = np.sign(weights) * np.minimum(np.abs(weights), most)
         return _closed(first, second, weights, self._kernel, self._kappa**2 * self.mass)
 
@@ -337,9 +336,10 @@ def _solve_chained(
         if penalty.graded and exact:
             again, _ = solve_refined(penalty.chain(alpha, observed, shaken=True), padded)
             lost |= ~(np.abs(again[:n_nodes] - x) <= _WRONG * size).all(axis=1)
-        if penalty.graded and penalty.lost(observed > 0).any():
+        unreached = penalty.lost(alpha, observed > 0) if penalty.graded else lost[:0]
+        if unreached.any():
             # What is continued to them at higher orders depends on them, too.
-            lost |= penalty.lost(observed > 0) if penalty.order == 1 else True
+            lost |= unreached | (penalty.order > 1)
         if lost.any():
             doubtful |= lost
             # Which settles at least what was observed.
@@ -475,23 +475,61 @@ def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values > 0, values, 1.0)
 
 
-def _beside(
+def _most(
+    sizes: NDArray, first: NDArray[np.intp], second: NDArray[np.intp], alone: NDArray
+) -> NDArray:
+    """Return what weights of edges are lowered to, shape (n_edges,); infinite where they stay.
+
+    Nodes that stronger edges join than ``_GIANT`` times all that else acts on any of them, edges
+    to others and ``alone``, are one, however much stronger these are.
+    """
+    tree = _strongest_tree(sizes, first, second, len(alone))
+    # Groups that join, from the strongest edge on: each has the weight that it is joined by, and
+    # that by which it joins another.
+    n_nodes = len(alone)
+    parent = np.arange(2 * n_nodes)
+    joined, leaving = np.full((2, 2 * n_nodes), np.inf, dtype=sizes.dtype)
+    leaving[:] = 0
+    acting = np.concatenate([alone, np.zeros(n_nodes)])
+    top = np.arange(2 * n_nodes)
+
+    def group_of(node: int) -> int:
+        while top[node] != node:
+            top[node] = node = top[top[node]]
+        return node
+
+    new = n_nodes
+    for edge in tree[np.argsort(-sizes[tree], kind="stable")].tolist():
+        left, right = group_of(int(first[edge])), group_of(int(second[edge]))
+        leaving[[left, right]] = joined[new] = sizes[edge]
+        acting[new] = max(acting[left], acting[right])
+        parent[[left, right]] = top[left] = top[right] = new
+        new += 1
+    limit = _GIANT * np.maximum(leaving, acting)
+    is_one = (joined > limit) & (np.arange(2 * n_nodes) >= n_nodes)
+    # The largest group of each node that is one: groups come after their parts.
+    outermost = np.full(2 * n_nodes, -1)
+    for group in range(new - 1, -1, -1):
+        above = outermost[parent[group]] if parent[group] != group else -1
+        outermost[group] = above if above >= 0 or not is_one[group] else group
+    within = outermost[first]
+    same = (within >= 0) & (within == outermost[second])
+    return np.where(same, limit[within], np.inf)
+
+
+def _strongest_tree(
     sizes: NDArray, first: NDArray[np.intp], second: NDArray[np.intp], n_nodes: int
-) -> list[tuple[NDArray, NDArray[np.intp]]]:
-    """Return, for both ends of edges, the size of the strongest other edge there, and the end."""
-    strongest, others = np.zeros((2, n_nodes), dtype=sizes.dtype)
-    ends, twice = np.concatenate([first, second]), np.tile(sizes, 2)
-    order = np.lexsort((twice, ends))
-    ends, twice = ends[order], twice[order]
-    # The last of each end is its strongest, the one before it the next.
-    strongest[ends] = twice
-    is_last = np.ones(len(ends), dtype=bool)
-    is_last[:-1] = ends[:-1] != ends[1:]
-    others[ends[~is_last]] = twice[~is_last]
-    return [
-        (np.where(sizes < strongest[end], strongest[end], others[end]), end)
-        for end in (first, second)
-    ]
+) -> NDArray[np.intp]:
+    """Return the edges of a spanning forest that is as strong as there is."""
+    there = np.flatnonzero(sizes > 0)
+    if len(there) == 0:
+        return there
+    # The place in order decides: from the strongest on, counted from 1.
+    places = np.empty(len(there))
+    places[np.argsort(-sizes[there], kind="stable")] = np.arange(1, len(there) + 1)
+    graph = sp.csr_array((places, (first[there], second[there])), shape=(n_nodes, n_nodes))
+    chosen = minimum_spanning_tree(graph).data.astype(np.intp)
+    return there[np.argsort(places)[chosen - 1]]
 
 
 def _without_giants(
@@ -535,17 +573,13 @@ def _closed(
 def _gradation(stiffness: sp.csr_array) -> float:
     """Return the median of the diagonal over the weakest edge that holds a component together."""
     edges = sp.triu(stiffness, k=1, format="coo")
-    weights = np.abs(edges.data)
-    there = weights > 0
-    if not there.any():
+    first, second = edges.coords
+    sizes = np.abs(edges.data)
+    tree = _strongest_tree(sizes, first, second, stiffness.shape[0])
+    if len(tree) == 0:
         return 1.0
-    # A tree of the strongest edges: the least sum of what falls with weight.
-    lengths = 1 + np.log(weights[there].max()) - np.log(weights[there])
-    entries = lengths, (edges.coords[0][there], edges.coords[1][there])
-    longest = minimum_spanning_tree(sp.csr_array(entries, shape=stiffness.shape)).data.max()
-    weakest = weights[there].max() * np.exp(1 - longest)
     diagonal = stiffness.diagonal()
-    return float(np.median(diagonal[diagonal > 0]) / weakest) if weakest > 0 else np.inf
+    return float(np.median(diagonal[diagonal > 0]) / sizes[tree].min())
 
 
 def _clipped(values: NDArray[np.float64]) -> NDArray[np.float64]:
