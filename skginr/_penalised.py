@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from skginr._linalg import factor_positive_definite, positive_definite_solver, solve_refined
 from skginr.laplacians import Laplacian
@@ -114,16 +114,22 @@ class Penalty:
         return self._kernel is not None
 
     def lost(self, alpha: float, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which nodes only edges join to observed ones that are lost in a sum of weights."""
+        """Return which nodes no edge joins to an observed one that is more than rounding there."""
+        n_nodes = len(observed)
         if self._kappa > 0:
-            return np.zeros(len(observed), dtype=bool)
+            return np.zeros(n_nodes, dtype=bool)
         stiffness = self._exactly(self._root(alpha))
-        edges, stiff = sp.coo_array(stiffness), stiffness.diagonal()
+        edges = sp.coo_array(stiffness)
         rows, columns = edges.coords
-        seen = np.abs(edges.data) > _DIGITS * np.maximum(stiff[rows], stiff[columns])
-        kept = sp.csr_array((np.ones(seen.sum()), (rows[seen], columns[seen])), shape=edges.shape)
-        n_groups, groups = connected_components(kept, directed=False)
-        return ~np.bincount(groups, weights=observed, minlength=n_groups).astype(bool)[groups]
+        seen = np.abs(edges.data) > _DIGITS * stiffness.diagonal()[rows]
+        # From a node that stands for all observed ones, along edges to where they are seen.
+        known = np.flatnonzero(observed)
+        starts = np.concatenate([columns[seen], np.full(len(known), n_nodes)])
+        ends = np.concatenate([rows[seen], known])
+        shape = (n_nodes + 1, n_nodes + 1)
+        paths = sp.csr_array((np.ones(len(starts)), (starts, ends)), shape=shape)
+        reached = breadth_first_order(paths, n_nodes, return_predecessors=False)
+        return ~np.isin(np.arange(n_nodes), reached)
 
     def _root(self, alpha: float) -> np.longdouble:
         return np.longdouble(alpha / self.scale) ** (np.longdouble(1) / self.order)
