@@ -440,19 +440,23 @@ def conjugate_gradients(
     size = _dot(residual, preconditioned)
     enough = size if reference is None else _dot(reference, precondition(reference))
     enough = enough * tolerance**2
-    for _ in range(max_iterations):
-        if (size <= enough).all():
-            break
-        product = multiply(direction)
-        # A column that is solved stays as it is: a step of zero.
-        step = np.where(size > enough, size / _positive(_dot(direction, product)), 0.0)
-        solution += step * direction
-        residual -= step * product
-        preconditioned = precondition(residual)
-        before, size = size, _dot(residual, preconditioned)
-        direction *= size / _positive(before)
-        direction += preconditioned
-    return solution, size <= enough
+    # Of a matrix that rounding has left indefinite, directions grow beyond all numbers.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(max_iterations):
+            if (size <= enough).all():
+                break
+            product = multiply(direction)
+            # A column that is solved stays as it is: a step of zero.
+            step = np.where(size > enough, size / _positive(_dot(direction, product)), 0.0)
+            solution += step * direction
+            residual -= step * product
+            preconditioned = precondition(residual)
+            before, size = size, _dot(residual, preconditioned)
+            direction *= size / _positive(before)
+            direction += preconditioned
+    finite = np.isfinite(solution).all(axis=0)
+    solution[:, ~finite] = 0.0
+    return solution, finite & (size <= enough)
 
 
 def _factor_and_solve(
