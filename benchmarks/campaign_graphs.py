@@ -1,6 +1,6 @@
 """Random graphs of the awkward kinds: what the embedder and the smoother say of them.
 
-    python benchmarks/campaign_graphs.py             # 5,000 of each, about half an hour
+    python benchmarks/campaign_graphs.py             # 5,000 of each, about five minutes
     python benchmarks/campaign_graphs.py --count 100 # a look
     python benchmarks/campaign_graphs.py --only smoother --seed 4711 --count 1
 

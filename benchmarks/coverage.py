@@ -1,6 +1,6 @@
 """How often the smoother's intervals hold: signals drawn from its own prior.
 
-    python benchmarks/coverage.py            # the table of docs/models.md, about ten minutes
+    python benchmarks/coverage.py            # the table of docs/models.md, about five minutes
     python benchmarks/coverage.py --draws 5  # a look
     python benchmarks/coverage.py --ways     # ways to allow for an unknown strength, compared
 

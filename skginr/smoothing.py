@@ -124,12 +124,14 @@ default "combinatorial"
     UserWarning
         If a covariate has many values at a node, as time does, the graph has no edges, or a row to
         be predicted is in a component in which nothing was observed (with ``return_std`` the
-        standard deviation says so).
+        standard deviation says so), or weights differ so much that rounding decides.
 
     Notes
     -----
-    Weights of edges beyond 1e9 times the median (the root of that by ``order``) count as so much:
-    they join two nodes as one, and powers of larger ones are lost in rounding.
+    Where weights differ by many powers of ten the system is solved without powers of B, up to
+    40,000 nodes by ``order``, and a warning names nodes at which rounding decides all the same. On
+    larger graphs weights beyond 1e9 times the median (the root of that by ``order``) count as so
+    much, with that warning.
 
     Solved by conjugate gradients, all folds at once, with a sparse factorisation where those are
     slow. Time and memory go with the number of edges. ``predict(X, return_std=True)`` solves one
