@@ -174,8 +174,8 @@ class Penalty:
             weights *= 1 + np.longdouble(_SHAKE) * noise
         # An observation, or the mass, in the units of weights.
         alone = np.maximum(self.mass, 1.0) / root
-        most = _most(np.abs(weights), first, second, alone)
-        weights = np.sign(weights) * np.minimum(np.abs(weights), most)
+        most = _most(np.maximum(-weights, 0), first, second, alone)
+        weights = np.maximum(weights, -most)
         return _closed(first, second, weights, self._kernel, self._kappa**2 * self.mass)
 
     def preconditioner(
@@ -584,7 +584,7 @@ def _gradation(stiffness: sp.csr_array) -> float:
     """Return the median of the diagonal over the weakest edge that holds a component together."""
     edges = sp.triu(stiffness, k=1, format="coo")
     first, second = edges.coords
-    sizes = np.abs(edges.data)
+    sizes = np.maximum(-edges.data, 0)
     tree = _strongest_tree(sizes, first, second, stiffness.shape[0])
     if len(tree) == 0:
         return 1.0
