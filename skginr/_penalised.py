@@ -121,7 +121,10 @@ class Penalty:
         stiffness = self._exactly(self._root(alpha))
         edges = sp.coo_array(stiffness)
         rows, columns = edges.coords
-        seen = np.abs(edges.data) > _DIGITS * stiffness.diagonal()[rows]
+        stiff = stiffness.diagonal()
+        # Higher orders take it from the other side, too.
+        beside = stiff[rows] if self.order == 1 else np.maximum(stiff[rows], stiff[columns])
+        seen = np.abs(edges.data) > _DIGITS * beside
         # From a node that stands for all observed ones, along edges to where they are seen.
         known = np.flatnonzero(observed)
         starts = np.concatenate([columns[seen], np.full(len(known), n_nodes)])
