@@ -508,11 +508,12 @@ def _over_graph(kernel: Kernel) -> ConstantKernel:
 def _warn_at_bound(kernel: Kernel) -> None:
     """Warn if what was chosen for the graph is as little, or as much, as may be."""
     size, low, high = _over_graph(kernel).constant_value, *_BOUNDS
-    if size <= 1.01 * low:
+    # Covariates may tell all that there is to tell.
+    alone = isinstance(kernel.k1.k1, ConstantKernel)
+    if size <= 1.01 * low and alone:
         warn(
-            "y goes with the graph no more than noise would: what is predicted is the mean, and "
-            "what covariates tell. Another order, kappa or laplacian may see more, or a larger "
-            "n_tune."
+            "y goes with the graph no more than noise would: what is predicted is the mean. "
+            "Another order, kappa or laplacian may see more, or a larger n_tune."
         )
     elif size >= 0.99 * high:
         warn(

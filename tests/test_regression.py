@@ -1047,6 +1047,7 @@ def test_a_compiled_network_does_all_that_another_does(wave, tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "compiled").predict(X), compiled.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:SIRENRegressor has found nothing")
 @pytest.mark.parametrize("preset", ["predict", "train"])
 @pytest.mark.parametrize("n_rows", [2, 3, 5, 8])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.9])
