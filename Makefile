@@ -11,7 +11,7 @@ help:
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
-	@echo "make bench-campaigns  damaged and hostile files, and interrupts: none may be silently wrong; some minutes"
+	@echo "make bench-campaigns  hostile files, interrupts, awkward graphs: none may be silently wrong; about 20 minutes"
 	@echo "make bench-gpu  the network on a CUDA device: is it right, and how fast; under 10 minutes"
 	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
 	@echo "make docs    the documentation, into build/docs, its links checked; about five minutes"
@@ -43,6 +43,7 @@ bench-small:
 bench-campaigns:
 	$(PYTHON) benchmarks/campaign_files.py
 	$(PYTHON) benchmarks/campaign_interrupts.py
+	$(PYTHON) benchmarks/campaign_graphs.py
 
 bench-gpu:
 	$(PYTHON) benchmarks/gpu.py

@@ -7,9 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._penalised import Penalty, solve_penalised
-
-_BLOCK = 64
+from skginr._penalised import Penalty, diagonal_of_inverse, solve_penalised
 
 
 class Fit(NamedTuple):
@@ -27,6 +25,8 @@ class Fit(NamedTuple):
     precision : ndarray of shape (n_columns, n_columns)
         Pseudo-inverse of the covariance of the linear model's coefficients, in units of the
         noise.
+    doubtful : ndarray of bool, shape (n_nodes,), or None
+        Where rounding has decided the signal.
     """
 
     signal: NDArray[np.float64]
@@ -34,6 +34,7 @@ class Fit(NamedTuple):
     loss: float
     shapes: NDArray[np.float64]
     precision: NDArray[np.float64]
+    doubtful: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class SmoothProblem:
         weighted = (weights[..., None] * targets).reshape(len(self.y), -1)
         rows_of_node = self._rows_of_node()
         counts = np.repeat(self._counts(rows_of_node @ weights), width, axis=1)
-        shapes = solve_penalised(
+        shapes, doubtful = solve_penalised(
             self.penalty, alpha, counts, rows_of_node @ weighted, tolerance=tolerance
         )
         rough = alpha * (self.penalty @ shapes)
@@ -95,7 +96,7 @@ class SmoothProblem:
             energy += shapes[:, columns].T @ rough[:, columns]
             squares = (weighted[:, columns] ** 2).sum(axis=0)
             fits.append(self._combine(shapes[:, columns], energy, squares, alpha, means[i]))
-        return fits
+        return [fit._replace(doubtful=doubtful) for fit in fits]
 
     def predict(self, fit: Fit) -> NDArray[np.float64]:
         """Return the prediction at the rows of the problem."""
@@ -111,20 +112,18 @@ class SmoothProblem:
         n_linear = np.linalg.matrix_rank(fit.precision, hermitian=True) if fit.precision.size else 0
         return n_smooth + int(n_linear)
 
+    def noise_variance(self, fit: Fit) -> float:
+        """Return the variance of a row about the signal; infinite if none is left to tell by."""
+        n_left = len(self.y) - self.n_free(fit)
+        return fit.loss / n_left if n_left > 0 else np.inf
+
     def node_variances(self, alpha: float, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the variance of f at distinct nodes in units of the noise, for known b."""
         counts = self._rows_of_node() @ np.ones((len(self.y), 1))
         unknown = self._counts(counts) != counts
         variances = np.where(unknown[nodes, 0], np.inf, 0.0)
-        counts = self._counts(counts)
-        for start in range(0, len(nodes), _BLOCK):
-            block = nodes[start : start + _BLOCK]
-            right = np.zeros((len(counts), len(block)))
-            right[block, np.arange(len(block))] = 1.0
-            wide = np.repeat(counts, len(block), axis=1)
-            solved = solve_penalised(self.penalty, alpha, wide, right)
-            variances[start : start + _BLOCK] += solved[block, np.arange(len(block))]
-        return variances
+        known = self._counts(counts)[:, 0]
+        return variances + diagonal_of_inverse(self.penalty, alpha, known, nodes)
 
     def effect_variances(
         self, fit: Fit, nodes: NDArray[np.intp], covariates: NDArray[np.float64]

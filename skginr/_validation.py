@@ -55,10 +55,12 @@ class BlockSplit:
         blocks = self._clusters(X, n_clusters)
         wanted = min(max(round(self.share * n_rows), 1), n_rows - 1)
         sizes = np.bincount(blocks, minlength=n_clusters)
+        # A row at least is left to train on.
+        most = min(_TOO_MANY * wanted, n_rows - 1)
         held = np.zeros(n_rows, dtype=bool)
         for block in np.random.default_rng(self.seed).permutation(n_clusters):
             # A block may be most of the rows, where many are alike.
-            if held.sum() < wanted and held.sum() + sizes[block] <= _TOO_MANY * wanted:
+            if held.sum() < wanted and held.sum() + sizes[block] <= most:
                 held |= blocks == block
         if not held.any():
             held[np.flatnonzero(blocks == sizes.argmax())[:wanted]] = True

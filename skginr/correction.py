@@ -37,7 +37,7 @@ from skginr.smoothing import GraphSmoother
 # Differences between predictions are cut off at so many standard deviations: a network must not
 # see at a new row what it never saw.
 _CLIP = 5.0
-# A Gaussian process takes minutes beyond.
+# Or distinct rows: a Gaussian process takes minutes beyond.
 _MOST_NODES_OF_PROCESS = 5_000
 
 
@@ -217,7 +217,8 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
     graph : Graph
         The graph whose nodes X names.
     smoothers : list of (str, estimator), optional
-        Regressors on X; by default :func:`default_smoothers` of the graph.
+        Regressors on X; by default :func:`default_smoothers` of the graph, without the Gaussian
+        process where more than 5,000 rows of X differ.
     corrector : estimator, optional
         Final estimator; by default ``ResidualCorrector()``.
     structural_features : bool, default True
@@ -316,7 +317,7 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
         check_verbose(self.verbose)
-        nodes, _ = locate_rows(self, X, graph, reset=True)
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
         splits = check_splits(self.cv, X, y, random_state=self.random_state, partition=True)
         given = None if isinstance(self.cv, Integral) else splits
@@ -324,6 +325,9 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
         if smoothers is None:
             node = as_table(X).columns[self._node_column]
             smoothers = default_smoothers(graph, given, node=node)
+            n_distinct = len(np.unique(np.column_stack([nodes, covariates]), axis=0))
+            if n_distinct > _MOST_NODES_OF_PROCESS:
+                smoothers = [pair for pair in smoothers if pair[0] != "process"]
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             _check_regressor("corrector", self.corrector)

@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags
@@ -41,6 +40,9 @@ from skginr.laplacians import LAPLACIANS, laplacian_of
 
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
 _SMALLEST, _LARGEST = 1e-6, 1e8
+# Likelihood, as a share of the best strength's, from which on another counts in standard
+# deviations; and powers of ten from it, for where nothing is told apart.
+_COUNTS, _FAR = 0.01, 2.0
 # Rows held out that tell two strengths apart: in large tables not every fold is looked at.
 _ENOUGH_HELD_OUT = 10_000
 # So many values of a covariate at a node, on average, are those of something like time.
@@ -72,7 +74,8 @@ default "combinatorial"
         continues slopes too, 3 curvature.
     alpha : float or "cv", default "cv"
         Strength of the smoothing. "cv" takes the one whose predictions of held-out rows have
-        the least squared error, to half a power of ten.
+        the least squared error, to half a power of ten; standard deviations then allow for
+        others that may be right as well. A number is taken for known.
     kappa : float, default 0.0
         Inverse of the distance at which nodes no longer tell of each other, in the units of
         the square root of an eigenvalue: the Matérn covariance. 0 has no such distance.
@@ -92,14 +95,17 @@ default "combinatorial"
     alpha_ : float
         The strength used.
     cv_results_ : pandas.DataFrame or None
-        With ``alpha="cv"``, the strengths tried and the R² of held-out rows, pooled.
+        With ``alpha="cv"``, the strengths tried, the R² of held-out rows, pooled, and what each
+        counts in standard deviations: 0 away from the best.
     signal_ : ndarray of shape (n_nodes,)
         b + f at every node of the graph. In a component without an observation, b, which is
         the mean of y where the Laplacian leaves it open.
     coef_ : ndarray of shape (n_covariates,)
         c; 0 for a column that the others and f explain.
     noise_variance_ : float
-        Estimated variance of a row about the signal.
+        Estimated variance of a row about the signal; infinite, as are standard deviations, where
+        there are no more rows than the intercept, the covariates and a constant in every
+        component fit by themselves.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
@@ -118,16 +124,22 @@ default "combinatorial"
     UserWarning
         If a covariate has many values at a node, as time does, the graph has no edges, or a row to
         be predicted is in a component in which nothing was observed (with ``return_std`` the
-        standard deviation says so).
+        standard deviation says so), or weights differ so much that rounding decides.
 
     Notes
     -----
-    Weights of edges beyond 1e9 times the median (the root of that by ``order``) count as so much:
-    they join two nodes as one, and powers of larger ones are lost in rounding.
+    Where weights differ by many powers of ten the system is solved without powers of B, up to
+    40,000 nodes by ``order``, and a warning names nodes at which rounding decides all the same. On
+    larger graphs weights beyond 1e9 times the median (the root of that by ``order``) count as so
+    much, with that warning.
 
     Solved by conjugate gradients, all folds at once, with a sparse factorisation where those are
     slow. Time and memory go with the number of edges. ``predict(X, return_std=True)`` solves one
-    system for each distinct node asked for.
+    system for each distinct node asked for and each strength that counts.
+
+    With ``alpha="cv"`` the variance is the expectation of ``(f - mean)**2`` over strengths, each
+    weighted by its likelihood as held-out rows tell it: their squared errors to the power of minus
+    half their number. The mean is that of ``alpha_`` alone.
 
     References
     ----------
@@ -201,12 +213,13 @@ default "combinatorial"
         self._check_strength(alpha)
         fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
         problem.penalty.forget()
+        _warn_doubtful(graph, fit.doubtful, self.order)
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
         self.cv_results_ = results
         self.coef_ = fit.coefficients / self._spread
         self.signal_ = fit.signal - self._centre @ self.coef_
-        self.noise_variance_ = fit.loss / max(1, len(y) - problem.n_free(fit))
+        self.noise_variance_ = problem.noise_variance(fit)
         self._problem_, self._fit, self._relative_alpha = problem, fit, alpha
         return self
 
@@ -221,7 +234,8 @@ default "combinatorial"
             Node labels, and the covariates of ``fit``.
         return_std : bool, default False
             Whether to also return standard deviations of the signal (the noise of a row not
-            included), which takes a solve per distinct node; infinite where nothing is known.
+            included), which takes a solve per distinct node and likely strength; infinite where
+            nothing is known, and everywhere if no row is left to tell the noise by.
 
         Returns
         -------
@@ -239,14 +253,40 @@ default "combinatorial"
                 observed = with_observations(self.graph_, self._problem_.nodes)
                 warn_unobserved(self.graph_, nodes, observed)
             return mean
-        distinct, of_row = np.unique(nodes, return_inverse=True)
-        variance = self._problem_.node_variances(self._relative_alpha, distinct)[of_row]
-        variance += self._problem_.effect_variances(self._fit, nodes, covariates)
+        variance = np.zeros(len(mean))
+        for alpha, weight in self._likely_strengths():
+            variance += weight * self._deviations(alpha, nodes, covariates, mean)
         self._problem_.penalty.forget()
+        return mean, np.sqrt(variance)
+
+    def _likely_strengths(self) -> list[tuple[float, float]]:
+        """Return the strengths that may be right, relative to the penalty, and their weights."""
+        if self.cv_results_ is None or "weight" not in self.cv_results_:
+            # A strength that was given, or a file of an earlier version.
+            return [(self._relative_alpha, 1.0)]
+        counts = self.cv_results_[self.cv_results_["weight"] > 0]
+        relative = counts["alpha"] * self._problem_.penalty.scale
+        return list(zip(relative, counts["weight"], strict=True))
+
+    def _deviations(
+        self,
+        alpha: float,
+        nodes: NDArray[np.intp],
+        covariates: NDArray[np.float64],
+        mean: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the expected squares of the signal's deviations from ``mean`` at one strength."""
+        problem, fit = self._problem_, self._fit
+        if alpha != self._relative_alpha:
+            fit = problem.fit(alpha, np.ones((len(problem.y), 1)), tolerance=1e-10)[0]
+        distinct, of_row = np.unique(nodes, return_inverse=True)
+        variance = problem.node_variances(alpha, distinct)[of_row]
+        variance += problem.effect_variances(fit, nodes, covariates)
+        noise = problem.noise_variance(fit)
         # What nothing is known of, it is not even where there is no noise.
         known = np.isfinite(variance)
-        variance[known] *= self.noise_variance_
-        return mean, np.sqrt(variance)
+        variance[known] = noise * variance[known] if np.isfinite(noise) else np.inf
+        return variance + (fit.signal[nodes] + covariates @ fit.coefficients - mean) ** 2
 
     def _warn_of_times(
         self,
@@ -337,13 +377,22 @@ default "combinatorial"
                 progress.advance()
             return errors[exponent]
 
+        variation = sum(float(((y[rows] - y.mean()) ** 2).sum()) for rows in held_out)
+        n_held_out = sum(map(len, held_out))
+        # Errors that are rounding alone tell nothing apart.
+        least = 1e-24 * (variation + float(y @ y))
+
+        def log_likelihood(exponent: float) -> float:
+            return -0.5 * n_held_out * float(np.log(max(error_of(exponent), least) or 1.0))
+
         with open_progress("smoothing", unit="strengths", verbose=self.verbose) as progress:
             best = _descend(error_of)
+            weights_of = _weights_about(log_likelihood, best)
         tried = sorted(errors)
-        variation = sum(float(((y[rows] - y.mean()) ** 2).sum()) for rows in held_out)
         scores = 1 - np.array([errors[exponent] for exponent in tried]) / (variation or 1.0)
         strengths = 10.0 ** np.array(tried) / problem.penalty.scale
-        return 10.0**best, pd.DataFrame({"alpha": strengths, "r2": scores})
+        shares = [weights_of.get(exponent, 0.0) for exponent in tried]
+        return 10.0**best, pd.DataFrame({"alpha": strengths, "r2": scores, "weight": shares})
 
     def _problem(
         self,
@@ -353,14 +402,11 @@ default "combinatorial"
         y: NDArray[np.float64],
     ) -> SmoothProblem:
         operator = laplacian_of(graph, self.laplacian)
-        stiffness = operator.stiffness
-        if self.kappa > 0:
-            stiffness = sp.csr_array(stiffness + self.kappa**2 * sp.diags_array(operator.mass))
         # Where constants are smooth for free, an intercept would be one more of them.
         flat = self.kappa == 0 and self.laplacian != "symmetric"
         intercept = np.ones((len(y), 0 if flat else 1))
         return SmoothProblem(
-            penalty=Penalty(stiffness, operator.mass, self.order),
+            penalty=Penalty(operator, self.order, self.kappa),
             # Those of the operator: a mesh need not be joined where its adjacency is.
             components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
@@ -381,6 +427,17 @@ default "combinatorial"
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
+
+
+def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_] | None, order: int) -> None:
+    if doubtful is not None and doubtful.any():
+        name = graph.labels[doubtful].tolist()[0]
+        warn_once(
+            f"doubtful {graph.digest} {order}",
+            f"weights of the graph differ so much that with order={order} rounding decides what is "
+            f"predicted at {int(doubtful.sum())} of {len(doubtful)} nodes, such as {name!r}. Leave "
+            f"out edges that are negligible, or lower order.",
+        )
 
 
 def _training_weights(
@@ -416,6 +473,26 @@ def _descend(error_of: Callable[[float], float]) -> float:
             ):
                 best += direction
     return best
+
+
+def _weights_about(log_likelihood: Callable[[float], float], best: float) -> dict[float, float]:
+    """Return the weights of powers of ten around the best, in steps of 1/2, that sum to 1.
+
+    As far to both sides as they count: beyond, all is flat or nothing is likely.
+    """
+    logs = {best: log_likelihood(best)}
+    for direction in (-0.5, 0.5):
+        exponent = best + direction
+        while (
+            np.log10(_SMALLEST) <= exponent <= np.log10(_LARGEST)
+            and abs(exponent - best) <= _FAR
+            and log_likelihood(exponent) > logs[best] + np.log(_COUNTS)
+        ):
+            logs[exponent] = log_likelihood(exponent)
+            exponent += direction
+    highest = max(logs.values())
+    shares = {exponent: np.exp(log - highest) for exponent, log in logs.items()}
+    return {exponent: float(share / sum(shares.values())) for exponent, share in shares.items()}
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

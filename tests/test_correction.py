@@ -1,3 +1,5 @@
+import time
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -297,6 +299,29 @@ def test_unfit_parameters(grid, grid_table, parameters, message):
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(grid_table[["node"]], grid_table["signal"])
     assert not hasattr(model, "smoothers_")
+
+
+def test_a_long_table_takes_the_work_of_its_nodes():
+    """60 sensors, 336 hours: 20,160 rows took 44 minutes and 6 GB."""
+    rng = np.random.default_rng(0)
+    places = rng.random((60, 2))
+    graph = Graph.from_points(places, n_neighbors=5)
+    nodes, hours = np.repeat(np.arange(60), 336), np.tile(np.arange(336), 60)
+    y = np.sin(4 * places[nodes, 0]) + 0.2 * rng.standard_normal(len(nodes))
+    model = CorrectedSmoother(graph=graph, corrector=ResidualCorrector(LinearRegression()))
+    began = time.perf_counter()
+    model.fit(nodes[:, None], y)
+    assert "process" in model.smoothers_
+    assert len(model.smoothers_["process"].process_.X_train_) == 60
+    np.testing.assert_allclose(
+        model.predict(np.arange(60)[:, None]), np.sin(4 * places[:, 0]), atol=0.1
+    )
+    # With a column of times no two rows are alike, and the process is left out.
+    table = pd.DataFrame({"sensor": nodes, "hour": hours / 7})
+    with pytest.warns(UserWarning, match="which enter linearly"):
+        model.fit(table, y)
+    assert list(model.smoothers_) == ["symmetric_1", "symmetric_2", "combinatorial_2"]
+    assert time.perf_counter() - began < 60
 
 
 # --- real data

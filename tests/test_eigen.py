@@ -1,11 +1,12 @@
 import sys
+import warnings
 
 import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skginr import eigen
+from skginr import SpectralEmbedder, eigen
 from skginr.eigen import SOLVERS, _basis, _cache, _connected, _iterative, shared_basis, solve
 from skginr.eigen._operators import Accuracy, ConjugateGradientInverse, IndefiniteError
 from skginr.graphs import Graph
@@ -625,3 +626,27 @@ def test_edges_that_are_next_to_nothing_are_warned_of():
     adjacency.data[adjacency.data < 1e-10] = 0
     adjacency.eliminate_zeros()
     np.testing.assert_allclose(solve(laplacian(adjacency), 5).eigenvalues, 10)
+
+
+@pytest.mark.parametrize("weight", [1e101, 1e150, 1e300])
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric", "random_walk"])
+def test_weights_beyond_the_squares_of_numbers(weight, laplacian):
+    """By the iterative solver too, which met infinities: an answer, or a word about rounding."""
+    adjacency = sp.lil_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(12, 12), dtype=float))
+    adjacency[0, 1] = adjacency[1, 0] = weight
+    graph = Graph.from_adjacency(sp.csr_array(adjacency))
+    fitted = {}
+    for solver in ("iterative", "dense"):
+        embedder = SpectralEmbedder(3, graph=graph, laplacian=laplacian, eigen_solver=solver)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            embedder.fit(np.arange(144)[:, None])
+        doubted = [w for w in caught if "rounding decides" in str(w.message)]
+        others = [
+            w for w in caught if w not in doubted and "cuts an eigenspace" not in str(w.message)
+        ]
+        assert not others
+        if not doubted:
+            fitted[solver] = np.asarray(embedder.eigenvalues_[:3])
+    if len(fitted) == 2:
+        np.testing.assert_allclose(fitted["iterative"], fitted["dense"], rtol=1e-3)

@@ -9,6 +9,7 @@ from skginr._linalg import (
     deflate,
     factor_positive_definite,
     one_blas_thread,
+    solve_refined,
     subtract_product,
 )
 
@@ -101,3 +102,18 @@ def test_one_thread_is_a_limit_for_a_while():
         with pytest.raises(KeyError):
             fail()
         assert n_threads() == before
+
+
+def test_a_solution_is_refined_to_the_digits_of_its_matrix():
+    hilbert = 1 / (np.arange(10)[:, None] + np.arange(10) + np.longdouble(1))
+    truth = np.arange(1.0, 11)
+    x, change = solve_refined(sp.csc_array(hilbert), (hilbert @ truth[:, None]))
+    wide = np.finfo(np.longdouble).eps < 1e-18
+    np.testing.assert_allclose(x[:, 0].astype(float), truth, rtol=1e-5 if wide else 1e-2)
+    assert (np.abs(x[:, 0] - truth) <= 10 * change.max() + 1e-6 * truth).all()
+
+
+def test_what_has_no_factor_is_not_solved():
+    x, change = solve_refined(sp.csc_array(np.diag([1.0, 0.0])), np.ones((2, 1)))
+    assert (change == np.inf).all()
+    assert (x == 0).all()

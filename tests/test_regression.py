@@ -1015,3 +1015,16 @@ def test_a_compiled_network_does_all_that_another_does(wave, tmp_path):
     np.testing.assert_allclose(*(model.predict(X) for model in tangents), atol=1e-4)
     save(compiled, tmp_path / "compiled")
     np.testing.assert_array_equal(load(tmp_path / "compiled").predict(X), compiled.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:SIRENRegressor has found nothing")
+@pytest.mark.parametrize("preset", ["predict", "train"])
+@pytest.mark.parametrize("n_rows", [2, 3, 5, 8])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.9])
+def test_a_row_is_left_to_train_on_however_few_there_are(preset, n_rows, share):
+    X = np.random.default_rng(0).standard_normal((n_rows, 3))
+    held = BlockSplit(share, 0).rows_held_out(X)
+    assert 0 < held.sum() < n_rows
+    settings = {} if preset == "predict" else {"max_epochs": 3}
+    model = SIRENRegressor(preset, validation=share, random_state=0, **settings)
+    assert np.isfinite(model.fit(X, X[:, 0]).predict(X)).all()

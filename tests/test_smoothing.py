@@ -1,3 +1,4 @@
+import mpmath
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -420,3 +421,179 @@ def test_a_process_where_two_nodes_are_joined_as_one():
     process = GraphGaussianProcessRegressor(graph=graph, laplacian="combinatorial")
     process.fit(np.arange(0, 400, 2)[:, None], signal[::2])
     assert process.score(np.arange(1, 400, 2)[:, None], signal[1::2]) > 0.99
+
+
+# --- what is not known
+
+
+@pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric"])
+@pytest.mark.parametrize(
+    ("nodes", "covariates"),
+    [
+        ([0], 0),  # one row
+        (range(0, 30, 3), 0),  # one on each of ten islands
+        ([0], 1),  # a covariate more than there are rows
+        ([0, 1], 1),
+    ],
+)
+def test_where_no_row_tells_the_noise_nothing_is_known(laplacian, nodes, covariates):
+    islands = Graph.from_adjacency(np.kron(np.eye(10), nx.to_numpy_array(nx.path_graph(3))))
+    nodes, rng = np.array(nodes), np.random.default_rng(0)
+    X = np.column_stack([nodes, rng.random((len(nodes), covariates))])
+    smoother = GraphSmoother(graph=islands, laplacian=laplacian, alpha=1.0, node=0)
+    smoother.fit(X if covariates else nodes[:, None], 7.0 + nodes)
+    if laplacian == "symmetric" and len(nodes) == 10:
+        # A constant and the roots of the degrees on ten islands: as many as rows, too.
+        assert smoother.noise_variance_ in (np.inf, pytest.approx(0, abs=1e-20))
+        return
+    assert smoother.noise_variance_ == np.inf
+    everywhere = np.column_stack([np.arange(30), rng.random((30, covariates))])
+    _, std = smoother.predict(everywhere if covariates else everywhere[:, :1].astype(int), True)
+    assert (std == np.inf).all()
+
+
+def test_standard_deviations_allow_for_other_strengths(grid, grid_table):
+    """Against dense posteriors at every strength that counts, each of weight by its errors."""
+    rng = np.random.default_rng(3)
+    X = grid_table[["node"]]
+    y = grid_table["signal"].to_numpy() + 0.4 * rng.standard_normal(108)
+    train, test = np.arange(108) % 2 == 0, np.arange(108) % 2 == 1
+    smoother = GraphSmoother(graph=grid).fit(X[train], y[train])
+    table = smoother.cv_results_
+    errors = (1 - table["r2"]) * ((y[train] - y[train].mean()) ** 2).sum()
+    likelihood = errors ** (-train.sum() / 2)
+    counts = table["weight"] > 0
+    assert counts.sum() > 2
+    np.testing.assert_allclose(table["weight"].sum(), 1)
+    expected = likelihood.where(counts, 0) / likelihood[counts].sum()
+    np.testing.assert_allclose(table["weight"], expected, rtol=1e-6)
+    others = likelihood[~counts] / likelihood.max()
+    assert (others < 0.05).all() or counts.sum() >= 8
+    mean, std = smoother.predict(X[test], return_std=True)
+    np.testing.assert_array_equal(mean, smoother.predict(X[test]))
+    L, rows = laplacian_of(grid, "combinatorial").stiffness.toarray(), np.flatnonzero(train)
+    variance = np.zeros(test.sum())
+    for alpha, weight in table.loc[counts, ["alpha", "weight"]].to_numpy():
+        inverse = np.linalg.inv(np.diag(train.astype(float)) + alpha * L)
+        signal = inverse @ np.where(train, y, 0.0)
+        loss = ((y - signal)[rows] ** 2).sum() + alpha * signal @ L @ signal
+        spread = inverse.diagonal()[test] * loss / (len(rows) - 1)
+        variance += weight * (spread + (signal[test] - mean) ** 2)
+    np.testing.assert_allclose(std, np.sqrt(variance), rtol=1e-6)
+    # A strength that is given is taken for known.
+    _, known = smoother.settled().fit(X[train], y[train]).predict(X[test], return_std=True)
+    assert np.abs(known / std - 1).max() > 1e-4
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_nominal_intervals_hold_at_a_strength_that_was_chosen(order):
+    """``benchmarks/coverage.py`` in small."""
+    lattice = nx.to_numpy_array(nx.grid_2d_graph(12, 12))
+    values, vectors = np.linalg.eigh(np.diag(lattice.sum(axis=1)) - lattice)
+    root = vectors[:, 1:] * values[1:] ** (-order / 2)
+    root *= (len(root) / (root**2).sum()) ** 0.5
+    graph, covered = Graph.from_adjacency(lattice), []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        truth, nodes = root @ rng.standard_normal(143), rng.permutation(144)
+        y = truth[nodes[:70]] + 0.3 * rng.standard_normal(70)
+        smoother = GraphSmoother(graph=graph, order=order).fit(nodes[:70, None], y)
+        mean, std = smoother.predict(nodes[70:, None], return_std=True)
+        covered.append((np.abs(mean - truth[nodes[70:]]) < 1.645 * std).mean())
+    assert 0.84 < np.mean(covered) < 0.96
+
+
+# --- weights of very different sizes
+
+
+def many_digits(weights, order, alpha, nodes, y):
+    """The signal to 15 digits, by a system of 500."""
+    n = len(weights)
+    with mpmath.workdps(500):
+        L = mpmath.zeros(n)
+        for i, j in np.argwhere(weights).tolist():
+            L[i, j] -= mpmath.mpf(float(weights[i, j]))
+            L[i, i] += mpmath.mpf(float(weights[i, j]))
+        system, right = alpha * L**order, mpmath.zeros(n, 1)
+        for node, value in zip(nodes, y, strict=True):
+            system[node, node] += 1
+            right[node] += value
+        return np.array([float(value) for value in mpmath.lu_solve(system, right)])
+
+
+def two_paths(weight):
+    """Two paths of five nodes, joined end to end."""
+    weights = np.kron(np.eye(2), nx.to_numpy_array(nx.path_graph(5)))
+    weights[4, 5] = weights[5, 4] = weight
+    return weights
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("weight", [1e-5, 1e-8, 1e-10, 1e6, 1e9, 1e13, 1e100])
+@pytest.mark.parametrize("nodes", [[0, 2, 4], [0, 2, 7, 9], [0, 9]])
+def test_weak_and_strong_links_are_seen(order, weight, nodes):
+    if weight < 1e-9 and np.finfo(np.longdouble).eps > 1e-18:
+        pytest.skip("needs long doubles")
+    y = [1.0, 2.0, 5.0, 10.0][: len(nodes)]
+    exact = many_digits(two_paths(weight), order, 0.7, nodes, y)
+    smoother = GraphSmoother(graph=Graph.from_adjacency(two_paths(weight)), order=order, alpha=0.7)
+    signal = smoother.fit(np.array(nodes)[:, None], y).signal_
+    np.testing.assert_allclose(signal, exact, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_trees_of_mixed_weights(order):
+    """At order 3 they were off by 15 percent, and more."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        weights = np.zeros((8, 8))
+        for node in range(1, 8):
+            parent = rng.integers(0, node)
+            weights[node, parent] = weights[parent, node] = 10 ** rng.uniform(-2.7, 2.07)
+        nodes, y = rng.permutation(8)[:4].tolist(), rng.standard_normal(4).tolist()
+        smoother = GraphSmoother(graph=Graph.from_adjacency(weights), order=order, alpha=1e-3)
+        signal = smoother.fit(np.array(nodes)[:, None], y).signal_
+        exact = many_digits(weights, order, 1e-3, nodes, y)
+        np.testing.assert_allclose(signal, exact, atol=1e-9 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_links_that_rounding_takes_are_told(order, capfd):
+    smoother = GraphSmoother(graph=Graph.from_adjacency(two_paths(1e-20)), order=order, alpha=1.0)
+    with pytest.warns(UserWarning, match=f"with order={order} rounding decides what is predicted"):
+        smoother.fit([[0], [2], [4]], [1.0, 2.0, 5.0])
+    # Where both sides were observed, nothing hangs on it.
+    nodes, y = [0, 2, 7, 9], [1.0, 2.0, 5.0, 10.0]
+    signal = smoother.fit(np.array(nodes)[:, None], y).signal_
+    exact = many_digits(two_paths(1e-20), order, 1.0, nodes, y)
+    np.testing.assert_allclose(signal, exact, rtol=1e-9)
+    # CHOLMOD writes to the stream itself.
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_no_library_writes_of_a_preconditioner_that_is_not_definite(order, capfd):
+    big = nx.to_numpy_array(nx.grid_2d_graph(40, 40))
+    weights = np.kron(np.eye(2), big)
+    weights[0, 1600] = weights[1600, 0] = 1e-20
+    rng = np.random.default_rng(0)
+    smoother = GraphSmoother(graph=Graph.from_adjacency(weights), order=order)
+    with pytest.warns(UserWarning, match="rounding decides"):
+        smoother.fit(np.arange(0, 1600, 2)[:, None], rng.standard_normal(800))
+    assert capfd.readouterr().err == ""
+
+
+def test_variances_behind_weak_links():
+    weights = two_paths(1e-6)
+    smoother = GraphSmoother(graph=Graph.from_adjacency(weights), order=2, alpha=0.7)
+    smoother.fit([[0], [2], [4]], [1.0, 2.0, 5.0])
+    _, std = smoother.predict(np.arange(10)[:, None], return_std=True)
+    for node in range(10):
+        column = many_digits(weights, 2, 0.7, [0, 2, 4, node], [0, 0, 0, 1.0])
+        # Of a row more, by the formula of Sherman and Morrison.
+        inverse = column[node] / (1 - column[node])
+        expected = np.sqrt(inverse * smoother.noise_variance_)
+        if column[node] < 0.999:
+            np.testing.assert_allclose(std[node], expected, rtol=1e-6)
+        else:
+            assert std[node] > 30 * np.sqrt(smoother.noise_variance_)

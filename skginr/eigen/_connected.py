@@ -361,7 +361,8 @@ def _lanczos(
     for nearness in _NEARNESS:
         try:
             return largest(iterative_operator(matrix, kernel, k, accuracy, problem.bound, nearness))
-        except IndefiniteError:
+        except (IndefiniteError, ValueError):
+            # Indefinite, or infinite: LAPACK's word for products beyond the range of numbers.
             continue
     return None
 
