@@ -356,6 +356,11 @@ class Model:
         if not isinstance(target, SignalTarget | ClassTarget):
             raise TypeError(f"a network has no {type(target).__name__} for a target")
         target.check_whole()
+        if state["preset"] not in PRESETS:
+            raise ValueError(f"no network has the preset {state['preset']!r}")
+        solution = None if state["solution"] is None else Solution(**state["solution"])
+        if solution is not None:
+            solution.check_whole()
         check_signals(signals)
         check_network(state, target.n_columns)
         settings = dataclasses.replace(
@@ -384,12 +389,11 @@ class Model:
             for name, value in row.items():
                 net.history.record(name, value)
         names = ("target", "seed", "dtype", "net_params", "signals")
-        solution = state["solution"]
         return cls(
             net,
             **{name: state[name] for name in names},
             preset=state["preset"],
-            solution=None if solution is None else Solution(**solution),
+            solution=solution,
         )
 
     @property

@@ -49,6 +49,15 @@ class Solution:
     learned: bool
     reach: float | None = None
 
+    def check_whole(self) -> None:
+        """Raise unless this is what a fit finds: it may be of a file."""
+        reach = 1.0 if self.reach is None else self.reach
+        numbers = self.first_gain, self.held_out_loss, self.held_out_score, reach
+        if not all(type(number) is float for number in numbers) or type(self.learned) is not bool:
+            raise TypeError("what rows held out say of a network must be numbers")
+        if not self.first_gain > 0 or not reach >= 0 or any(map(math.isnan, numbers)):
+            raise ValueError("what rows held out say of a network must be within their ranges")
+
 
 def solve_last_layer(
     module: SIREN,

@@ -319,3 +319,26 @@ def test_predictions_far_beyond_y_are_said():
         SIRENRegressor(random_state=0, first_gain=0.2).fit(X[train], y[train]).predict(100 * X)
     model = SIRENRegressor(validation=0.2, random_state=0).fit(X[train], y[train])
     assert np.abs(model.predict(X)).max() < 3 * np.abs(y - y.mean()).max()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reach": "far"},
+        {"reach": -1.0},
+        {"held_out_score": float("nan")},
+        {"learned": 1.0},
+        {"first_gain": 0.0},
+        {"more": 1.0},
+    ],
+)
+def test_what_a_file_says_of_rows_held_out_is_not_believed(change):
+    model = SIRENRegressor(random_state=0).fit(coordinates(n_components=4), SIGNAL)._model
+    state = model.to_state()
+    same = type(model).from_state(model.to_state())
+    assert same.solution == model.solution
+    state["solution"] |= change
+    with pytest.raises((TypeError, ValueError)):
+        type(model).from_state(state)
+    with pytest.raises(ValueError, match="no network has the preset 'best'"):
+        type(model).from_state(model.to_state() | {"preset": "best"})
