@@ -586,3 +586,13 @@ if __name__ == "__main__":
     model = make_pipeline(SpectralEmbedder(3, n_neighbors=5), network())
     skginr.save(model.fit(OLD_POINTS, np.arange(30.0)), KEPT / "points_1.skginr")
     np.save(KEPT / "points_1.npy", model.predict(OLD_POINTS + 0.01))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_only_a_file_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="path must be a file"):
+            skginr.load(path)
+    with pytest.raises(FileNotFoundError):
+        skginr.load(tmp_path / "nowhere")

@@ -108,9 +108,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a file of ``save``, was cut short or changed, is of a later version, names
-        a class that no file may hold, or holds parts that do not fit together: weights of other
-        shapes than the network's, a graph that no builder makes.
+        If it is no file, not one of ``save``, was cut short or changed, is of a later version,
+        names a class that no file may hold, or holds parts that do not fit together: weights of
+        other shapes than the network's, a graph that no builder makes.
 
     Warns
     -----
@@ -131,6 +131,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Ridge(alpha=0.5)
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for.
+        raise ValueError(f"path must be a file; {str(path)!r} is a folder, a pipe or a device.")
     content = path.read_bytes()
     metadata = _checked_metadata(content, path)
     try:
