@@ -32,12 +32,12 @@ from skginr._checks import (
 )
 from skginr._inputs import Columns, last_of, validate_inputs
 from skginr._losses import Loss
-from skginr._model import DTYPES, Model, Target, build_net, resolve_device
+from skginr._model import DTYPES, Model, Target, build_net, plain_torch, resolve_device
 from skginr._model_state import OWN_PARAMS, OWN_PARTS
 from skginr._presets import DESCENT_SETTINGS, NETWORK_SETTINGS, NO_LIMIT, PRESETS, Settings
 from skginr._schedules import SCHEDULES, Constant, Schedule, factor_of
-from skginr._solving import Solution
-from skginr._stopping import BestWeights, StopRules, evaluate
+from skginr._solving import Solution, judge
+from skginr._stopping import BestWeights, StopRules
 from skginr._training import EpochBar, RepairDivergence, StopOnDivergence, train
 from skginr._validation import rows_by_chance
 
@@ -46,6 +46,8 @@ _ENOUGH_TO_DESCEND, _ENOUGH_TO_TELL = 1000, 50_000
 # Which share of them is held out, and how many standard errors of the difference the descent has
 # to be better by.
 _HELD_OUT, _CHANCE = 0.1, 2.0
+# Between weights of rows that are solved for.
+_LARGEST_RATIO = 1e8
 
 
 class SIRENEstimator(BaseEstimator):
@@ -144,11 +146,12 @@ class SIRENEstimator(BaseEstimator):
         self
         """
         goes_on = self.warm_start and hasattr(self, "net_")
-        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
-        if not goes_on and self._may_descend(settings, table):
-            model, settings, n_epochs, reason = self._solve_or_descend(model, settings, table)
-        else:
-            n_epochs, reason = self._train(model, settings, table)
+        with plain_torch():
+            settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on)
+            if not goes_on and self._may_descend(settings, table):
+                model, settings, n_epochs, reason = self._solve_or_descend(model, settings, table)
+            else:
+                n_epochs, reason = self._train(model, settings, table)
         worked_out: dict[str, Any] = {"max_epochs": n_epochs if n_epochs < NO_LIMIT else "auto"}
         if model.solution is not None:
             worked_out["first_gain"] = model.solution.first_gain
@@ -237,14 +240,18 @@ class SIRENEstimator(BaseEstimator):
         trained = solved.untrained("train", descent)
         trained.adapt_to(table, descent)
         n_epochs, _ = self._train(trained, descent, table)
-        assert solved.solution is not None
-        scores = f"{found.held_out_score:.3f}, solved {solved.solution.held_out_score:.3f}"
-        trained.solution = found
+        trained.solution, other = found
+        scores = f"{trained.solution.held_out_score:.3f}, solved {other:.3f}"
         reason = f"trained as 'train' ({self._loss.score} of rows held out {scores})"
         return trained, descent, n_epochs, reason
 
-    def _try(self, solved: Model, descent: Settings, table: TensorTable) -> Solution | None:
-        """Return what rows held out say of a descent on the others, None if it is no better."""
+    def _try(
+        self, solved: Model, descent: Settings, table: TensorTable
+    ) -> tuple[Solution, float] | None:
+        """Return what rows held out say of a descent on the others, None if it is no better.
+
+        And the score of the layer that was solved for on the same rows.
+        """
         held_out = rows_by_chance(table.X, _HELD_OUT)
         held, kept = table.parted(held_out)
         if len(held) == 0 or len(kept) == 0:
@@ -262,8 +269,11 @@ class SIRENEstimator(BaseEstimator):
         solved_for = solved.held_out[torch.from_numpy(held_out).to(solved.held_out.device)]
         if not self._is_better(model.outputs(held), solved_for.cpu(), held):
             return None
-        fit = evaluate(model.net, held, self._loss)
-        return Solution(float(descent.first_gain), fit.loss, 1 - fit.misfit, learned=True)
+        weight = None if held.weight is None else held.weight.cpu()
+        judged = judge(self._loss, model.outputs(held), held.y.cpu(), weight)
+        _, other, _ = judge(self._loss, solved_for.cpu(), held.y.cpu(), weight)
+        reach = None if solved.solution is None else solved.solution.reach
+        return Solution(float(descent.first_gain), *judged, reach), other
 
     def _is_better(self, outputs: torch.Tensor, others: torch.Tensor, table: TensorTable) -> bool:
         """Say whether outputs are better than others by more than rows differ by chance."""
@@ -335,22 +345,25 @@ class SIRENEstimator(BaseEstimator):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **target: Any) -> Self:
         """Train for one epoch; ``target`` is for the first call to make its target of."""
         goes_on = hasattr(self, "net_")
-        settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on, **target)
-        # Nothing is chosen after one epoch, so that no row need be held out.
-        settings = dataclasses.replace(settings, validation="off")
-        model.take_settings(settings)
-        model.set_batches(table, settings.batch_size)
-        train(
-            model.net,
-            table,
-            n_epochs=1,
-            learning_rate=settings.learning_rate,
-            accelerator=self._accelerator,
-            callbacks=[
-                *_named(schedule=Schedule(Constant()), divergence=StopOnDivergence()),
-                *(self.callbacks or []),
-            ],
-        )
+        with plain_torch():
+            settings, model, table = self._prepare(X, y, sample_weight, goes_on=goes_on, **target)
+            # Nothing is chosen after one epoch, so that no row need be held out.
+            settings = dataclasses.replace(settings, validation="off")
+            model.take_settings(settings)
+            model.set_batches(table, settings.batch_size)
+            train(
+                model.net,
+                table,
+                n_epochs=1,
+                learning_rate=settings.learning_rate,
+                accelerator=self._accelerator,
+                callbacks=[
+                    *_named(schedule=Schedule(Constant()), divergence=StopOnDivergence()),
+                    *(self.callbacks or []),
+                ],
+            )
+        if model.solution is not None:
+            model.solution = dataclasses.replace(model.solution, holds=False)
         self._keep(model, settings, max_epochs=1, schedule="constant")
         self.stop_reason_ = "partial_fit trains one epoch"
         return self
@@ -367,9 +380,12 @@ class SIRENEstimator(BaseEstimator):
     def held_out_score_(self) -> float:
         """R² or accuracy at rows that were held out when the last layer was solved for."""
         check_is_fitted(self)
-        if self._model.solution is None:
-            raise AttributeError("a model has held_out_score_ if its last layer was solved for.")
-        return self._model.solution.held_out_score
+        solution = self._model.solution
+        if solution is None or not solution.holds:
+            raise AttributeError(
+                "a model has held_out_score_ if preset 'predict' fitted it, until partial_fit."
+            )
+        return solution.held_out_score
 
     @property
     def codes_(self) -> pd.DataFrame:
@@ -467,6 +483,8 @@ class SIRENEstimator(BaseEstimator):
             model = self._fitted_model(settings)
         else:
             model = self._new_model(X, self._target(y, weight, **target), settings)
+        if settings.last_layer == "solved" and weight is not None:
+            _check_ratio(weight)
         table = model.table(X, y, weight)
         if not goes_on:
             model.adapt_to(table, settings)
@@ -581,7 +599,7 @@ class SIRENEstimator(BaseEstimator):
 
     def _warn_if_nothing_learned(self) -> None:
         solution = self._model.solution
-        if solution is not None and not solution.learned:
+        if solution is not None and solution.holds and not solution.learned:
             warn_once(
                 "nothing learned",
                 f"{type(self).__name__} has found nothing in X to predict y by: rows that were "
@@ -592,6 +610,16 @@ class SIRENEstimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
+
+
+def _check_ratio(weight: NDArray[np.float64]) -> None:
+    """Refuse weights of which the least are lost in rounding beside the largest."""
+    if weight.max() > _LARGEST_RATIO * weight.min():
+        raise ValueError(
+            f"sample_weight must be within a factor of {_LARGEST_RATIO:.0e}, apart from 0, which "
+            f"leaves a row out; the largest is {weight.max() / max(weight.min(), 1e-300):.3g} "
+            f"times the least. Bring the least up or to 0, or give preset='train'."
+        )
 
 
 def _exact(y: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,8 @@ from skginr.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
 
 # Of a gradient at once: what every layer made of them is kept until then.
 _GRADIENT_ROWS = 1 << 13
+# A column that goes in steps of so much of its range has lost what it says.
+_COARSE = 1e-3
 # So many times as far from the mean as any y is no prediction to be silent about.
 _BEYOND = 3.0
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -217,6 +219,8 @@ class Model:
     def table(self, X: NDArray | Columns, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
         weights = None if weight is None else self._numbers("sample_weight", weight)
+        if self.dtype == "float32" and not isinstance(X, Columns):
+            _check_digits(X)
         return TensorTable(self._inputs(X), self._numbers("y", self.target.encode(y)), weights)
 
     def adapt_to(self, table: TensorTable, settings: Settings) -> None:
@@ -267,9 +271,16 @@ class Model:
         start = 0
         # Written to one array: outputs kept one by one would lie between the memory of batches,
         # which could then not be used again.
-        for part in self.net.forward_iter(table):
-            outputs[start : start + len(part)] = part.numpy()
-            start += len(part)
+        with plain_torch():
+            for part in self.net.forward_iter(table):
+                outputs[start : start + len(part)] = part.numpy()
+                start += len(part)
+        if not np.isfinite(outputs).all():
+            rows = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+            raise ValueError(
+                f"X must not lie so far beyond the rows that were fitted that the network "
+                f"overflows; row {rows[0]} does, and {len(rows) - 1} others. Scale it as those."
+            )
         self._warn_if_beyond(outputs)
         return self.target.decode(outputs)
 
@@ -279,7 +290,8 @@ class Model:
 
     def _warn_if_beyond(self, outputs: NDArray[np.floating]) -> None:
         """Say so where outputs are much farther from the mean than any y was."""
-        reach = None if self.solution is None else self.solution.reach
+        known = self.solution
+        reach = known.reach if known is not None and known.holds else None
         farthest = float(np.abs(outputs).max(initial=0.0))
         if reach is not None and farthest > _BEYOND * reach:
             warn_once(
@@ -296,7 +308,7 @@ class Model:
         gradient = np.empty((len(inputs), n_outputs, self.net.module__n_inputs))
         for start in range(0, len(inputs), _GRADIENT_ROWS):
             rows = slice(start, start + _GRADIENT_ROWS)
-            with _gradients_allowed():
+            with plain_torch():
                 batch = inputs[rows].detach().to(self.net.device, copy=True).requires_grad_()
                 outputs = module(batch)
                 for i in range(n_outputs):
@@ -307,7 +319,7 @@ class Model:
 
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
-        with _gradients_allowed():
+        with plain_torch():
             return tangent_features(self._network, self._inputs(X))
 
     def to_state(self) -> dict[str, Any]:
@@ -480,6 +492,30 @@ class Model:
             return data
 
 
+def _check_digits(X: NDArray) -> None:
+    """Raise where a column varies, but not in single precision; warn where that keeps little."""
+    if X.dtype == np.float32 or len(X) < 2:
+        return
+    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        lost = (low < high) & (low.astype(np.float32) == high.astype(np.float32))
+        step = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
+    advice = "Subtract its mean and scale it, as StandardScaler does, or use dtype='float64'."
+    if lost.any():
+        column = int(np.flatnonzero(lost)[0])
+        raise ValueError(
+            f"X must vary in float32 too; column {column}, from {low[column]!r} to "
+            f"{high[column]!r}, is constant there. {advice}"
+        )
+    coarse = (low < high) & (step > _COARSE * (high - low))
+    if coarse.any():
+        column = int(np.flatnonzero(coarse)[0])
+        warn(
+            f"X has columns of which float32 keeps few digits: column {column}, from "
+            f"{low[column]:.9g} to {high[column]:.9g}, in steps of {step[column]:.3g}. {advice}"
+        )
+
+
 def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
     """Return where in ``signals``, in order, each name is."""
     positions = np.searchsorted(signals, names).clip(max=len(signals) - 1)
@@ -494,9 +530,14 @@ def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
 
 
 @contextmanager
-def _gradients_allowed() -> Iterator[None]:
-    """Compute gradients, whatever the caller has switched off for computations of its own."""
-    with torch.inference_mode(False), torch.enable_grad():
+def plain_torch() -> Iterator[None]:
+    """Compute with gradients and in full precision, whatever the caller has set for its own."""
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False),
+    ):
         yield
 
 

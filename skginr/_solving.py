@@ -41,6 +41,8 @@ class Solution:
         Whether they are predicted better than by the mean, or by the most frequent class.
     reach : float or None
         How far from the mean y is at most; None of classes.
+    holds : bool
+        Whether the network is still that of which all this was found.
     """
 
     first_gain: float
@@ -48,12 +50,14 @@ class Solution:
     held_out_score: float
     learned: bool
     reach: float | None = None
+    holds: bool = True
 
     def check_whole(self) -> None:
         """Raise unless this is what a fit finds: it may be of a file."""
         reach = 1.0 if self.reach is None else self.reach
         numbers = self.first_gain, self.held_out_loss, self.held_out_score, reach
-        if not all(type(number) is float for number in numbers) or type(self.learned) is not bool:
+        flags = self.learned, self.holds
+        if any(type(n) is not float for n in numbers) or any(type(f) is not bool for f in flags):
             raise TypeError("what rows held out say of a network must be numbers")
         if not self.first_gain > 0 or not reach >= 0 or any(map(math.isnan, numbers)):
             raise ValueError("what rows held out say of a network must be within their ranges")
@@ -115,12 +119,15 @@ def solve_last_layer(
         readout = _as_logits(readout, target[readout.rows], weight[readout.rows])
     _put(module.last.weight, readout.weight)
     _put(module.last.bias, readout.bias)
-    found = _of_classes if of_classes else _of_signal
-    held_out = found(readout, target[readout.rows], weight[readout.rows])
-    reach = None if of_classes else float(target.abs().max())
+    reach = None if of_classes else float(y.abs().max())
     predictions = torch.full_like(target, math.nan)
     predictions[readout.rows] = readout.held_out
-    return Solution(float(first_gain), *held_out, reach), predictions[of_row]
+    predictions = predictions[of_row]
+    # Of rows as they were given: the mean of those that are alike has less noise.
+    seen = ~predictions.isnan().any(dim=1)
+    each = None if table.weight is None else table.weight.to(seen.device)[seen]
+    judged = judge(loss, predictions[seen], table.y.to(seen.device)[seen], each)
+    return Solution(float(first_gain), *judged, reach), predictions
 
 
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:
@@ -151,27 +158,26 @@ def _loss_of(readout: Readout, target: torch.Tensor, weight: torch.Tensor) -> fl
     return float((weight @ (target[readout.rows] - readout.held_out) ** 2).mean())
 
 
-def _of_signal(
-    readout: Readout, y: torch.Tensor, weight: torch.Tensor
+def judge(
+    loss: type[Loss], outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
 ) -> tuple[float, float, bool]:
-    """Return loss, R², and whether anything was learned."""
-    weight = weight / weight.sum()
-    loss = float((weight @ (y - readout.held_out) ** 2).mean())
-    without_X = float((weight @ (y - weight @ y) ** 2).mean())
-    score = 1 - loss / without_X if without_X > 0 else 1.0
-    return loss, score, score > 0
+    """Return the loss of outputs, R² or accuracy, and whether that is better than a guess.
 
-
-def _of_classes(
-    readout: Readout, y: torch.Tensor, weight: torch.Tensor
-) -> tuple[float, float, bool]:
-    """Return cross-entropy, accuracy, and whether anything was learned."""
-    weight = weight / weight.sum()
-    right = y.gather(1, readout.held_out.argmax(dim=1, keepdim=True))[:, 0]
-    score, most_frequent = float(weight @ right), float((weight @ y).max())
-    # Of one class there is nothing to learn.
-    learned = y.shape[1] == 1 or score > most_frequent
-    return _entropy(readout.held_out, y, weight), score, learned
+    The guess is the mean of y, or the most frequent class.
+    """
+    outputs = outputs.double()
+    y = y if loss is CrossEntropy else y.double()
+    shares = outputs.new_ones(len(y)) if weight is None else weight.double()
+    shares = shares / shares.sum()
+    found = float(shares @ loss.of_rows(outputs, y))
+    if loss is CrossEntropy:
+        score = float(shares @ (outputs.argmax(dim=1) == y).double())
+        guess = float((shares @ _indicators(y, outputs.shape[1])).max())
+        # Of one class there is nothing to learn.
+        return found, score, score > guess or guess == 1
+    without_X = float(shares @ loss.of_rows((shares @ y).expand_as(y), y))
+    score = 1 - found / without_X if without_X > 0 else 1.0
+    return found, score, score > 0
 
 
 def _as_logits(readout: Readout, y: torch.Tensor, weight: torch.Tensor) -> Readout:

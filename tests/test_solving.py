@@ -4,6 +4,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_swiss_roll
 from sklearn.metrics import r2_score
@@ -342,3 +343,82 @@ def test_what_a_file_says_of_rows_held_out_is_not_believed(change):
         type(model).from_state(state)
     with pytest.raises(ValueError, match="no network has the preset 'best'"):
         type(model).from_state(model.to_state() | {"preset": "best"})
+
+
+def test_of_equal_rows_nothing_is_learned():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(60)
+    model = SIRENRegressor(random_state=0).fit(np.ones((60, 3)), y)
+    assert model.held_out_score_ == pytest.approx(0, abs=1e-6)
+    with pytest.warns(UserWarning, match="found nothing"):
+        np.testing.assert_allclose(model.predict(np.ones((2, 3))), y.mean(), atol=1e-6)
+
+
+def test_the_held_out_score_is_of_rows_not_of_their_means():
+    """Forty values measured often: the noise of a measurement is not averaged away."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 40, (1500, 1)) / 20 - 1
+    y = np.sin(3 * X[:, 0]) + rng.standard_normal(1500)
+    for preset in ({}, {"n_layers": 2}):
+        model = SIRENRegressor(random_state=0, **preset).fit(X, y)
+        ceiling = r2_score(y, np.sin(3 * X[:, 0]))
+        assert model.held_out_score_ == pytest.approx(ceiling, abs=0.03)
+
+
+def test_columns_that_float32_cannot_tell_are_refused_or_said():
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    y = np.sin(3 * X[:, 0])
+    for some in (X + 1e9, X * 1e-200):
+        with pytest.raises(ValueError, match="X must vary in float32 too; column 0"):
+            SIRENRegressor(random_state=0).fit(some, y)
+    with pytest.warns(UserWarning, match="float32 keeps few digits: column 0"):
+        SIRENRegressor(random_state=0).fit(X + 1e6, y)
+    advised = SIRENRegressor(random_state=0, dtype="float64").fit(X + 1e6, y)
+    assert advised.predict(X + 1e6) == pytest.approx(
+        SIRENRegressor(random_state=0, dtype="float64").fit(X, y).predict(X), abs=1e-3
+    )
+
+
+def test_an_overflow_is_an_error():
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    y = np.sin(3 * X[:, 0])
+    for model in (SIRENRegressor(random_state=0), SIRENClassifier(random_state=0)):
+        fitted = model.fit(X, y > 0)
+        with pytest.raises(ValueError, match="the network overflows; row 0"):
+            fitted.predict(X * 3e38)
+
+
+def test_what_rows_held_out_say_is_of_the_fit_alone():
+    X, y = coordinates(), noisy()
+    model = SIRENRegressor(random_state=0).fit(X, np.random.default_rng(0).standard_normal(len(X)))
+    model.partial_fit(X, y)
+    with pytest.raises(AttributeError, match="until partial_fit"):
+        _ = model.held_out_score_
+    # Another signal was learned since: there is no warning.
+    model.predict(X)
+
+
+@pytest.mark.parametrize("n_rows", [100, 1200])
+def test_what_the_caller_has_set_in_torch_changes_nothing(n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 3))
+    y = np.prod(np.sin(X), axis=1)
+    expected = SIRENRegressor(random_state=0).fit(X, y)
+    contexts = torch.inference_mode(), torch.no_grad(), torch.autocast("cpu", torch.bfloat16)
+    for context in contexts:
+        with context:
+            model = SIRENRegressor(random_state=0).fit(X, y)
+            np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+        model.gradient(X)
+        model.partial_fit(X, y)
+
+
+def test_weights_too_far_apart_are_refused():
+    X, y = coordinates(), noisy()
+    weight = np.ones(len(y))
+    weight[0] = 1e12
+    with pytest.raises(ValueError, match="sample_weight must be within a factor of 1e\\+08"):
+        SIRENRegressor(random_state=0).fit(X, y, sample_weight=weight)
+    SIRENRegressor("train", random_state=0).fit(X, y, sample_weight=weight)
+    weight[1:] = 0
+    SIRENRegressor(random_state=0).fit(X, y, sample_weight=weight)

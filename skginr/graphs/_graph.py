@@ -999,12 +999,26 @@ class Graph:
         return self
 
     def to_state(self) -> dict[str, Any]:
-        """Return what a file keeps of it: all that it is made of, and nothing that follows."""
+        """Return what a file keeps of it: all that it is made of, and nothing that follows.
+
+        Returns
+        -------
+        dict
+        """
         return {name: self.__dict__[name] for name in _PARTS}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Return the graph of a file, built as any other is: a file is not believed.
+
+        Parameters
+        ----------
+        state : dict
+            What :meth:`to_state` returned.
+
+        Returns
+        -------
+        Graph
 
         Raises
         ------
