@@ -266,22 +266,27 @@ class SIRENEstimator(BaseEstimator):
         except FloatingPointError:
             return None
         assert solved.held_out is not None
-        solved_for = solved.held_out[torch.from_numpy(held_out).to(solved.held_out.device)]
-        if not self._is_better(model.outputs(held), solved_for.cpu(), held):
-            return None
+        solved_for = solved.held_out.cpu()[torch.from_numpy(held_out)]
+        outputs, y = model.outputs(held), held.y.cpu()
         weight = None if held.weight is None else held.weight.cpu()
-        judged = judge(self._loss, model.outputs(held), held.y.cpu(), weight)
-        _, other, _ = judge(self._loss, solved_for.cpu(), held.y.cpu(), weight)
+        if not self._is_better(outputs, solved_for, y, weight):
+            return None
+        judged = judge(self._loss, outputs, y, weight)
+        _, other, _ = judge(self._loss, solved_for, y, weight)
         reach = None if solved.solution is None else solved.solution.reach
         return Solution(float(descent.first_gain), *judged, reach), other
 
-    def _is_better(self, outputs: torch.Tensor, others: torch.Tensor, table: TensorTable) -> bool:
+    def _is_better(
+        self,
+        outputs: torch.Tensor,
+        others: torch.Tensor,
+        y: torch.Tensor,
+        weight: torch.Tensor | None,
+    ) -> bool:
         """Say whether outputs are better than others by more than rows differ by chance."""
-        y = table.y.cpu()
-        losses = [self._loss.of_rows(some.double(), _exact(y)) for some in (outputs, others)]
-        gain = losses[1] - losses[0]
-        if table.weight is not None:
-            gain = gain * table.weight.cpu()
+        gain = self._loss.of_rows(others.double(), y) - self._loss.of_rows(outputs.double(), y)
+        if weight is not None:
+            gain = gain * weight
         return float(gain.mean()) > _CHANCE * float(gain.std()) / np.sqrt(len(gain))
 
     def _train(
@@ -401,14 +406,14 @@ class SIRENEstimator(BaseEstimator):
         check_is_fitted(self)
         return len(self.net_.history)
 
-    def _settings_of(self, preset: str, **changed: Any) -> Settings:
+    def _settings_of(self, preset: str) -> Settings:
         """Return a preset with the given hyper-parameters in place."""
         given = {
             field.name: value
             for field in dataclasses.fields(Settings)
             if (value := getattr(self, field.name, None)) is not None
         }
-        return dataclasses.replace(PRESETS[preset], **(given | changed))
+        return dataclasses.replace(PRESETS[preset], **given)
 
     def _resolve_settings(self, *, goes_on: bool = False) -> Settings:
         """Return the preset with the given hyper-parameters in place, checked."""
@@ -620,11 +625,6 @@ def _check_ratio(weight: NDArray[np.float64]) -> None:
             f"leaves a row out; the largest is {weight.max() / max(weight.min(), 1e-300):.3g} "
             f"times the least. Bring the least up or to 0, or give preset='train'."
         )
-
-
-def _exact(y: torch.Tensor) -> torch.Tensor:
-    """Return values in float64, and numbers of classes as they are."""
-    return y.double() if y.is_floating_point() else y
 
 
 def _named(**callbacks: Callback | None) -> list[tuple[str, Callback]]:
