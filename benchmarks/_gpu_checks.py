@@ -402,7 +402,7 @@ def on(model, device):
     """Return the model on another device, as if its file had come from there."""
     import copy
 
-    from skginr._model import Model
+    from skginr.network._model import Model
 
     moved = copy.copy(model)
     moved._model = Model.from_state(model._model.to_state() | {"device": device})

@@ -11,11 +11,11 @@ from collections import Counter
 import torch
 from skorch.callbacks import Callback
 
-from skginr._batches import TensorTable
-from skginr._moments import moments_of
-from skginr._presets import NETWORK_SETTINGS, PRESETS
-from skginr._schedules import Anytime
-from skginr.nn import SIREN
+from skginr.network._presets import NETWORK_SETTINGS, PRESETS
+from skginr.network.nn._siren import SIREN
+from skginr.network.solving._moments import moments_of
+from skginr.network.training._batches import TensorTable
+from skginr.network.training._schedules import Anytime
 
 SETTINGS = PRESETS["represent"]
 # Of the mean of the weights, as the library has it.

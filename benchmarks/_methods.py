@@ -111,8 +111,8 @@ def skginr(problem):
 
 @method("skginr, bare solver")
 def skginr_bare(problem):
-    from skginr.eigen import solve
-    from skginr.laplacians import laplacian
+    from skginr.graphs._laplacians import laplacian
+    from skginr.spectral.eigen._solve import solve
 
     def run():
         operator = laplacian(problem.adjacency, problem.laplacian)

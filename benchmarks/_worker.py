@@ -57,7 +57,7 @@ def sine_of_largest_angle(reference, vectors):
 
 def overhead(problem, repeats=7):
     """Return the least seconds of fit and of the bare solver, which take turns."""
-    from skginr.eigen import clear_cache
+    from skginr.spectral.eigen._cache import clear_cache
 
     least = {"skginr": np.inf, "skginr, bare solver": np.inf}
     for _ in range(repeats):

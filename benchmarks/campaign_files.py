@@ -31,7 +31,7 @@ from sklearn.pipeline import make_pipeline
 
 import skginr
 from skginr import Graph, GraphGaussianProcessRegressor, GraphSmoother, SpectralEmbedder
-from skginr.eigen import clear_cache
+from skginr.spectral.eigen._cache import clear_cache
 
 MOST_MB = 200
 # What may become of a file or a basis; anything else is a failure. "another" is a file whose

@@ -338,8 +338,8 @@ def tf32(bench):
 
 def eigen(bench):
     """An experiment: eigenvectors by sparse products on the device, and by cholespy."""
-    from skginr.eigen import solve
-    from skginr.laplacians import laplacian
+    from skginr.graphs._laplacians import laplacian
+    from skginr.spectral.eigen._solve import solve
 
     _, graph = bench.surface
     stiffness, k = laplacian(graph.adjacency).stiffness, bench.size.k

@@ -54,8 +54,8 @@ from skginr import (
     SIRENRegressor,
     SpectralEmbedder,
 )
-from skginr._structural import structural_columns
-from skginr.correction import default_smoothers
+from skginr.graphs._structural import structural_columns
+from skginr.stacking._correction import default_smoothers
 
 RESULTS = Path(__file__).parent / "results"
 TABLE = RESULTS / "heldout.csv"

@@ -35,7 +35,7 @@ from skginr import (
     SpectralEmbedder,
     shared_graphs,
 )
-from skginr.eigen import clear_cache
+from skginr.spectral.eigen._cache import clear_cache
 
 SIZES = (16_384, 65_536, 262_144, 1_048_576)
 BEYOND = (10_000_000, 100_000_000)

@@ -45,9 +45,9 @@ from skginr import (
     SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
-    _readout,
 )
 from skginr.datasets import fetch_us_election, load_us_unemployment
+from skginr.network.solving import _readout
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (2000, 2001, 2002, 2003, 2004)

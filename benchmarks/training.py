@@ -153,7 +153,7 @@ def paper_curve(name, seed, most_seconds):
     from skorch.callbacks import Callback
 
     from skginr import SIRENRegressor
-    from skginr._stopping import evaluate
+    from skginr.network.training._stopping import evaluate
 
     X, y = load(name, seed)
     curve = []
@@ -180,8 +180,8 @@ def overhead(name, n_epochs=3, repeats=5):
     import torch
 
     from skginr import SIRENRegressor
-    from skginr._schedules import Anytime
-    from skginr._stopping import EVALUATION_ROWS
+    from skginr.network.training._schedules import Anytime
+    from skginr.network.training._stopping import EVALUATION_ROWS
 
     X, y = load(name)
 

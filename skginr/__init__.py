@@ -11,25 +11,22 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from skginr.alignment import Alignment, align
-    from skginr.classification import SIRENClassifier
-    from skginr.correction import CorrectedSmoother, ResidualCorrector, default_smoothers
-    from skginr.covariates import NeighborMeans
-    from skginr.embeddings import MultiGraphEmbedder, SpectralEmbedder
-    from skginr.frames import predict_frame
-    from skginr.graphs import Graph
-    from skginr.inspection import inspect_spectrum
-    from skginr.interpolation import PositionInterpolator
-    from skginr.model_selection import GraphBlockKFold
+    from skginr.distributed import shared_graphs
+    from skginr.graphs import Graph, GraphBlockKFold, NeighborMeans
+    from skginr.network import SIRENClassifier, SIRENRegressor, TangentKernelRegressor
     from skginr.persistence import load, save
     from skginr.persistence._onnx import to_onnx
-    from skginr.processes import GraphGaussianProcessRegressor
-    from skginr.refinement import transfer
-    from skginr.regression import SIRENRegressor
-    from skginr.sharing import shared_graphs
-    from skginr.smoothing import GraphSmoother
-    from skginr.surface import surface_gradient
-    from skginr.tangent import TangentKernelRegressor
+    from skginr.prediction import predict_frame, surface_gradient
+    from skginr.smoothing import GraphGaussianProcessRegressor, GraphSmoother, PositionInterpolator
+    from skginr.spectral import (
+        Alignment,
+        MultiGraphEmbedder,
+        SpectralEmbedder,
+        align,
+        inspect_spectrum,
+        transfer,
+    )
+    from skginr.stacking import CorrectedSmoother, ResidualCorrector, default_smoothers
 
 __all__ = [
     "Alignment",
@@ -60,30 +57,30 @@ __all__ = [
 
 # Imported when first asked for: who only embeds a graph need not wait for torch.
 _HOME = {
-    "Alignment": "skginr.alignment",
-    "CorrectedSmoother": "skginr.correction",
+    "Alignment": "skginr.spectral",
+    "CorrectedSmoother": "skginr.stacking",
     "Graph": "skginr.graphs",
-    "GraphBlockKFold": "skginr.model_selection",
-    "GraphGaussianProcessRegressor": "skginr.processes",
+    "GraphBlockKFold": "skginr.graphs",
+    "GraphGaussianProcessRegressor": "skginr.smoothing",
     "GraphSmoother": "skginr.smoothing",
-    "MultiGraphEmbedder": "skginr.embeddings",
-    "NeighborMeans": "skginr.covariates",
-    "PositionInterpolator": "skginr.interpolation",
-    "ResidualCorrector": "skginr.correction",
-    "SIRENClassifier": "skginr.classification",
-    "SIRENRegressor": "skginr.regression",
-    "SpectralEmbedder": "skginr.embeddings",
-    "TangentKernelRegressor": "skginr.tangent",
-    "align": "skginr.alignment",
-    "default_smoothers": "skginr.correction",
-    "inspect_spectrum": "skginr.inspection",
+    "MultiGraphEmbedder": "skginr.spectral",
+    "NeighborMeans": "skginr.graphs",
+    "PositionInterpolator": "skginr.smoothing",
+    "ResidualCorrector": "skginr.stacking",
+    "SIRENClassifier": "skginr.network",
+    "SIRENRegressor": "skginr.network",
+    "SpectralEmbedder": "skginr.spectral",
+    "TangentKernelRegressor": "skginr.network",
+    "align": "skginr.spectral",
+    "default_smoothers": "skginr.stacking",
+    "inspect_spectrum": "skginr.spectral",
     "load": "skginr.persistence",
-    "predict_frame": "skginr.frames",
+    "predict_frame": "skginr.prediction",
     "save": "skginr.persistence",
-    "shared_graphs": "skginr.sharing",
-    "surface_gradient": "skginr.surface",
+    "shared_graphs": "skginr.distributed",
+    "surface_gradient": "skginr.prediction",
     "to_onnx": "skginr.persistence._onnx",
-    "transfer": "skginr.refinement",
+    "transfer": "skginr.spectral",
 }
 
 

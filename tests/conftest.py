@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skginr import Graph, _checks
+from skginr import Graph
+from skginr._core import _checks
 
 
 @pytest.fixture(autouse=True)

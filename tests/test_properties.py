@@ -7,8 +7,9 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skginr.eigen import SOLVERS, solve
-from skginr.laplacians import LAPLACIANS, laplacian
+from skginr.graphs._laplacians import LAPLACIANS, laplacian
+from skginr.spectral.eigen._connected import SOLVERS
+from skginr.spectral.eigen._solve import solve
 
 # Reproducible, and no examples are kept between runs.
 settings.register_profile(

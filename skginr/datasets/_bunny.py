@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skginr._checks import check_count
+from skginr._core import check_count
 from skginr.datasets._files import data_path
 from skginr.graphs import Graph
 

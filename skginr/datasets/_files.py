@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from skginr._checks import require
-from skginr._writing import write_whole
+from skginr._core import require, write_whole
 
 _VARIABLE = "SKGINR_DATA"
 # Archives that hold a folder's files as they are published, and where in them those lie. What is

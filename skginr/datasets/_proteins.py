@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skginr._checks import check_option
+from skginr._core import check_option
 from skginr.datasets._files import data_path
 from skginr.graphs import Graph
 

@@ -10,10 +10,8 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
-from skginr._checks import check_count, check_option, check_real, check_verbose
-from skginr._progress import open_progress
-from skginr.graphs import Graph
-from skginr.laplacians import degrees_of, positive
+from skginr._core import check_count, check_option, check_real, check_verbose, open_progress
+from skginr.graphs import Graph, degrees_of, positive
 
 
 def make_reaction_diffusion(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skginr._checks import check_option, require
+from skginr._core import check_option, require
 from skginr.datasets._files import data_path
 from skginr.graphs import Graph
 

@@ -1,4 +1,4 @@
-"""The graph and what builds it."""
+"""The graph and what builds it, finds nodes in it, cuts it into folds, and its Laplacians."""
 
 from skginr.graphs._adjacency import (
     array_digest,
@@ -7,50 +7,58 @@ from skginr.graphs._adjacency import (
     symmetry_tolerance,
     to_csr,
 )
+from skginr.graphs._covariates import NeighborMeans
+from skginr.graphs._folds import GraphBlockKFold
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._labels import plain_index, positions_in, rows_of, same_kind
-from skginr.graphs._nodes import (
-    as_table,
-    fitted_column,
-    locate_column,
-    locate_nodes,
-    locate_rows,
+from skginr.graphs._laplacians import (
+    LAPLACIANS,
+    Laplacian,
+    degrees_of,
+    laplacian,
+    laplacian_of,
+    positive,
 )
-from skginr.graphs._observed import (
-    held_out,
-    warn_unobserved,
-    warn_without_edges,
-    with_observations,
-)
-from skginr.graphs._partition import balanced_folds
+from skginr.graphs._nodes import as_table, fitted_column, locate_column, locate_nodes, locate_rows
+from skginr.graphs._observed import held_out, warn_unobserved, warn_without_edges, with_observations
 from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
+from skginr.graphs._structural import STRUCTURAL_NAMES, structural_columns
 
 __all__ = [
+    "LAPLACIANS",
+    "STRUCTURAL_NAMES",
     "DistanceKernel",
     "Graph",
+    "GraphBlockKFold",
+    "Laplacian",
     "NeighborKernel",
+    "NeighborMeans",
     "add_name",
     "array_digest",
     "as_table",
-    "balanced_folds",
     "check_graph",
     "clean_adjacency",
     "components_by_size",
+    "degrees_of",
     "drop_name",
     "fitted_column",
     "forget",
     "held_out",
+    "laplacian",
+    "laplacian_of",
     "locate_column",
     "locate_nodes",
     "locate_rows",
     "plain_index",
     "positions_in",
+    "positive",
     "remember",
     "rows_of",
     "same_kind",
     "sphere_points",
+    "structural_columns",
     "symmetry_tolerance",
     "to_csr",
     "warn_of_degrees",

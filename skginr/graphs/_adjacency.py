@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._checks import (
+from skginr._core import (
     as_number,
     check_frame,
     check_numeric,
@@ -20,14 +20,7 @@ from skginr._checks import (
     told_apart,
     warn,
 )
-from skginr.graphs._labels import (
-    check_labels,
-    join_labels,
-    kind_of,
-    locate,
-    plain_index,
-    same_kind,
-)
+from skginr.graphs._labels import check_labels, join_labels, kind_of, locate, plain_index, same_kind
 from skginr.graphs._polygons import check_angles, full_circle, on_globe
 
 # Two weights of an edge that differ by less than this share differ by rounding,

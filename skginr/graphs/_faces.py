@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from skginr._checks import check_numeric, check_real
+from skginr._core import check_numeric, check_real
 
 # Kinds of cells of meshio that are no faces, and stand beside them in many files.
 _LESS = ("vertex", "line", "line3")

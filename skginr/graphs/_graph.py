@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import (
+from skginr._core import (
     check_count,
     check_flag,
     check_frame,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import is_geometry
+from skginr._core import is_geometry
 
 # Beyond, whole numbers are no longer all floats: ids that were floats once are other ids.
 _EXACT_FLOATS = 2**53

@@ -5,7 +5,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import warn
+from skginr._core import warn
 
 
 def check_faces(faces: ArrayLike, n_vertices: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skginr._checks import check_numeric
+from skginr._core import check_numeric
 from skginr.graphs._graph import Graph
 from skginr.graphs._labels import is_rounded, kind_of, plain_index, positions_in, same_kind
 

@@ -11,7 +11,7 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._checks import warn, warn_once
+from skginr._core import warn, warn_once
 from skginr.graphs._graph import Graph
 
 # Where rows are predicted to be compared with what was observed: the score says how good that is.

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from skginr._checks import warn_once
+from skginr._core import warn_once
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share

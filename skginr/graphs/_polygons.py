@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._checks import warn
+from skginr._core import warn
 
 if TYPE_CHECKING:
     import geopandas

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from skginr._checks import check_numeric, check_points
+from skginr._core import check_numeric, check_points
 from skginr.graphs._labels import beside
 
 # Of the height of a point: nearer the pole than by this it is there, to rounding.

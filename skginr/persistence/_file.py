@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skginr._checks import saying_all_once
-from skginr._writing import own_version, write_whole
+from skginr._core import own_version, saying_all_once, write_whole
 from skginr.graphs import Graph
 from skginr.persistence._bounds import check_nodes
 from skginr.persistence._codec import Decoder, Encoder

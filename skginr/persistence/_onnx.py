@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._checks import require
-from skginr._estimator import SIRENEstimator
-from skginr._model import ClassTarget, Model, as_array
-from skginr._writing import own_version, write_whole
+from skginr._core import own_version, require, write_whole
+from skginr.network import ClassTarget, Model, SIRENEstimator, as_array
 
 # Of 2022, so that runtimes of some years ago read it; nothing newer is used.
 _OPSET, _IR_VERSION = 17, 8

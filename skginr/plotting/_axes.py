@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skginr._checks import require
+from skginr._core import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._checks import require
+from skginr._core import require
 from skginr.graphs import Graph, check_graph, rows_of
 from skginr.plotting._colours import MISSING, Scale
 from skginr.plotting._layout import (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import check_numeric, require
+from skginr._core import check_numeric, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

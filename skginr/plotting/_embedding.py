@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._checks import check_count, check_points
-from skginr.embeddings import SpectralEmbedder
+from skginr._core import check_count, check_points
 from skginr.graphs import Graph, check_graph, rows_of
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Dots, canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
+from skginr.spectral import SpectralEmbedder
 
 if TYPE_CHECKING:
     import geopandas

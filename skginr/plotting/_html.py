@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._checks import require
-from skginr._writing import write_whole
+from skginr._core import require, write_whole
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._canvas import MOST_EDGES, edges_of, face_values, in_order
 from skginr.plotting._colours import Scale, Values

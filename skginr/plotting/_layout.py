@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._checks import check_numeric
-from skginr.embeddings import SpectralEmbedder
+from skginr._core import check_numeric
 from skginr.graphs import Graph
+from skginr.spectral import SpectralEmbedder
 
 # Distances from the centre that differ by a smaller share are those of points on a sphere.
 _ROUND = 1e-4

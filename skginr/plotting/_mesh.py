@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skginr._checks import check_numeric, require
+from skginr._core import check_numeric, require
 from skginr.graphs import Graph, check_graph
 from skginr.plotting._axes import axes_of
 from skginr.plotting._canvas import in_order

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from skginr._checks import require
+from skginr._core import require
 from skginr.graphs import Graph, check_graph, fitted_column, rows_of
 from skginr.plotting._axes import axes_of, figure_size
 from skginr.plotting._canvas import Canvas, canvas_of, in_order

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from skginr.embeddings import SpectralEmbedder
-from skginr.inspection import inspect_spectrum
 from skginr.plotting._axes import axes_of
+from skginr.spectral import SpectralEmbedder, inspect_spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,11 @@
+"""A network's last layer, solved for in closed form."""
+
+from skginr.network.solving._last_layer import Solution, judge, solve_last_layer
+from skginr.network.solving._moments import moments_of
+
+__all__ = [
+    "Solution",
+    "judge",
+    "moments_of",
+    "solve_last_layer",
+]

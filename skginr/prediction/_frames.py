@@ -1,0 +1,195 @@
+"""Predictions beside the table that they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_is_fitted
+
+from skginr._core import check_frame, check_numeric
+from skginr.graphs import held_out
+
+_Frame = TypeVar("_Frame", bound=pd.DataFrame)
+_PROBABILITY = "probability"
+
+
+def predict_frame(
+    model: Any,
+    frame: _Frame,
+    *,
+    target: Hashable | list[Hashable] | None = None,
+    cv: int | Iterable | Any = None,
+) -> _Frame:
+    """Return a table with the predictions of its rows in columns of their own.
+
+    A GeoDataFrame comes back as one, with its geometry, index and order.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted to columns of such a table, by their names.
+    frame : DataFrame or GeoDataFrame
+        With these columns. Stays as it is.
+    target : str or list of str, optional
+        The column, or columns, that the model predicts; missing where not observed.
+    cv : int, splitter or iterable of splits, optional
+        Folds of the rows whose target is known. These are then predicted by copies of the model
+        that were fitted without them, so that their residuals are those of nodes held out; the
+        others by the model as it is.
+
+    Returns
+    -------
+    DataFrame or GeoDataFrame
+        A copy of ``frame`` with
+
+        ``predicted``
+            What the model says.
+        ``observed``
+            Whether the target is known; with ``target`` only.
+        ``residual``
+            The target less what was predicted, NaN where it is not known; with ``target`` only, and
+            not of classes.
+        ``probability``
+            Of the class that was predicted, where a classifier of one output has probabilities.
+
+        Of several targets, or of several outputs, one each: ``predicted_u``, ``predicted_v``, or
+        by number without ``target``.
+
+    Raises
+    ------
+    TypeError
+        If ``frame`` is not a DataFrame, or the target of a regressor is not of numbers.
+    ValueError
+        If the model is not fitted (a ``NotFittedError``) or was fitted to an array without names, a
+        column is missing, there twice or would be overwritten, ``target`` does not name the
+        outputs, or ``cv`` is given without ``target`` or does not hold out every row once.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skginr import Graph, GraphSmoother, predict_frame
+    >>> ring = Graph.from_networkx(nx.cycle_graph(6))
+    >>> table = pd.DataFrame({"node": range(6), "level": [0, 1, 2, np.nan, 2, 1]})
+    >>> known = table.dropna(subset=["level"])
+    >>> model = GraphSmoother(graph=ring, order=2, alpha=1e-3).fit(known[["node"]], known["level"])
+    >>> predict_frame(model, table, target="level").round(1).iloc[2:4]
+       node  level  predicted  observed  residual
+    2     2    2.0        2.0      True       0.0
+    3     3    NaN        2.3     False       NaN
+    """
+    check_frame("frame", frame, what="a DataFrame of pandas, or a GeoDataFrame")
+    check_is_fitted(model)
+    X = frame[_columns_of(model, frame)]
+    targets = _targets_of(target, frame)
+    if cv is not None and not targets:
+        raise ValueError("cv needs target: folds are of rows whose signal is known.")
+    said = _answers(model, X)
+    suffixes = _suffixes(said, target, targets)
+    if cv is not None:
+        known = np.flatnonzero(frame[targets].notna().all(axis=1))
+        y = frame[targets] if isinstance(target, list) else frame[targets[0]]
+        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv).set_axis(known)
+        # Joined, not written into: classes may be longer words, and numbers no integers.
+        said = pd.concat([said.drop(index=known), unseen]).sort_index()
+    said.index = frame.index
+    added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
+    for name, suffix in zip(targets, suffixes, strict=bool(targets)):
+        added[f"observed{suffix}"] = frame[name].notna()
+        if not is_classifier(model):
+            values = check_numeric(f"frame[{name!r}]", frame[name])
+            added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
+    if _PROBABILITY in said:
+        added[_PROBABILITY] = said[_PROBABILITY]
+    taken = [name for name in added if name in frame.columns]
+    if taken:
+        raise ValueError(
+            f"frame has columns named {taken} already, which would be lost. Rename or drop them."
+        )
+    return frame.assign(**added)
+
+
+def _columns_of(model: Any, frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that the model was fitted to."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        raise ValueError(
+            "model must have been fitted to a DataFrame whose columns are named by words, which it "
+            "then knows; this one was fitted to an array, or to columns named by numbers. Name "
+            "them, table.columns = table.columns.astype(str), and fit it to table[['label']]."
+        )
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"frame must have the columns that the model was fitted to; {missing} are missing from "
+            f"{list(frame.columns)}."
+        )
+    _check_single(names, frame)
+    return list(names)
+
+
+def _targets_of(target: Any, frame: pd.DataFrame) -> list[Hashable]:
+    """Return the names of the columns that the model predicts, none where it is not said."""
+    if target is None:
+        return []
+    targets = target if isinstance(target, list) else [target]
+    for name in targets:
+        if not isinstance(name, Hashable) or name not in frame.columns:
+            raise ValueError(
+                f"target must be a column of frame, or a list of some; {name!r} is not among "
+                f"{list(frame.columns)}."
+            )
+    if not targets or len(set(targets)) < len(targets):
+        raise ValueError(f"target must name each output once; got {target}.")
+    _check_single(targets, frame)
+    return targets
+
+
+def _check_single(names: Iterable, frame: pd.DataFrame) -> None:
+    for name in names:
+        if list(frame.columns).count(name) > 1:
+            raise ValueError(f"frame must have one column named {name!r}; it has several.")
+
+
+def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[str]:
+    """Return what follows the names of columns, for each output."""
+    n_outputs = said.shape[1] - (_PROBABILITY in said)
+    if targets and len(targets) != n_outputs:
+        raise ValueError(
+            f"target must name the outputs of the model, of which there are {n_outputs}; got "
+            f"{len(targets)}: {target!r}."
+        )
+    if n_outputs == 1 and not isinstance(target, list):
+        return [""]
+    return [f"_{name}" for name in targets or range(n_outputs)]
+
+
+def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
+    """Return what the model predicts, a column for each output, and with which probability."""
+    said = pd.DataFrame(np.asarray(model.predict(X)))
+    # Of several outputs it would be one for each.
+    if said.shape[1] == 1 and is_classifier(model) and hasattr(model, "predict_proba"):
+        said[_PROBABILITY] = np.max(model.predict_proba(X), axis=1)
+    return said
+
+
+def _held_out(model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any) -> pd.DataFrame:
+    """Return what copies of the model, fitted without a row, answer for it."""
+    parts = []
+    for train, test in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
+        fold = clone(model).fit(X.iloc[train], y.iloc[train])
+        with held_out():
+            parts.append(_answers(fold, X.iloc[test]).set_axis(test, axis=0))
+    answers = pd.concat(parts).sort_index()
+    if answers.index.tolist() != list(range(len(X))):
+        raise ValueError(
+            f"cv must hold out each of the {len(X)} rows whose target is known once, as KFold "
+            f"does; it held out {answers.index.nunique()} of them, in {len(answers)} predictions."
+        )
+    return answers

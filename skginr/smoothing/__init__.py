@@ -1,0 +1,11 @@
+"""Smoothers: what predicts a signal from its neighbours, along edges or in space."""
+
+from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
+from skginr.smoothing._interpolation import PositionInterpolator
+from skginr.smoothing._smoother import GraphSmoother
+
+__all__ = [
+    "GraphGaussianProcessRegressor",
+    "GraphSmoother",
+    "PositionInterpolator",
+]

@@ -1,0 +1,172 @@
+"""PositionInterpolator: a signal interpolated through space, beside the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import RBFInterpolator
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skginr._core import check_count, check_real, check_signal, unchanged_on_error
+from skginr.graphs import Graph, check_graph, locate_rows
+
+
+class PositionInterpolator(RegressorMixin, BaseEstimator):
+    """Thin-plate spline through the nearest observations in space, not along the graph.
+
+    For signals that are fields in space of which a surface is only the sample, such as an
+    electrostatic potential: there points that are far along the surface and near through the
+    air still tell of each other. For signals that live on the surface, use the graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        With positions of its nodes.
+    n_neighbors : int, default 60
+        Observations that each prediction uses.
+    smoothing : float, default 0.0
+        0 goes through every observation.
+    node : int or column name, optional
+        The column of X that holds node labels: a position, or a name where X is a DataFrame.
+        Default: the first, if no other could name nodes.
+
+    Attributes
+    ----------
+    graph_ : Graph
+        The graph used in ``fit``.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X is a DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is not a Graph.
+    ValueError
+        If the graph has no positions, a label is unknown, or y is not finite or of another
+        length.
+
+    Notes
+    -----
+    By :class:`scipy.interpolate.RBFInterpolator`. Rows of one node count as their mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skginr import Graph, PositionInterpolator
+    >>> points = np.random.default_rng(0).random((200, 2))
+    >>> graph = Graph.from_points(points)
+    >>> X, y = np.arange(200)[:, None], np.sin(3 * points[:, 0])
+    >>> PositionInterpolator(graph=graph).fit(X[50:], y[50:]).score(X[:50], y[:50]) > 0.99
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        n_neighbors: int = 60,
+        smoothing: float = 0.0,
+        node: Hashable = None,
+    ) -> None:
+        self.graph = graph
+        self.n_neighbors = n_neighbors
+        self.smoothing = smoothing
+        self.node = node
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Keep the observations.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            Node labels; other columns are ignored.
+        y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        self
+        """
+        graph = check_graph(self.graph)
+        check_count("n_neighbors", self.n_neighbors, minimum=1)
+        check_real("smoothing", self.smoothing, minimum=0)
+        positions = graph.positions
+        if positions is None:
+            raise ValueError(
+                "graph must have positions to interpolate through; it has none. GraphSmoother "
+                "needs only its edges."
+            )
+        nodes, _ = locate_rows(self, X, graph, reset=True)
+        signal = check_signal(y, nodes)
+        places, of_row = np.unique(positions[nodes], axis=0, return_inverse=True)
+        counts = np.bincount(of_row.ravel())
+        means = np.bincount(of_row.ravel(), weights=signal) / counts
+        self._centre = positions.mean(axis=0)
+        self._axes = _axes(positions - self._centre)
+        places = (places - self._centre) @ self._axes
+        n_dimensions = self._axes.shape[1]
+        spanned = np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-10)
+        if n_dimensions == 0 or spanned < n_dimensions:
+            raise ValueError(
+                f"X must name nodes whose positions span the {n_dimensions} dimensions of the "
+                f"graph's, for a thin-plate spline through them; its {len(places)} distinct places "
+                f"span {spanned}."
+            )
+        self.graph_, self._positions = graph, positions
+        self._observed = places, means
+        self._spline_settings = {
+            "neighbors": min(max(self.n_neighbors, n_dimensions + 1), len(places)),
+            "smoothing": self.smoothing / counts,
+        }
+        return self
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+        """Return the signal at the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        distinct, of_row = np.unique(nodes, return_inverse=True)
+        places = (self._positions[distinct] - self._centre) @ self._axes
+        # On neighbours, nothing is solved before it is asked for places.
+        spline = RBFInterpolator(*self._observed, **self._spline_settings)
+        try:
+            return spline(places)[of_row]
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one plane, "
+                f"which determines no spline through space. Raise it."
+            ) from error
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the directions in which places differ, as columns: a flat mesh has two.
+
+    Of a length at which distances along them are about 1.
+    """
+    largest = np.abs(centred).max()
+    if largest == 0:
+        return np.empty((centred.shape[1], 0))
+    _, sizes, directions = np.linalg.svd(centred / largest, full_matrices=False)
+    return directions[sizes > 1e-10 * sizes.max()].T / largest

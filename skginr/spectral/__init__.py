@@ -1,0 +1,19 @@
+"""Transformers that give the nodes of a graph coordinates, and what is done with these."""
+
+from skginr.spectral._alignment import Alignment, align
+from skginr.spectral._embedder import SpectralEmbedder
+from skginr.spectral._inspection import inspect_spectrum
+from skginr.spectral._refinement import transfer
+from skginr.spectral._several import MultiGraphEmbedder
+from skginr.spectral.eigen import bases_of, remember_basis
+
+__all__ = [
+    "Alignment",
+    "MultiGraphEmbedder",
+    "SpectralEmbedder",
+    "align",
+    "bases_of",
+    "inspect_spectrum",
+    "remember_basis",
+    "transfer",
+]

@@ -1,0 +1,136 @@
+"""What every method of embedding takes and gives, whatever it does."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr._core import Progress
+from skginr.graphs import Graph
+from skginr.spectral.eigen import Basis
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Coordinates of every node of a graph.
+
+    Attributes
+    ----------
+    graph : Graph
+    eigenvalues : ndarray of shape (n_components,)
+    coordinates : ndarray of shape (n_nodes, n_components)
+    tol : float
+        Tolerance they were computed to; 0 for a direct method.
+    """
+
+    graph: Graph
+    eigenvalues: NDArray[np.float64]
+    coordinates: NDArray[np.float64]
+    tol: float = 0.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What is known of the affinities of rows, where these and not a graph were given.
+
+    Attributes
+    ----------
+    own : ndarray of shape (n_nodes,) or None
+        Affinity of each training row with itself, which does not count in its degree as a node, but
+        is in the affinities of a new row in its place. None where there is none.
+    rounding : float or None
+        Of affinities that are values of one function, so that the equations of coordinates hold for
+        new rows as they do for old ones, as a share of each; None for those of a neighbour graph,
+        which change with the neighbours.
+    """
+
+    own: NDArray[np.float64] | None = None
+    rounding: float | None = None
+
+    def own_of(self, affinity: sp.csr_array) -> NDArray[np.float64] | None:
+        """Return the affinity of new rows with themselves, by theirs to training rows.
+
+        That of the training rows around; of a row that is far from all, no more than to the
+        nearest.
+        """
+        if self.own is None:
+            return None
+        total = np.asarray(affinity.sum(axis=1)).ravel()
+        around = (affinity @ self.own) / np.where(total > 0, total, 1.0)
+        return np.minimum(around, affinity.max(axis=1).toarray().ravel())
+
+
+class NewNodes(NamedTuple):
+    """Nodes that were not in a graph, by their edges to it and to each other.
+
+    Attributes
+    ----------
+    affinity : sparse array of shape (n_new, n_nodes)
+        Weights of edges to nodes of the graph.
+    lengths : sparse array of shape (n_new, n_nodes)
+        Lengths of the same edges.
+    has_lengths : bool
+        Whether they are lengths, or 1 a hop.
+    positions : ndarray of shape (n_new, n_dimensions) or None
+    attributes : DataFrame of length n_new or None
+    among_affinity, among_lengths : sparse array of shape (n_new, n_new) or None
+        Weights and lengths of the edges between new nodes.
+    """
+
+    affinity: sp.csr_array
+    lengths: sp.csr_array
+    has_lengths: bool
+    positions: NDArray[np.float64] | None = None
+    attributes: pd.DataFrame | None = None
+    among_affinity: sp.csr_array | None = None
+    among_lengths: sp.csr_array | None = None
+
+
+class Method(Protocol):
+    """A way from a graph to coordinates of its nodes, and of nodes that join it."""
+
+    @property
+    def tol(self) -> float:
+        """Loosest tolerance that a basis may have been computed to."""
+        ...
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether to look at a basis takes less than to compute it."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What coordinates depend on beside the graph, by parameter of SpectralEmbedder."""
+        ...
+
+    def advice(self, graph: Graph) -> str:
+        """Say what to do for more coordinates than were found in ``graph``, if anything."""
+        ...
+
+    def key(self, graph: Graph) -> str:
+        """Name everything that the basis depends on, but for how it is computed."""
+        ...
+
+    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
+        """Return at least the first ``n_vectors`` coordinates, or as many as there are."""
+        ...
+
+    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+        """Say what is wrong with a basis that was read as that of ``graph``, or None."""
+        ...
+
+    def embedding(self, graph: Graph, basis: Basis, n_components: int) -> Embedding:
+        """Return the first ``n_components`` of ``basis`` in the scale of the method."""
+        ...
+
+    def placed_share(self, embedding: Embedding) -> NDArray[np.float64]:
+        """Return how much of each coordinate rows like those of the graph would get, at most 1."""
+        ...
+
+    def extend(self, embedding: Embedding, new: NewNodes) -> NDArray[np.float64]:
+        """Return the coordinates of new nodes, zero where no path joins them to the graph."""
+        ...

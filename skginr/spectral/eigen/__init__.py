@@ -1,0 +1,32 @@
+"""The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
+
+from skginr.spectral.eigen._basis import Basis, equal_to_next, fix_sign
+from skginr.spectral.eigen._cache import (
+    bases_of,
+    clear_cache,
+    folder_of,
+    n_solves,
+    read_basis,
+    remember_basis,
+    shared_basis,
+)
+from skginr.spectral.eigen._connected import LEAST_TOL
+from skginr.spectral.eigen._solve import check_solver, solve
+from skginr.spectral.eigen._verify import doubt_of
+
+__all__ = [
+    "LEAST_TOL",
+    "Basis",
+    "bases_of",
+    "check_solver",
+    "clear_cache",
+    "doubt_of",
+    "equal_to_next",
+    "fix_sign",
+    "folder_of",
+    "n_solves",
+    "read_basis",
+    "remember_basis",
+    "shared_basis",
+    "solve",
+]

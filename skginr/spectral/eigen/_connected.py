@@ -1,0 +1,375 @@
+"""The smallest eigenpairs of one connected component: which solver, and whether to believe it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse.csgraph import dijkstra
+
+from skginr._core import count_eigenvalues_below, deflate, eigh_subset, graded_eigenvectors
+from skginr.spectral.eigen._basis import errors_of
+from skginr.spectral.eigen._iterative import iterative_operator
+from skginr.spectral.eigen._lanczos import (
+    Operator,
+    Report,
+    largest_eigenvectors,
+    multiply_in_place,
+    silent,
+)
+from skginr.spectral.eigen._operators import Accuracy, FactoredInverse, IndefiniteError, shift_of
+
+SOLVERS = ("auto", "dense", "shift_invert", "iterative")
+#: Residuals below this share of the bound are lost in the rounding of the operator itself.
+LEAST_TOL = 1e-14
+
+# Up to this many nodes LAPACK on the full matrix is fastest, and complete.
+_DENSE_NODES = 500
+# Up to so many LAPACK is cheaper than a second iteration with larger blocks.
+_CHEAP_DENSE_NODES = 1_500
+# Beyond so many the full matrix takes gigabytes, and minutes.
+_MAX_DENSE_NODES = 12_000
+# Up to so many Jacobi's method takes seconds, where entries are so different that LAPACK's usual
+# one loses the small eigenvalues in the rounding of the largest.
+_MAX_GRADED_NODES = 1_500
+# Pairs are exact to so many digits too, or what ``eigen_tol`` leaves of them, and what rounding
+# does: these are shares of the sizes that a residual and an eigenvalue are sums of.
+_DIGITS = 1e-6
+_LEAST, _ROUNDING = 1e-12, 1e-14
+# Of a breadth-first search, the widest level is about what a factorisation fills in, so its time
+# goes with the cube of that, and the number of levels is the degree of polynomial that reaches
+# across, so the time of an iteration goes with the edges times that. On thirty graphs of all
+# kinds iterations won where the ratio was beyond this; a narrower level is no work.
+_ITERATE_FROM = 15
+_NARROW = 1_000
+# Trees are cut back by so many nodes, since a factorisation eliminates them without fill.
+_MAX_PRUNINGS = 50
+# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
+_BLOCK = 8
+# Columns that residuals are computed for at a time.
+_COLUMNS = 16
+# The basis of an iteration outgrows k by so many vectors before it is compressed.
+_MOST_VECTORS = 4
+_SPARE_BLOCKS = 24
+_MAX_STEPS = 2_000
+# How much stricter an iteration is made whose pairs fell short of the tolerance.
+_STRICTER = 1e-2
+# Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,
+# thin graphs apart, and applying the inverse twice between two orthogonalisations takes a tenth
+# to a fifth less time on meshes than once, and three times is no better. But where some
+# eigenvalues are next to nothing and others are not, as of weakly joined clusters, the ones
+# drown the others in rounding.
+_FACTORED = ((1e-8, 2), (1e-4, 1), (1e-4, 1))
+# How near to the first eigenvalue an inexact inverse is shifted; 0 cannot fail.
+_NEARNESS = (0.9, 0.5, 0.0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The k smallest eigenpairs of a connected matrix, orthogonal to its kernel.
+
+    Attributes
+    ----------
+    matrix : sparse array of shape (n, n)
+        Symmetric, positive semi-definite.
+    kernel : ndarray of shape (n,)
+        Its unit null vector.
+    k : int
+        At most n - 1.
+    accuracy : Accuracy
+        Wanted.
+    report : callable
+        Called with a word on what is going on, and how many pairs have converged.
+    """
+
+    matrix: sp.csr_array
+    kernel: NDArray[np.float64]
+    k: int
+    accuracy: Accuracy
+    report: Report = silent
+
+    @property
+    def n(self) -> int:
+        """Number of nodes."""
+        return len(self.kernel)
+
+    @cached_property
+    def bound(self) -> float:
+        """Gershgorin's bound on the largest eigenvalue."""
+        return gershgorin_bound(self.matrix)
+
+    def has_room(self, n_block: int) -> bool:
+        """Say whether an iteration has vectors to look at beyond those wanted."""
+        return self.k + 4 * n_block < self.n
+
+
+class Pairs(NamedTuple):
+    """Eigenvalues, ascending; orthonormal vectors as columns; how far values may be off."""
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+
+def gershgorin_bound(matrix: sp.csr_array) -> float:
+    """Return a bound on the size of the eigenvalues of ``matrix``."""
+    return float(abs(matrix).sum(axis=1).max())
+
+
+def accuracy_of(
+    matrix: sp.csr_array, kernel: NDArray[np.float64], eigen_tol: float, bound: float
+) -> Accuracy:
+    """Return the accuracy to which pairs are computed.
+
+    Half of ``eigen_tol`` is left for turning the vectors of equal eigenvalues.
+    """
+    least = _LEAST * float(matrix.diagonal() @ kernel**2)
+    return Accuracy(eigen_tol * bound / 2, max(_DIGITS, 100 * eigen_tol), least)
+
+
+def choose_solver(problem: Problem, eigen_solver: str) -> str:
+    """Return how a component is solved: by what was named, if that is not "auto".
+
+    Raises
+    ------
+    RuntimeError
+        If so many pairs are wanted of so many nodes that only a dense solver is left, and that
+        was not named.
+    """
+    if eigen_solver == "dense":
+        return "dense"
+    if not problem.has_room(_BLOCK):
+        if problem.n > _MAX_DENSE_NODES:
+            raise RuntimeError(
+                f"{problem.k} eigenvectors of a component of {problem.n} nodes are nearly all: too "
+                f"many for an iteration. Ask for fewer, or name eigen_solver='dense', which takes "
+                f"{8e-9 * problem.n**2:.0f} GB for the matrix alone."
+            )
+        return "dense"
+    if eigen_solver != "auto":
+        return eigen_solver
+    most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
+    if problem.n <= _DENSE_NODES or most:
+        return "dense"
+    return "iterative" if fills_in(problem.matrix) else "shift_invert"
+
+
+def fills_in(matrix: sp.csr_array) -> bool:
+    """Say whether a factorisation takes longer than an iteration without one."""
+    core = _core(matrix)
+    if core.shape[0] <= _NARROW:
+        return False
+    indices, indptr = core.indices.astype(np.int32), core.indptr.astype(np.int32)
+    edges = sp.csr_array((np.ones(core.nnz), indices, indptr), shape=core.shape)
+    end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
+    hops = dijkstra(edges, indices=end, unweighted=True)
+    levels = np.bincount(hops.astype(np.intp))
+    widest = int(levels.max())
+    return widest > _NARROW and widest**3 > _ITERATE_FROM * core.nnz * len(levels)
+
+
+def _core(matrix: sp.csr_array) -> sp.csr_array:
+    """Return a connected ``matrix`` without its trees."""
+    for _ in range(_MAX_PRUNINGS):
+        if matrix.shape[0] <= _NARROW:
+            break
+        # The diagonal counts.
+        inner = np.diff(matrix.indptr) > 2
+        if inner.all():
+            break
+        matrix = matrix[inner][:, inner]
+    return matrix
+
+
+def solve_connected(problem: Problem, solver: str) -> Pairs:
+    """Return the pairs, by another solver where the named one fails.
+
+    Raises
+    ------
+    RuntimeError
+        If no solver finds them all, or the component is too large for what is left.
+    """
+    solvers = [solver, "dense", "shift_invert"] if problem.n <= _MAX_DENSE_NODES else [solver]
+    for name in dict.fromkeys(solvers):
+        pairs = _dense(problem) if name == "dense" else _iterate(problem, name)
+        if pairs is not None:
+            return pairs
+    raise RuntimeError(
+        f"the first {problem.k} eigenvectors of a component of {problem.n} nodes were not found to "
+        f"the accuracy wanted. Ask for a few more, or fewer, raise eigen_tol, name another "
+        f"eigen_solver, or leave out edges whose weights are next to nothing beside others."
+    )
+
+
+def _dense(problem: Problem) -> Pairs | None:
+    """Return the pairs by LAPACK on the full matrix, or None if they are not accurate."""
+    problem.report("dense", 0)
+    # The kernel is moved above everything else.
+    lifted = problem.matrix.toarray()
+    lifted += 2 * problem.bound * np.outer(problem.kernel, problem.kernel)
+    pairs = _accurate(problem, eigh_subset(lifted, 0, problem.k - 1)[1])
+    if pairs is None and problem.n <= _MAX_GRADED_NODES:
+        pairs = _graded(problem)
+    return pairs
+
+
+def _graded(problem: Problem) -> Pairs | None:
+    """Return the pairs where the small ones are lost in the rounding of the largest, or None."""
+    shift = shift_of(problem.matrix, problem.kernel, _FACTORED[0][0])
+    shifted = problem.matrix.toarray()
+    shifted[np.diag_indices(problem.n)] += shift
+    vectors = graded_eigenvectors(shifted)
+    if vectors is None:
+        return None
+    # All but the one that is the kernel.
+    vectors = np.delete(vectors, np.abs(problem.kernel @ vectors).argmax(), axis=1)
+    vectors = np.asfortranarray(vectors[:, : problem.k])
+    deflate(vectors, problem.kernel)
+    vectors /= np.linalg.norm(vectors, axis=0)
+    values = np.einsum("ij,ij->j", vectors, problem.matrix @ vectors)
+    order = np.argsort(values, kind="stable")
+    values, vectors = values[order], vectors[:, order]
+    residuals, _, rounding = residuals_of(problem, values, vectors)
+    return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
+
+
+def _iterate(problem: Problem, solver: str) -> Pairs | None:
+    """Return the pairs by Lanczos iteration, or None if it failed.
+
+    An iteration finds no more copies of an eigenvalue than its block has vectors, and every
+    residual looks perfect. So where it found that many, larger blocks have a look, unless
+    a count says that none is missing.
+    """
+    n_block = _BLOCK
+    while problem.has_room(n_block):
+        pairs = _accurate_pairs(problem, solver, n_block)
+        if pairs is None:
+            return None
+        # Two computed eigenvalues may be one that is an error away from either.
+        nearly_equal = 2 * pairs.errors
+        if not _fills_block(pairs.values, n_block, nearly_equal):
+            return pairs
+        if solver == "shift_invert" and is_complete(problem.matrix, pairs.values, nearly_equal):
+            return pairs
+        if problem.n <= _CHEAP_DENSE_NODES:
+            return None
+        n_block *= 2
+    return None
+
+
+def _fills_block(
+    values: NDArray[np.float64], n_block: int, nearly_equal: NDArray[np.float64]
+) -> bool:
+    """Say whether as many eigenvalues as a block has vectors are nearly equal.
+
+    Those nearly equal to the last do not count: copies missing among them would change nothing.
+    """
+    n_inner = int((values < values[-1] - nearly_equal).sum())
+    last = np.arange(n_block - 1, n_inner)
+    spans = values[last] - values[last - n_block + 1]
+    return bool((spans <= nearly_equal[last]).any())
+
+
+def is_complete(
+    matrix: sp.csr_array, values: NDArray[np.float64], nearly_equal: NDArray[np.float64]
+) -> bool | None:
+    """Say whether no eigenvalue is missing below the last gap between ``values``.
+
+    By counting, with a factorisation; None where that has no answer.
+    """
+    gaps = np.diff(values, prepend=0.0)
+    last = int(np.flatnonzero(gaps > nearly_equal).max(initial=0))
+    count = count_eigenvalues_below(matrix, values[last] - gaps[last] / 2)
+    # The kernel is below too.
+    return None if count is None else count == last + 1
+
+
+def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None:
+    """Return pairs whose residuals, computed with the matrix itself, are small enough."""
+    wanted = problem.accuracy
+    for attempt in range(len(_FACTORED)):
+        vectors = _lanczos(problem, solver, n_block, wanted, attempt)
+        if vectors is not None:
+            pairs = _accurate(problem, vectors)
+            if pairs is not None:
+                return pairs
+            wanted = wanted.times(_STRICTER)
+        elif solver != "shift_invert" or attempt > 0:
+            return None
+    return None
+
+
+def _accurate(problem: Problem, vectors: NDArray[np.float64]) -> Pairs | None:
+    """Return the pairs of the span of ``vectors``, turned in place, if all are accurate enough."""
+    values = rayleigh_ritz(problem.matrix, vectors)
+    residuals, least, rounding = residuals_of(problem, values, vectors)
+    if (residuals > problem.accuracy.at(values, least)).any():
+        return None
+    return Pairs(values, vectors, errors_of(values, rounding=rounding, residual=residuals))
+
+
+def residuals_of(
+    problem: Problem, values: NDArray[np.float64], vectors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the residual of each pair, and what rounding makes of it and of the eigenvalue.
+
+    By the sizes that the sums are of: a node of next to no mass has a huge diagonal, and next to
+    no share in a smooth vector.
+    """
+    matrix, diagonal = problem.matrix, problem.matrix.diagonal()[:, None]
+    residuals, least, rounding = np.empty((3, len(values)))
+    for start in range(0, len(values), _COLUMNS):
+        chunk = slice(start, start + _COLUMNS)
+        some, sizes = vectors[:, chunk], diagonal * vectors[:, chunk]
+        residuals[chunk] = np.linalg.norm(matrix @ some - some * values[chunk], axis=0)
+        least[chunk] = np.linalg.norm(sizes, axis=0)
+        rounding[chunk] = np.einsum("ij,ij->j", some, sizes)
+    rounding = np.minimum(_ROUNDING * rounding, problem.accuracy.residual)
+    return residuals, _LEAST * least, rounding
+
+
+def _lanczos(
+    problem: Problem, solver: str, n_block: int, accuracy: Accuracy, attempt: int
+) -> NDArray[np.float64] | None:
+    """Return vectors that span the pairs, about so accurate; None if that fails."""
+    matrix, kernel, k = problem.matrix, problem.kernel, problem.k
+    size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
+
+    def largest(operator: Operator) -> NDArray[np.float64] | None:
+        return largest_eigenvectors(
+            operator,
+            kernel,
+            k,
+            n_block=n_block,
+            max_size=size,
+            max_steps=_MAX_STEPS,
+            report=problem.report,
+        )
+
+    if solver == "shift_invert":
+        shift, power = _FACTORED[attempt]
+        problem.report("factorising", 0)
+        return largest(FactoredInverse(matrix, kernel, accuracy, shift=shift, power=power))
+    for nearness in _NEARNESS:
+        try:
+            return largest(iterative_operator(matrix, kernel, k, accuracy, problem.bound, nearness))
+        except (IndefiniteError, ValueError):
+            # Indefinite, or infinite: LAPACK's word for products beyond the range of numbers.
+            continue
+    return None
+
+
+def rayleigh_ritz(matrix: sp.csr_array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn ``vectors`` into the best orthonormal ones of their span, in place.
+
+    Return their eigenvalues, ascending.
+    """
+    k = vectors.shape[1]
+    chunks = [slice(start, start + _COLUMNS) for start in range(0, k, _COLUMNS)]
+    projected = np.hstack([vectors.T @ (matrix @ vectors[:, chunk]) for chunk in chunks])
+    values, rotation = eigh((projected + projected.T) / 2, vectors.T @ vectors)
+    multiply_in_place(vectors, k, rotation)
+    return values

@@ -1,0 +1,274 @@
+"""Block Lanczos: the largest eigenpairs of an operator that can be applied to blocks."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cholesky, qr
+from scipy.linalg.blas import dtrsm
+
+from skginr._core import deflate, eigh_subset, subtract_product
+
+# A direction shorter than this share of what was multiplied is rounding.
+_VANISHED = 1e-13
+# Below this share, orthogonalising once more is needed.
+_SHORT = 1e-8
+# Steps between two checks where nothing is known of how fast residuals fall.
+_LEAST_WAIT = 3
+# Steps without progress, at least, after which an iteration is given up.
+_PATIENCE = 40
+# A tolerance below this share of the largest theta is lost in rounding, with room for rough
+# estimates.
+_ROUNDING = 1e-19
+# Rows that are multiplied at a time where the result takes the place of a factor.
+_CHUNK = 8192
+
+
+# Takes a word on what is going on, and how many pairs have converged.
+Report = Callable[[str, int], None]
+
+
+def silent(word: str, n_converged: int) -> None:
+    """Report nothing."""
+
+
+class Operator(Protocol):
+    """A symmetric operator whose largest eigenvalues theta tell wanted eigenvalues lambda."""
+
+    def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the operator times ``block``, shape (n, n_columns)."""
+        ...
+
+    def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the residual at which each pair is accurate enough, in units of theta."""
+        ...
+
+
+def largest_eigenvectors(
+    operator: Operator,
+    kernel: NDArray[np.float64],
+    k: int,
+    *,
+    n_block: int,
+    max_size: int,
+    max_steps: int,
+    report: Report = silent,
+) -> NDArray[np.float64] | None:
+    """Return vectors that span the eigenspaces of the k largest eigenvalues.
+
+    Full orthogonalisation keeps ghosts away; a direction that vanishes, because the
+    Krylov space is exhausted, is replaced by a random one, so that a multiplicity larger
+    than the block is found where the space has room; a basis that outgrows ``max_size`` is
+    compressed to its best vectors (thick restart).
+
+    Parameters
+    ----------
+    operator : Operator
+        On vectors orthogonal to ``kernel``.
+    kernel : ndarray of shape (n,)
+        Unit vector.
+    k : int
+    n_block : int
+        Vectors that the operator is applied to at once.
+    max_size : int
+        Most columns of the basis, at least ``k + 2 * n_block``.
+    max_steps : int
+        Most applications of the operator.
+    report : callable, optional
+        Called with a word on what is going on, and how many pairs have converged.
+
+    Returns
+    -------
+    ndarray of shape (n, k) or None
+        Nearly orthonormal; None if ``max_steps`` were not enough, or the tolerance of small
+        theta is lost in the rounding of large ones.
+
+    References
+    ----------
+    R. Grimes, J. Lewis and H. Simon, "A shifted block Lanczos algorithm for solving sparse
+    symmetric generalized eigenproblems", SIAM J. Matrix Anal. Appl. 15, 1994.
+
+    K. Wu and H. Simon, "Thick-restart Lanczos method for large symmetric eigenvalue
+    problems", SIAM J. Matrix Anal. Appl. 22, 2000.
+    """
+    space = KrylovSpace(operator, kernel, n_block, max_size)
+    progress = Progress(first_check=-(-k // n_block) + 1)
+    n_converged = 0
+    for step in range(1, max_steps + 1):
+        report(f"step {step}", n_converged)
+        space.multiply()
+        full = space.size + n_block > max_size
+        if full or step >= progress.next_check:
+            theta, ritz = space.ritz_pairs(k)
+            ends = space.coupling @ ritz[-n_block:]
+            tolerance = operator.tolerance(theta)
+            ratios = np.linalg.norm(ends, axis=0) / tolerance
+            n_converged, excess = int((ratios <= 1).sum()), float(ratios.max())
+            if excess <= 1:
+                space.rotate(ritz)
+                # A copy, since a part of the basis would keep all of it in memory.
+                vectors = space.basis[:, :k].copy(order="F")
+                # Half a step more for nothing: the residuals lie in the next block.
+                subtract_product(vectors, space.block, -ends / theta)
+                return vectors
+            lost = tolerance.min() < _ROUNDING * theta[0]
+            if lost or progress.has_stalled(step, excess):
+                return None
+            progress.record(step, excess)
+        if full:
+            space.restart(max(k + n_block, (k + space.size) // 2))
+        space.append()
+    return None
+
+
+class Progress:
+    """When to look at the residuals again: every look costs a dense eigenproblem."""
+
+    def __init__(self, first_check: int) -> None:
+        self.next_check = first_check
+        self._last: tuple[int, float] | None = None
+        self._best = 0, np.inf
+
+    def has_stalled(self, step: int, excess: float) -> bool:
+        """Say whether the excess has not halved for as long as it took to fall so far."""
+        if excess < self._best[1] / 2:
+            self._best = step, excess
+        return not np.isfinite(excess) or step - self._best[0] > max(_PATIENCE, self._best[0])
+
+    def record(self, step: int, excess: float) -> None:
+        """Set the next check where residuals, falling twice as fast, meet their tolerance.
+
+        ``excess`` is the largest residual over its tolerance. Convergence comes late and
+        then quickly, so a wait is never long beside the steps already done.
+        """
+        wait = longest = max(_LEAST_WAIT, step // 6)
+        to_go = np.log10(excess)
+        if self._last is not None:
+            fallen = (self._last[1] - to_go) / (step - self._last[0])
+            wait = max(int(min(to_go / (2 * fallen), longest)), 1) if fallen > 0 else longest
+        self.next_check = step + wait
+        self._last = step, to_go
+
+
+class KrylovSpace:
+    """An orthonormal basis that grows by blocks, and the operator's projection onto it."""
+
+    def __init__(
+        self, operator: Operator, kernel: NDArray[np.float64], n_block: int, max_size: int
+    ) -> None:
+        self.operator, self.kernel, self.n_block = operator, kernel, n_block
+        self.basis = np.empty((len(kernel), max_size), order="F")
+        self.projection = np.zeros((max_size, max_size))
+        self.size = 0
+        # Where the vectors begin that the newest block is coupled to.
+        self._coupled = 0
+        self._rng = np.random.default_rng(0)
+        rough, _ = self._orthonormal(np.zeros((len(kernel), n_block)), 1.0)
+        # Smooth from the start: what rounding leaves of a rough vector is nothing to a node of
+        # ordinary mass, and all to one of next to none.
+        self.block, self.coupling = self._orthonormal(*self._image(rough))
+        self.append()
+
+    def fill(self) -> None:
+        """Let the basis grow to its largest size."""
+        self.multiply()
+        while self.size + self.n_block <= len(self.projection):
+            self.append()
+            self.multiply()
+
+    def append(self) -> None:
+        """Add the next block to the basis."""
+        self.basis[:, self.size : self.size + self.n_block] = self.block
+        self.size += self.n_block
+
+    def multiply(self) -> None:
+        """Apply the operator to the newest block; what is new in the result is the next block."""
+        newest = slice(self.size - self.n_block, self.size)
+        image, scale = self._image(self.basis[:, newest])
+        # First what is large, then all: the second pass takes the rounding of the first.
+        first = self._remove(image, self._coupled)
+        inside = self._remove(image, 0)
+        inside[self._coupled :] += first
+        # The operator need not know the kernel, and rounding that grows in it would be found.
+        deflate(image, self.kernel)
+        self.projection[: self.size, newest] = inside
+        self.projection[newest, : self.size] = inside.T
+        self.block, self.coupling = self._orthonormal(image, scale)
+        self._coupled = newest.start
+
+    def _image(self, block: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        """Return the operator times ``block``, and the length of the longest column."""
+        image = np.asfortranarray(self.operator(block))
+        return image, float(np.linalg.norm(image, axis=0).max())
+
+    def ritz_pairs(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the k largest eigenpairs of the projection, descending."""
+        projection = self.projection[: self.size, : self.size]
+        symmetric = (projection + projection.T) / 2
+        theta, ritz = eigh_subset(symmetric, self.size - k, self.size - 1)
+        return theta[::-1], ritz[:, ::-1]
+
+    def rotate(self, ritz: NDArray[np.float64]) -> None:
+        """Let the first vectors of the basis be the given combinations of all."""
+        multiply_in_place(self.basis, self.size, ritz)
+
+    def restart(self, n_kept: int) -> None:
+        """Compress the basis to its best ``n_kept`` vectors."""
+        theta, ritz = self.ritz_pairs(n_kept)
+        self.rotate(ritz)
+        self.projection[:] = 0
+        self.projection[range(n_kept), range(n_kept)] = theta
+        self.size = n_kept
+        self._coupled = 0
+
+    def _remove(self, image: NDArray[np.float64], start: int) -> NDArray[np.float64]:
+        """Subtract from ``image`` what lies in the basis from ``start`` on, and return how much."""
+        basis = self.basis[:, start : self.size]
+        inside = basis.T @ image
+        subtract_product(image, basis, inside)
+        return inside
+
+    def _orthonormal(
+        self, image: NDArray[np.float64], scale: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return an orthonormal block Q, and R, with ``image`` = Q R but for rounding.
+
+        Columns of Q are random where ``image`` has not the rank, and R is zero there.
+        """
+        try:
+            block, coupling = _cholesky_qr(image)
+            if coupling.diagonal().min() > _SHORT * scale:
+                return block, coupling
+        except LinAlgError:
+            pass
+        block, coupling, order = qr(image, mode="economic", pivoting=True, check_finite=False)
+        coupling[:, order] = coupling.copy()
+        vanished = np.abs(np.linalg.norm(coupling, axis=1)) <= _VANISHED * scale
+        block[:, vanished] = self._rng.standard_normal((len(image), int(vanished.sum())))
+        coupling[vanished] = 0
+        for _ in range(2):
+            deflate(block, self.kernel)
+            self._remove(block, 0)
+            block = np.asfortranarray(qr(block, mode="economic", check_finite=False)[0])
+        return block, coupling
+
+
+def _cholesky_qr(
+    image: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Q and R of ``image``: its columns are few, and multiplying blocks is fast."""
+    coupling = np.eye(image.shape[1])
+    for _ in range(2):
+        factor = cholesky(image.T @ image, check_finite=False)
+        image = dtrsm(1.0, factor, image, side=1)
+        coupling = factor @ coupling
+    return image, coupling
+
+
+def multiply_in_place(basis: NDArray[np.float64], size: int, factor: NDArray[np.float64]) -> None:
+    """Let the first columns of ``basis`` be its first ``size`` columns times ``factor``."""
+    n_columns = factor.shape[1]
+    for start in range(0, len(basis), _CHUNK):
+        rows = basis[start : start + _CHUNK]
+        rows[:, :n_columns] = rows[:, :size] @ factor

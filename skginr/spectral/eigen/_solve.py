@@ -1,0 +1,186 @@
+"""The smallest eigenpairs of a Laplacian outside its kernel, complete and to a tolerance.
+
+The kernel is known: one vector per connected component. It is deflated, and every
+component is solved by itself, so that no eigenvalue of one hides behind an equal
+eigenvalue of another.
+"""
+
+from contextlib import nullcontext
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr._core import QUIET, Progress, check_option, check_real, one_blas_thread, warn
+from skginr.graphs import Laplacian, components_by_size, positive
+from skginr.spectral.eigen._basis import Basis, equal_to_next, make_canonical
+from skginr.spectral.eigen._connected import (
+    LEAST_TOL,
+    SOLVERS,
+    Pairs,
+    Problem,
+    accuracy_of,
+    choose_solver,
+    gershgorin_bound,
+    solve_connected,
+)
+
+# Up to so many nodes, blocks of a few vectors are no work for several threads; nor is a full
+# matrix of so many rows.
+_ONE_THREAD_NODES = 100_000
+_ONE_THREAD_ROWS = 1_000
+# Share of an eigenvalue that its error may be before a warning.
+_LOST = 1e-2
+
+
+def check_solver(eigen_solver: object, eigen_tol: object) -> None:
+    """Raise unless ``eigen_solver`` has a name and ``eigen_tol`` can be reached."""
+    check_option("eigen_solver", eigen_solver, SOLVERS)
+    check_real("eigen_tol", eigen_tol, minimum=LEAST_TOL)
+
+
+class Ordinary(NamedTuple):
+    """``K u = lambda M u`` as an ordinary problem in v = M^1/2 u.
+
+    Attributes
+    ----------
+    components : ndarray of int of shape (n_nodes,)
+        Connected component of each node, the largest first.
+    root : ndarray of shape (n_nodes,)
+        Of the mass.
+    matrix : sparse array of shape (n_nodes, n_nodes)
+        In a unit near its bound, a power of two, since squares of numbers far from 1 leave the
+        range of floats.
+    kernel : ndarray of shape (n_nodes,)
+        The null vectors, each of unit length on its component.
+    bound : float
+        On the eigenvalues of the matrix: one for all components.
+    exponent : int
+        Of the unit.
+    """
+
+    components: NDArray[np.intp]
+    root: NDArray[np.float64]
+    matrix: sp.csr_array
+    kernel: NDArray[np.float64]
+    bound: float
+    exponent: int
+
+
+def ordinary_problem(operator: Laplacian) -> Ordinary:
+    """Return what is solved in place of ``operator``."""
+    components = components_by_size(operator.stiffness)
+    root = np.sqrt(positive(operator.mass))
+    scale = sp.diags_array(1 / root)
+    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
+    kernel = root * operator.kernel
+    kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
+    bound, exponent = np.frexp(gershgorin_bound(matrix))
+    matrix.data = np.ldexp(matrix.data, -exponent)
+    return Ordinary(components, root, matrix, kernel, float(bound), int(exponent))
+
+
+def solve(
+    operator: Laplacian,
+    n_vectors: int,
+    *,
+    eigen_solver: str = "auto",
+    eigen_tol: float = 1e-8,
+    progress: Progress = QUIET,
+) -> Basis:
+    """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``.
+
+    Parameters
+    ----------
+    operator : Laplacian
+        Its connected components are those of the stiffness.
+    n_vectors : int
+        Eigenpairs wanted; fewer come back where there are fewer.
+    eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
+        LAPACK on the full matrix; block Lanczos on the inverse, by a sparse factorisation;
+        or block Lanczos without one, for graphs on which it fills in. "auto" chooses for every
+        component; one too small for an iteration is solved by LAPACK in any case.
+    eigen_tol : float, default 1e-8
+        Largest residual ||K u - lambda M u||, in the norm of M^-1, as a share of Gershgorin's
+        bound on the largest eigenvalue; and 100 times that, or 1e-6 if that is more, as a share of
+        the eigenvalue itself, as far as rounding lets it.
+    progress : Progress, optional
+        Shows pairs that have converged. Nothing depends on it.
+
+    Raises
+    ------
+    RuntimeError
+        If the iteration fails on a component too large for a dense solver, or so many pairs
+        are wanted of a large component that no iteration has room.
+
+    Warns
+    -----
+    UserWarning
+        If weights differ so much that eigenvalues are lost in rounding.
+    """
+    check_solver(eigen_solver, eigen_tol)
+    components, root, matrix, kernel, bound, exponent = ordinary_problem(operator)
+    n_nodes = len(components)
+    n_available = n_nodes - int(components.max()) - 1
+    sizes = np.bincount(components)
+    parts: list[tuple[NDArray[np.intp], Pairs]] = []
+    iterated, n_done = False, 0
+    progress.expect(int(np.minimum(n_vectors, sizes - 1).sum()))
+    for nodes in np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1]):
+        k = min(n_vectors, len(nodes) - 1)
+        if k == 0:
+            continue
+        part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
+        report = partial(_show, progress, n_done)
+        accuracy = accuracy_of(part, kernel[nodes], eigen_tol, bound)
+        problem = Problem(part, kernel[nodes], k, accuracy, report)
+        solver = choose_solver(problem, eigen_solver)
+        iterated |= solver != "dense"
+        most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
+        with one_blas_thread() if len(nodes) <= most else nullcontext():
+            pairs = solve_connected(problem, solver)
+            make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
+        parts.append((nodes, pairs))
+        n_done += k
+        progress.reach(n_done)
+    values, vectors, errors = _merge(parts, n_nodes, min(n_vectors, n_available))
+    equal = equal_to_next(values, errors)
+    _warn_lost(values, errors)
+    values = np.ldexp(values, exponent)
+    vectors /= root[:, None]
+    tol = eigen_tol if iterated else 0.0
+    return Basis(values, vectors, operator.mass.copy(), components, n_available, equal, tol)
+
+
+def _warn_lost(values: NDArray[np.float64], errors: NDArray[np.float64]) -> None:
+    """Warn of eigenvalues that rounding beside larger weights leaves nothing of."""
+    n_lost = int((errors > _LOST * values).sum())
+    if n_lost:
+        warn(
+            f"{n_lost} of {len(values)} eigenvalues have no two digits: weights differ so much "
+            f"that rounding decides, and the coordinates are an arbitrary mixture. Leave out edges "
+            f"that are next to nothing beside others, or cap the weights of those that are huge."
+        )
+
+
+def _show(progress: Progress, n_before: int, word: str, n_converged: int) -> None:
+    progress.note(word)
+    progress.reach(n_before + n_converged)
+
+
+def _merge(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
+    """Return the first pairs of all components, each zero outside its own."""
+    if len(parts) == 1 and len(parts[0][0]) == n_nodes:
+        pairs = parts[0][1]
+        return pairs._replace(values=np.maximum(pairs.values, 0.0))
+    owners = [(value, i, j) for i, (_, own) in enumerate(parts) for j, value in enumerate(own[0])]
+    # Equal values stay in the order of their components, which come by size.
+    owners = sorted(owners, key=lambda owner: owner[0])[:n_vectors]
+    merged = np.zeros((n_nodes, n_vectors), order="F")
+    for column, (_, i, j) in enumerate(owners):
+        nodes, pairs = parts[i]
+        merged[nodes, column] = pairs.vectors[:, j]
+    values = np.maximum([value for value, *_ in owners], 0.0)
+    return Pairs(values, merged, np.array([parts[i][1].errors[j] for _, i, j in owners]))

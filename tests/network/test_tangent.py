@@ -1,0 +1,240 @@
+import pickle
+from threading import Lock
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+
+from skginr import SIRENRegressor, TangentKernelRegressor
+from skginr.network import _tangent_regressor
+from skginr.network.nn._siren import SIREN
+from skginr.network.nn._tangent import tangent_features, tangent_kernel
+
+
+def siren(**given):
+    settings = {
+        "hidden_units": 8,
+        "n_layers": 4,
+        "activation": "sine",
+        "omega_0": 1.0,
+        "first_gain": 2.0,
+        "hidden_gain": 1.0,
+        "zero_output": False,
+        "skip": False,
+        "input_scaling": "given",
+        "seed": 0,
+        "dtype": torch.float64,
+    }
+    return SIREN(3, 2, **settings | given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"activation": "relu"}, {"skip": True}, {"omega_0": 30.0, "first_gain": "siren"}],
+    ids=str,
+)
+def test_the_kernel_is_the_gram_matrix_of_gradients_by_all_weights(given):
+    module = siren(**given)
+    X = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = []
+    for output in module(X).T:
+        gradients = [
+            torch.autograd.grad(value, list(module.parameters()), retain_graph=True)
+            for value in output
+        ]
+        rows.append(torch.stack([torch.cat([g.ravel() for g in row]) for row in gradients]))
+    expected = sum(jacobian @ jacobian.T for jacobian in rows)
+    features = tangent_features(module, X)
+    torch.testing.assert_close(tangent_kernel(features, features), expected)
+    torch.testing.assert_close(
+        tangent_kernel(tangent_features(module, X[:2]), features), expected[:2]
+    )
+
+
+@pytest.fixture(scope="module")
+def line():
+    x = np.linspace(-2, 2, 300)[:, None]
+    return x, np.sin(4 * x[:, 0]), np.cos(3 * x[:, 0]) * x[:, 0]
+
+
+@pytest.fixture(scope="module")
+def network(line):
+    x, first, _ = line
+    return SIRENRegressor("train", max_epochs=60, random_state=0).fit(x, first)
+
+
+def test_is_kernel_ridge_regression(line, network):
+    x, _, second = line
+    train, new = x[::2], x[1::2]
+    model = TangentKernelRegressor(FrozenEstimator(network), alpha=1e-2).fit(train, second[::2])
+    features = network._model.tangent_features(train)
+    kernel = tangent_kernel(features, features).double().numpy()
+    mean = second[::2].mean()
+    ridge = KernelRidge(alpha=1e-2 * kernel.diagonal().mean(), kernel="precomputed")
+    ridge.fit(kernel, second[::2] - mean)
+    between = tangent_kernel(network._model.tangent_features(new), features).double().numpy()
+    np.testing.assert_allclose(model.predict(new), ridge.predict(between) + mean, atol=1e-9)
+
+
+def test_another_signal_is_fitted_better_than_by_the_last_layer_alone(line):
+    x, first, second = line
+    train, new = x[::2], x[1::2]
+    network = SIRENRegressor("train", hidden_units=16, max_epochs=200, random_state=0).fit(x, first)
+    model = TangentKernelRegressor(FrozenEstimator(network)).fit(train, second[::2])
+    seen, unseen = (network._model.tangent_features(X)[-1][0].double() for X in (train, new))
+    last_layer = Ridge(alpha=1e-4).fit(seen, second[::2])
+    score = model.score(new, second[1::2])
+    assert score > 0.9999
+    assert 1 - score < 0.1 * (1 - last_layer.score(unseen, second[1::2]))
+
+
+def test_the_frozen_network_stays_and_others_are_fitted(line, network):
+    x, first, second = line
+    before = network.predict(x)
+    frozen = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second)
+    np.testing.assert_array_equal(network.predict(x), before)
+    # A copy: what the network learns later is not known to the kernel.
+    assert frozen.network_.net_ is not network.net_
+    expected = frozen.predict(x)
+    trained_on = clone(network).set_params(warm_start=True).fit(x, first)
+    other = TangentKernelRegressor(FrozenEstimator(trained_on)).fit(x, second)
+    predicted = other.predict(x)
+    trained_on.fit(x, -first)
+    np.testing.assert_array_equal(other.predict(x), predicted)
+    np.testing.assert_array_equal(frozen.predict(x), expected)
+    fresh = SIRENRegressor("train", max_epochs=3, random_state=0)
+    fitted = TangentKernelRegressor(fresh).fit(x, first)
+    assert not hasattr(fresh, "net_")
+    assert fitted.network_.n_epochs_ == 3
+    assert fitted.score(x, first) > fitted.network_.score(x, first)
+
+
+def test_many_signals_are_those_of_each_alone(line, network):
+    x, first, second = line
+    frozen = FrozenEstimator(network)
+    both = TangentKernelRegressor(frozen).fit(x, np.column_stack([first, second]))
+    alone = TangentKernelRegressor(frozen).fit(x, second)
+    np.testing.assert_allclose(both.predict(x)[:, 1], alone.predict(x), atol=1e-9)
+
+
+def test_the_factor_is_kept_while_it_is_right(line, network, monkeypatch):
+    x, first, second = line
+    n_factored = []
+    factor = torch.linalg.cholesky_ex
+    monkeypatch.setattr(
+        _tangent_regressor.torch.linalg,
+        "cholesky_ex",
+        lambda k: n_factored.append(1) or factor(k),
+    )
+    network = pickle.loads(pickle.dumps(network))
+    model = TangentKernelRegressor(FrozenEstimator(network)).fit(x, first)
+    expected = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second).predict(x)
+    assert len(n_factored) == 2
+    np.testing.assert_array_equal(model.fit(x, second).predict(x), expected)
+    assert len(n_factored) == 2
+    # Other rows, another ridge, other weights, or a copy that left it behind.
+    model.fit(x[1:], second[1:])
+    model.set_params(alpha=1e-3).fit(x[1:], second[1:])
+    network.set_params(warm_start=True, max_epochs=1).fit(x, second)
+    model.fit(x[1:], second[1:])
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    copy.fit(x[1:], second[1:])
+    assert len(n_factored) == 6
+    assert len(pickle.dumps(model)) < 8 * len(x) ** 2 + len(pickle.dumps(network)) * 3
+
+
+def test_the_ridge_can_be_searched(line, network):
+    x, _, second = line
+    noisy = second + np.random.default_rng(0).normal(scale=0.3, size=len(x))
+    search = GridSearchCV(
+        TangentKernelRegressor(FrozenEstimator(network)), {"alpha": [1e-5, 1e-3, 1e-2, 0.1]}, cv=4
+    ).fit(x, noisy)
+    assert search.best_params_["alpha"] >= 1e-2
+    assert search.score(x, second) > 0.9
+
+
+def test_wrong_input_is_refused(line, network):
+    x, first, _ = line
+    frozen = FrozenEstimator(network)
+    cases = [
+        (TangentKernelRegressor(Ridge()), x, TypeError, "network must be a SIRENRegressor"),
+        (TangentKernelRegressor(FrozenEstimator(SIRENRegressor())), x, ValueError, "not fitted"),
+        (TangentKernelRegressor(frozen, alpha=0), x, ValueError, "alpha must be greater than 0"),
+        (TangentKernelRegressor(frozen), np.hstack([x, x]), ValueError, "1 columns"),
+        (TangentKernelRegressor(frozen, alpha=1e-300), x, ValueError, "Raise alpha"),
+    ]
+    for model, X, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            model.fit(X, first)
+        assert not hasattr(model, "n_features_in_")
+    with pytest.raises(ValueError, match="NaN"):
+        TangentKernelRegressor(frozen).fit(x, np.where(x[:, 0] > 1, np.nan, first))
+
+
+def test_a_frozen_network_wants_its_columns_in_their_order(line):
+    x, first, _ = line
+    frame = pd.DataFrame({"x": x[:, 0], "t": x[:, 0] ** 2})
+    network = SIRENRegressor("train", max_epochs=3, random_state=0).fit(frame, first)
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    with pytest.raises(ValueError, match=r"was fitted with, \['x', 't'\]; got \['t', 'x'\]"):
+        model.fit(frame[["t", "x"]], first)
+    assert model.fit(frame, first).score(frame, first) > 0.9
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_gradients_that_the_caller_switched_off_are_taken_all_the_same(line, switched_off):
+    x, first, second = line
+    network = SIRENRegressor("train", max_epochs=3, random_state=0).fit(x, first)
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    expected = network.gradient(x), model.fit(x, second).predict(x)
+    with switched_off():
+        np.testing.assert_array_equal(network.gradient(x), expected[0])
+        np.testing.assert_array_equal(model.fit(x, second).predict(x), expected[1])
+
+
+def test_words_are_no_coordinates():
+    model = TangentKernelRegressor(SIRENRegressor("train", max_epochs=1, random_state=0))
+    with pytest.raises(ValueError, match="X must hold numbers; got '01001' of type str"):
+        model.fit([["01001"], ["01003"], ["01005"]], [0.0, 1.0, 2.0])
+    model.fit([[1.0], [3.0], [5.0]], [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="X must hold numbers"):
+        model.predict([["1"]])
+
+
+def test_a_network_whose_callbacks_cannot_be_copied(line):
+    class Locked(Callback):
+        def __init__(self):
+            self.lock = Lock()
+
+    x, first, second = line
+    network = SIRENRegressor("train", max_epochs=3, random_state=0, callbacks=[Locked()]).fit(
+        x, first
+    )
+    model = TangentKernelRegressor(FrozenEstimator(network)).fit(x, second)
+    plain = SIRENRegressor("train", max_epochs=3, random_state=0).fit(x, first)
+    same = TangentKernelRegressor(FrozenEstimator(plain)).fit(x, second)
+    np.testing.assert_array_equal(model.predict(x), same.predict(x))
+
+
+def test_mps_which_has_no_float64_leaves_the_factor_to_the_cpu():
+    class OnMps:
+        """What a kernel there would be, on a machine without."""
+
+        device = torch.device("mps")
+
+        def cpu(self):
+            return torch.eye(2, dtype=torch.float32)
+
+        def double(self):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    assert _tangent_regressor._in_double(OnMps()).dtype == torch.float64
+    assert _tangent_regressor._in_double(torch.eye(2)).dtype == torch.float64

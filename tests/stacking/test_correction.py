@@ -1,0 +1,338 @@
+import time
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, StackingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_val_predict, train_test_split
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skginr import (
+    CorrectedSmoother,
+    Graph,
+    GraphBlockKFold,
+    GraphGaussianProcessRegressor,
+    GraphSmoother,
+    PositionInterpolator,
+    ResidualCorrector,
+)
+from skginr.graphs._structural import structural_columns
+from skginr.stacking._correction import default_smoothers
+
+BOOSTING = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, random_state=0)
+
+
+class Wrong(RegressorMixin, BaseEstimator):
+    """Learns the opposite of what it is taught."""
+
+    def fit(self, X, y):
+        self.model_ = LinearRegression().fit(X, -y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+
+@pytest.fixture
+def two_views():
+    """Two noisy predictions of a signal, that err where they differ."""
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(1500)
+    X = np.column_stack([y + 0.3 * rng.standard_normal(1500), y + 0.6 * rng.standard_normal(1500)])
+    return X, y
+
+
+@pytest.fixture
+def smoothers(grid):
+    return [
+        (f"order_{order}", GraphSmoother(graph=grid, order=order, alpha=0.3)) for order in (1, 2)
+    ]
+
+
+# --- ResidualCorrector
+
+
+def test_the_blend_is_the_best_non_negative_one(two_views):
+    X, y = two_views
+    hostile = np.column_stack([X, -y])
+    corrector = ResidualCorrector(DummyRegressor()).fit(hostile, y)
+    assert corrector.blend_[2] == 0
+    expected = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
+    np.testing.assert_allclose(corrector.blend_[:2], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("regressor", [DummyRegressor(), Wrong()])
+def test_a_correction_that_is_worth_nothing_leaves_the_blend(two_views, regressor):
+    X, y = two_views
+    cause = np.random.default_rng(1).standard_normal((len(y), 1))
+    table = np.hstack([X, cause])
+    corrector = ResidualCorrector(regressor, n_predictions=2).fit(table, y + cause[:, 0])
+    assert corrector.weight_ == 0
+    blend = corrector.mean_ + (X - X.mean(axis=0)) @ corrector.blend_
+    np.testing.assert_allclose(corrector.predict(table), blend, rtol=1e-12)
+
+
+def test_a_correction_is_used_as_far_as_it_helps(two_views):
+    X, y = two_views
+    bent = y + 0.5 * np.abs(X[:, 0] - X[:, 1])
+    X_train, X_test, y_train, y_test = train_test_split(X, bent, random_state=0)
+    blend, corrected = (
+        ResidualCorrector(regressor).fit(X_train, y_train)
+        for regressor in (DummyRegressor(), BOOSTING)
+    )
+    assert 0.3 < corrected.weight_ <= 1
+    assert corrected.score(X_test, y_test) > blend.score(X_test, y_test) + 0.01
+
+
+def test_further_columns_are_seen_but_not_blended(two_views):
+    X, y = two_views
+    cause = np.random.default_rng(1).standard_normal(len(y))
+    table, shifted = np.column_stack([X, cause]), y + 0.5 * cause
+    corrector = ResidualCorrector(LinearRegression(), n_predictions=2).fit(table, shifted)
+    assert corrector.blend_.shape == (2,)
+    assert corrector.score(table, shifted) > 0.9 > r2_score(shifted, y)
+
+
+def test_scale_and_place_of_the_signal_do_not_matter(two_views):
+    X, y = two_views
+    base = ResidualCorrector(BOOSTING).fit(X, y).predict(X)
+    moved = ResidualCorrector(BOOSTING).fit(1e6 * X + 3e7, 1e6 * y + 3e7).predict(1e6 * X + 3e7)
+    np.testing.assert_allclose((moved - 3e7) / 1e6, base, atol=1e-6)
+
+
+def test_perfect_predictions_and_constants_need_no_correction():
+    y = np.random.default_rng(0).standard_normal(50)
+    np.testing.assert_allclose(ResidualCorrector(BOOSTING).fit(y[:, None], y).predict([[7.0]]), 7.0)
+    constant = ResidualCorrector(BOOSTING).fit(np.full((50, 2), 3.0), np.full(50, 3.0))
+    np.testing.assert_allclose(constant.predict([[3.0, 3.0]]), 3.0)
+
+
+def test_it_is_a_final_estimator_of_a_stack():
+    ring = Graph.from_networkx(nx.cycle_graph(200))
+    X, y = np.arange(200)[:, None], np.sin(np.arange(200) * np.pi / 10) + 3
+    stack = StackingRegressor(
+        [("graph", GraphSmoother(graph=ring)), ("order_2", GraphSmoother(graph=ring, order=2))],
+        final_estimator=ResidualCorrector(LinearRegression()),
+        cv=KFold(5, shuffle=True, random_state=0),
+    ).fit(X[::2], y[::2])
+    assert stack.final_estimator_.blend_.sum() == pytest.approx(1, abs=0.1)
+    assert stack.score(X[1::2], y[1::2]) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_predictions": 3}, "n_predictions=3 is more than X has columns, 2"),
+        ({"n_predictions": 0}, "n_predictions must be"),
+        ({"cv": 1}, "cv must be"),
+        ({"cv": "many"}, "cv"),
+    ],
+)
+def test_unfit_parameters_of_the_corrector(two_views, parameters, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ResidualCorrector(DummyRegressor(), **parameters).fit(*two_views)
+
+
+def test_parts_that_are_no_regressors(two_views):
+    with pytest.raises(TypeError, match="regressor must be a regressor"):
+        ResidualCorrector([LinearRegression()]).fit(*two_views)
+    X, y = two_views
+    with pytest.raises(ValueError, match="X must hold numbers; got"):
+        ResidualCorrector(DummyRegressor()).fit(X.astype(str), y)
+
+
+def test_where_no_prediction_is_worth_anything_there_is_no_correction():
+    lonely = Graph.from_adjacency(np.zeros((12, 12)))
+    X, y = np.arange(12)[:, None], np.random.default_rng(0).random(12)
+    corrector = ResidualCorrector(LinearRegression())
+    with pytest.warns(UserWarning, match="graph has 12 nodes and no edges"):
+        model = CorrectedSmoother(graph=lonely, corrector=corrector).fit(X, y)
+    assert model.corrector_.weight_ == 0
+    np.testing.assert_allclose(model.predict(X), y.mean())
+
+
+def test_the_number_of_predictions_is_given_where_it_is_open(grid, grid_table, smoothers):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    inside = make_pipeline(StandardScaler(), ResidualCorrector(LinearRegression()))
+    model = CorrectedSmoother(graph=grid, smoothers=smoothers, corrector=inside).fit(X, y)
+    assert model.corrector_[-1].blend_.size == 2
+    fixed = ResidualCorrector(LinearRegression(), n_predictions=1)
+    model.set_params(corrector=fixed).fit(X, y)
+    assert model.corrector_.blend_.size == 1
+
+
+# --- CorrectedSmoother
+
+
+def test_no_prediction_moves_with_the_signal_held_out(grid, grid_table):
+    """The leak test: every outer fold's signal is poisoned, and its predictions stay."""
+    X, y = grid_table[["node"]], grid_table["signal"].to_numpy()
+    model = CorrectedSmoother(graph=grid, corrector=ResidualCorrector(BOOSTING), cv=4)
+    for train, test in KFold(3, shuffle=True, random_state=0).split(X):
+        poisoned = y.copy()
+        poisoned[test] = 1e6
+        clean = clone(model).fit(X.iloc[train], y[train]).predict(X.iloc[test])
+        whole = cross_val_predict(model, X, poisoned, cv=[(train, test), (test, train)])
+        np.testing.assert_array_equal(whole[test], clean)
+
+
+def test_no_column_of_the_corrector_has_seen_its_row(grid, grid_table, smoothers):
+    X, y = grid_table[["node"]], grid_table["signal"].to_numpy()
+    smoothers.append(("neighbours", CodesNeighbors()))
+    parameters = {"smoothers": smoothers, "corrector": DummyRegressor(), "cv": 6}
+    clean = CorrectedSmoother(graph=grid, **parameters).fit(X, y).out_of_fold_
+    for _, test in KFold(6, shuffle=True, random_state=0).split(X):
+        poisoned = y.copy()
+        poisoned[test] += 1e3
+        seen = CorrectedSmoother(graph=grid, **parameters).fit(X, poisoned).out_of_fold_
+        np.testing.assert_allclose(seen.iloc[test], clean.iloc[test], atol=1e-5)
+        assert (np.abs(seen - clean).drop(index=test).max() > 1).all()
+
+
+class CodesNeighbors(KNeighborsRegressor):
+    """A regressor from elsewhere, on the numbers of the labels."""
+
+    def fit(self, X, y):
+        return super().fit(X["node"].str[1:].astype(int).to_frame(), y)
+
+    def predict(self, X):
+        return super().predict(X["node"].str[1:].astype(int).to_frame())
+
+
+def test_it_is_a_corrector_of_predictions_and_structure(grid, grid_table, smoothers):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    corrector = ResidualCorrector(BOOSTING, n_predictions=2)
+    model = CorrectedSmoother(graph=grid, smoothers=smoothers, corrector=corrector).fit(X, y)
+    structure = structural_columns(grid.adjacency)[grid.locate(X["node"])]
+    by_hand = corrector.fit(np.hstack([model.out_of_fold_, structure]), y)
+    predicted = np.column_stack([s.fit(X, y).predict(X) for _, s in smoothers])
+    np.testing.assert_allclose(
+        model.predict(X), by_hand.predict(np.hstack([predicted, structure])), atol=1e-9
+    )
+    for name, smoother in smoothers:
+        split = cross_val_predict(smoother, X, y, cv=KFold(10, shuffle=True, random_state=0))
+        np.testing.assert_allclose(model.out_of_fold_[name], split, atol=1e-5)
+        assert model.scores_[name] == pytest.approx(r2_score(y, split), abs=1e-5)
+
+
+def test_strengths_are_chosen_once(grid, grid_table, monkeypatch):
+    chosen = []
+    choose = GraphSmoother._choose
+    monkeypatch.setattr(
+        GraphSmoother, "_choose", lambda self, *a: chosen.append(self) or choose(self, *a)
+    )
+    smoothers = default_smoothers(grid)[1:]
+    CorrectedSmoother(graph=grid, smoothers=smoothers, corrector=DummyRegressor()).fit(
+        grid_table[["node"]], grid_table["signal"]
+    )
+    assert len(chosen) == len(smoothers)
+
+
+def test_blocks_choose_everything(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    blocks = GraphBlockKFold(3, graph=grid, blocks_per_fold=1)
+    model = CorrectedSmoother(graph=grid, smoothers=None, cv=blocks, structural_features=False)
+    model.set_params(corrector=None).fit(X, y)
+    assert len(model.corrector_.regressors_) == 3
+    train, test = next(blocks.split(X))
+    smoother = GraphSmoother(graph=grid, laplacian="symmetric", order=1, cv=blocks).fit(X, y)
+    assert model.smoothers_["symmetric_1"].alpha_ == smoother.alpha_
+    smoother = smoother.settled().fit(X.iloc[train], y.iloc[train])
+    np.testing.assert_allclose(
+        model.out_of_fold_["symmetric_1"].iloc[test], smoother.predict(X.iloc[test]), atol=1e-5
+    )
+
+
+def test_smoothers_can_be_named_and_changed(grid, smoothers):
+    model = CorrectedSmoother(graph=grid, smoothers=smoothers)
+    assert model.get_params()["order_2__alpha"] == 0.3
+    copy = clone(model).set_params(order_2__alpha=5.0, order_1=PositionInterpolator(graph=grid))
+    assert dict(copy.smoothers)["order_2"].alpha == 5.0
+    assert isinstance(dict(copy.smoothers)["order_1"], PositionInterpolator)
+    assert dict(smoothers)["order_2"].alpha == 0.3
+
+
+def test_defaults_by_kind_of_graph(grid):
+    process, *rest = default_smoothers(grid)
+    assert isinstance(process[1], GraphGaussianProcessRegressor)
+    mesh = Graph.from_mesh(np.eye(4)[:, :3], [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])
+    kinds = {s.laplacian for _, s in default_smoothers(mesh)}
+    assert kinds == {"symmetric", "combinatorial", "random_walk", "cotangent"}
+    assert all(isinstance(s, GraphSmoother) for _, s in rest)
+    large = Graph.from_adjacency(np.roll(np.eye(6000), 1, 0) + np.roll(np.eye(6000), -1, 0))
+    assert "process" not in dict(default_smoothers(large))
+
+
+def test_the_index_of_the_signal_does_not_matter(grid, grid_table, smoothers):
+    X, y = grid_table[["node"]], grid_table["signal"]
+    model = CorrectedSmoother(
+        graph=grid, smoothers=smoothers, corrector=ResidualCorrector(LinearRegression())
+    )
+    expected = clone(model).fit(X, y.to_numpy()).predict(X)
+    shuffled = pd.Series(y.to_numpy(), index=np.random.default_rng(0).permutation(len(y)))
+    np.testing.assert_array_equal(model.fit(X, shuffled).predict(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"smoothers": []}, "at least one; got"),
+        ({"smoothers": GraphSmoother}, "list of .name, regressor."),
+        ({"smoothers": [("a", GraphSmoother)]}, "must be a regressor"),
+        ({"smoothers": [("cv", LinearRegression())]}, "conflict with constructor"),
+        ({"structural_features": "yes"}, "structural_features must be"),
+        ({"cv": 1}, "cv must be"),
+        ({"graph": None}, "graph must be"),
+        ({"corrector": StandardScaler()}, "corrector must be a regressor"),
+        ({"cv": [(np.arange(50), np.arange(50, 108))]}, "cv must hold out every row once"),
+    ],
+)
+def test_unfit_parameters(grid, grid_table, parameters, message):
+    model = CorrectedSmoother(**{"graph": grid, **parameters})
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.fit(grid_table[["node"]], grid_table["signal"])
+    assert not hasattr(model, "smoothers_")
+
+
+def test_a_long_table_takes_the_work_of_its_nodes():
+    """60 sensors, 336 hours: 20,160 rows took 44 minutes and 6 GB."""
+    rng = np.random.default_rng(0)
+    places = rng.random((60, 2))
+    graph = Graph.from_points(places, n_neighbors=5)
+    nodes, hours = np.repeat(np.arange(60), 336), np.tile(np.arange(336), 60)
+    y = np.sin(4 * places[nodes, 0]) + 0.2 * rng.standard_normal(len(nodes))
+    model = CorrectedSmoother(graph=graph, corrector=ResidualCorrector(LinearRegression()))
+    began = time.perf_counter()
+    model.fit(nodes[:, None], y)
+    assert "process" in model.smoothers_
+    assert len(model.smoothers_["process"].process_.X_train_) == 60
+    np.testing.assert_allclose(
+        model.predict(np.arange(60)[:, None]), np.sin(4 * places[:, 0]), atol=0.1
+    )
+    # With a column of times no two rows are alike, and the process is left out.
+    table = pd.DataFrame({"sensor": nodes, "hour": hours / 7})
+    with pytest.warns(UserWarning, match="which enter linearly"):
+        model.fit(table, y)
+    assert list(model.smoothers_) == ["symmetric_1", "symmetric_2", "combinatorial_2"]
+    assert time.perf_counter() - began < 60
+
+
+# --- real data
+
+
+def test_a_protein_is_predicted_better_than_by_any_smoother(data_root):
+    arrays = np.load(data_root / "protein_surfaces" / "1NPO_A.npz")
+    graph = Graph.from_mesh(arrays["vertices"].astype(float), arrays["faces"])
+    X, y = graph.labels.to_frame(), arrays["charge"].astype(float)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_state=77)
+    model = CorrectedSmoother(graph=graph).fit(X_train, y_train)
+    smoothers = {name: s.score(X_test, y_test) for name, s in model.smoothers_.items()}
+    assert model.score(X_test, y_test) > smoothers[model.scores_.idxmax()]
+    assert model.score(X_test, y_test) > 0.85
