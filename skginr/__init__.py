@@ -1,4 +1,32 @@
-"""Learn signals on graphs, meshes and maps as continuous functions, in scikit-learn."""
+"""Learn signals on graphs, meshes and maps as continuous functions, in scikit-learn.
+
+A signal is known at some nodes of a graph: votes per county, charge per vertex of a surface,
+traffic per sensor. It is predicted where it was not observed::
+
+    from sklearn.pipeline import make_pipeline
+    from skginr import Graph, SIRENRegressor, SpectralEmbedder
+
+    counties = Graph.from_geodataframe(gdf, labels="fips")
+    model = make_pipeline(SpectralEmbedder(graph=counties), SIRENRegressor())
+    model.fit(table[["fips"]], table["unemployment"])
+
+Graphs
+    Graph, built by its from_* methods, never changes. GraphBlockKFold holds out whole regions.
+    NeighborMeans adds what the neighbours are like.
+Coordinates of nodes
+    SpectralEmbedder; MultiGraphEmbedder for several graphs. align (which gives an Alignment) and
+    transfer take coordinates to other graphs, inspect_spectrum tells how many to use.
+Networks on coordinates
+    SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
+Smoothers along edges
+    GraphSmoother, GraphGaussianProcessRegressor, and PositionInterpolator through space. What
+    learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
+Fitted models
+    predict_frame (every node, as a table), surface_gradient, save, load, to_onnx, shared_graphs (on
+    a cluster).
+
+Pictures are in skginr.plotting, data in skginr.datasets.
+"""
 
 import importlib
 import os
@@ -84,11 +112,17 @@ _HOME = {
 }
 
 
+# Rooms whose names are public, too.
+_ROOMS = ("datasets", "plotting")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"skginr.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *_ROOMS, "__version__"])

@@ -1,6 +1,7 @@
 """What holds for the package as a whole: layers, laziness, optional extras, documentation."""
 
 import ast
+import importlib
 import inspect
 import os
 import subprocess
@@ -128,7 +129,7 @@ def _module(path):
         ("from skginr import GraphBlockKFold, GraphSmoother", {"torch", "geopandas"}),
         ("from skginr import load, predict_frame, save, transfer", {"torch", "geopandas"}),
         ("from skginr import SIRENRegressor", {"geopandas", "matplotlib"}),
-        ("import skginr.datasets, skginr.plotting", {"torch", "geopandas", "matplotlib"}),
+        ("import skginr; skginr.datasets, skginr.plotting", {"torch", "geopandas", "matplotlib"}),
     ],
 )
 def test_heavy_packages_are_imported_when_needed(statement, absent):
@@ -156,13 +157,45 @@ def test_a_missing_extra_is_named():
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'Grpah'"):
         skginr.Grpah  # noqa: B018
-    assert set(skginr.__all__) <= set(dir(skginr))
+
+
+# What a user may name; of one that goes the changelog says what came in its place.
+NAMES = """
+    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
+    MultiGraphEmbedder NeighborMeans PositionInterpolator ResidualCorrector SIRENClassifier
+    SIRENRegressor SpectralEmbedder TangentKernelRegressor align default_smoothers inspect_spectrum
+    load predict_frame save shared_graphs surface_gradient to_onnx transfer
+    datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
+    datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
+    datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election
+    datasets.load_fsaverage5 datasets.load_us_unemployment datasets.make_reaction_diffusion
+    plotting.ComponentsDisplay plotting.SignalDisplay plotting.TrainingDisplay
+    plotting.plot_embedding plotting.plot_mesh plotting.plot_signal plotting.plot_signal_html
+    plotting.plot_spectrum
+"""
+
+
+def test_public_names():
+    rooms = {"datasets": skginr.datasets, "plotting": skginr.plotting}
+    found = list(skginr.__all__)
+    found += [f"{room}.{name}" for room, module in rooms.items() for name in module.__all__]
+    assert sorted(found) == sorted(NAMES.split())
+    assert dir(skginr) == sorted(["__version__", "datasets", "plotting", *skginr.__all__])
+    for name in NAMES.split():
+        assert name.rpartition(".")[2] in skginr.__doc__ or "." in name, name
+
+
+def test_a_name_has_one_address():
+    """Whatever is public is nobody else's: no room hands out what another made."""
+    homes = {}
+    for room in ROOMS:
+        module = importlib.import_module(f"skginr.{room}")
+        for name in module.__all__:
+            homes.setdefault(name, []).append(room)
+    assert {name: rooms for name, rooms in homes.items() if len(rooms) > 1} == {}
 
 
 def public_objects():
-    import skginr.datasets
-    import skginr.plotting
-
     for name in skginr.__all__:
         yield name, getattr(skginr, name)
     for module in (skginr.datasets, skginr.plotting):
