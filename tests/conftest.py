@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from skginr import Graph
-from skginr._core import _checks
+from skginr._core import _warnings
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def no_figures_left():
 @pytest.fixture(autouse=True)
 def nothing_said():
     """Forget what was warned of among many fits: a later test may wait for it."""
-    _checks._warned.clear()
+    _warnings._warned.clear()
 
 
 @pytest.fixture(scope="session")

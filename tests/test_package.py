@@ -18,7 +18,7 @@ PACKAGE = Path(skginr.__file__).parent
 # A room may use only rooms above it here, and a file of a room only files above it in its list;
 # see docs/architecture.md.
 ROOMS = {
-    "_core": "_interrupts _checks _progress _writing _indexed _linalg _signals _splits",
+    "_core": "_interrupts _warnings _checks _progress _writing _indexed _linalg _signals _splits",
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
         _observed _folds _cotangent _laplacians _structural _covariates
@@ -101,6 +101,12 @@ def test_imports_go_one_way(module):
             part = [name for name in ORDER if name.startswith(f"{imported}.")]
             assert part, imported
             assert max(map(ORDER.index, part)) < ORDER.index(module), imported
+
+
+def test_one_file_looks_at_who_has_called():
+    looks = {module for module, path in files_of_rooms().items() if "_getframe" in path.read_text()}
+    # dask pickles as anybody does, and gives no other sign that it is dask.
+    assert looks == {"skginr._core._warnings", "skginr.graphs._shared"}
 
 
 def test_torch_stays_in_its_rooms():

@@ -1,4 +1,4 @@
-"""What every room stands on: checks at the door, progress, whole files, sparse linear algebra."""
+"""What every room stands on: checks, warnings, progress, files, linear algebra."""
 
 from skginr._core._checks import (
     as_number,
@@ -13,11 +13,8 @@ from skginr._core._checks import (
     check_verbose,
     is_geometry,
     require,
-    saying_all_once,
     told_apart,
     unchanged_on_error,
-    warn,
-    warn_once,
 )
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
@@ -35,6 +32,7 @@ from skginr._core._linalg import (
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import check_known, check_signal
 from skginr._core._splits import Splits, check_splits
+from skginr._core._warnings import are_held_out, held_out, saying_all_once, warn, warn_once
 from skginr._core._writing import open_own, own_version, whole_file, write_whole
 
 __all__ = [
@@ -44,6 +42,7 @@ __all__ = [
     "Progress",
     "Splits",
     "Watch",
+    "are_held_out",
     "as_number",
     "check_count",
     "check_flag",
@@ -63,6 +62,7 @@ __all__ = [
     "factor_positive_definite",
     "graded_eigenvectors",
     "held_back",
+    "held_out",
     "is_geometry",
     "one_blas_thread",
     "open_own",

@@ -1,17 +1,11 @@
 """Checks at the door, shared by every module: what is wrong, and what to do about it."""
 
-import contextlib
-import contextvars
 import functools
 import importlib
-import multiprocessing
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from numbers import Integral, Real
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,20 +16,6 @@ from skginr._core._interrupts import held_back
 
 # What scikit-learn reads as a number, and is none.
 _WORDS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)
-
-# What runs many fits, one after the other or side by side.
-_MANY_FITS = (
-    "sklearn.model_selection._validation",
-    "sklearn.model_selection._search",
-    "sklearn.ensemble.",
-    "sklearn.multioutput",
-    "sklearn.multiclass",
-    "sklearn.calibration",
-)
-# What warnings among many fits were about.
-_warned: set[str] = set()
-# What parts of a model have said that is being fitted, or predicts.
-_said: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("skginr_said", default=None)
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -217,61 +197,6 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"pip install 'skginr[{extra}]' brings it.",
             name=error.name,
         ) from error
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, at the line outside of this library and those it runs in that led here."""
-    said = _said.get()
-    if said is not None:
-        if message in said:
-            return
-        said.add(message)
-    inside = ("skginr.", "sklearn.", "joblib.", "skorch.")
-    level = 1
-    caller: FrameType | None = sys._getframe()
-    while caller is not None and caller.f_globals.get("__name__", "").startswith(inside):
-        level, caller = level + 1, caller.f_back
-    warnings.warn(message, category, stacklevel=level)
-
-
-@contextlib.contextmanager
-def saying_all_once() -> Iterator[None]:
-    """Have parts of a model not repeat what one of them has warned of: a decorator, too."""
-    token = _said.set(set())
-    try:
-        yield
-    finally:
-        _said.reset(token)
-
-
-def warn_once(about: str, message: str) -> None:
-    """Warn; but among the many fits of a search or cross-validation only the first time.
-
-    Parameters
-    ----------
-    about : str
-        What the warning is about, such as a graph: the same for all that would say the same.
-    message : str
-    """
-    if is_one_of_many():
-        if about in _warned:
-            return
-        _warned.add(about)
-    warn(message)
-
-
-def is_one_of_many() -> bool:
-    """Say whether other fits run beside this one, or before and after it."""
-    if threading.current_thread() is not threading.main_thread():
-        return True
-    if multiprocessing.current_process().name != "MainProcess":
-        return True
-    caller: FrameType | None = sys._getframe()
-    while caller is not None:
-        if caller.f_globals.get("__name__", "").startswith(_MANY_FITS):
-            return True
-        caller = caller.f_back
-    return False
 
 
 def unchanged_on_error(method: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any, Self
 
-from skginr._core._checks import is_one_of_many
+from skginr._core._warnings import is_beside_others
 
 # Between two lines of a log there are at least so many seconds, and this share of the task.
 _SECONDS, _SHARE = 5.0, 0.1
@@ -52,8 +52,8 @@ def open_progress(
     """Return the progress of a task, shown as suits where the program runs.
 
     In a terminal or notebook that is one bar. Where standard error is a file or a pipe, or the
-    task is one of many fits of a cross-validation, search or ensemble, it is whole lines, few of
-    them. A task within another shows in the other's line.
+    task runs beside others in a thread or process of its own, it is whole lines, few of them. A
+    task within another shows in the other's line.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def open_progress(
     # A process that was forked in between has a copy of a bar that is not its own.
     if outer is not None and outer.process == os.getpid():
         return _Within(outer, task, total)
-    if is_one_of_many() or not (sys.stderr.isatty() or _is_notebook()):
+    if is_beside_others() or not (sys.stderr.isatty() or _is_notebook()):
         return _Lines(task, unit, total)
     return _Bar(task, unit, total)
 

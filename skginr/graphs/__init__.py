@@ -20,7 +20,7 @@ from skginr.graphs._laplacians import (
     positive,
 )
 from skginr.graphs._nodes import as_table, fitted_column, locate_column, locate_nodes, locate_rows
-from skginr.graphs._observed import held_out, warn_unobserved, warn_without_edges, with_observations
+from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
 from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._sphere import sphere_points
@@ -45,7 +45,6 @@ __all__ = [
     "drop_name",
     "fitted_column",
     "forget",
-    "held_out",
     "laplacian",
     "laplacian_of",
     "locate_column",

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-import sys
-from collections.abc import Iterator
-from types import FrameType
-
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._core import warn, warn_once
+from skginr._core import are_held_out, warn, warn_once
 from skginr.graphs._graph import Graph
-
-# Where rows are predicted to be compared with what was observed: the score says how good that is.
-# A module, and a function of it where others are for rows that are not held out.
-_HELD_OUT = (
-    ("sklearn.model_selection._validation", ""),
-    ("mapie.estimator.regressor", "predict_calib"),
-)
-_held_out: contextvars.ContextVar[bool] = contextvars.ContextVar("skginr_held_out", default=False)
 
 
 def warn_without_edges(graph: Graph, consequence: str) -> None:
@@ -57,7 +43,7 @@ def warn_unobserved(
         As by :func:`with_observations`; None where it is not known.
     """
     alone = nodes[:0] if observed is None else nodes[~observed[nodes]]
-    if len(alone) == 0 or _is_held_out():
+    if len(alone) == 0 or are_held_out():
         return
     n_parts = len(np.unique(graph.components[alone]))
     parts = "component" if n_parts == 1 else "components"
@@ -66,25 +52,3 @@ def warn_unobserved(
         f"graph in which fit had no row, such as {graph.labels[alone[:1]].tolist()[0]!r}: nothing "
         f"is known there, and what is predicted is a guess. Leave them out, or join them by edges."
     )
-
-
-@contextlib.contextmanager
-def held_out() -> Iterator[None]:
-    """Say that rows are predicted in here to be compared with what was observed."""
-    token = _held_out.set(True)
-    try:
-        yield
-    finally:
-        _held_out.reset(token)
-
-
-def _is_held_out() -> bool:
-    if _held_out.get():
-        return True
-    caller: FrameType | None = sys._getframe()
-    while caller is not None:
-        module, function = caller.f_globals.get("__name__", ""), caller.f_code.co_name
-        if (module, "") in _HELD_OUT or (module, function) in _HELD_OUT:
-            return True
-        caller = caller.f_back
-    return False

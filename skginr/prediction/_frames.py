@@ -11,8 +11,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_frame, check_numeric
-from skginr.graphs import held_out
+from skginr._core import check_frame, check_numeric, held_out
 
 _Frame = TypeVar("_Frame", bound=pd.DataFrame)
 _PROBABILITY = "probability"

@@ -169,15 +169,13 @@ def test_a_trained_model_with_progress_is_pickled(wave, capsys):
     np.testing.assert_array_equal(again.predict(wave[0]), model.predict(wave[0]))
 
 
-def test_fits_of_a_search_have_lines_though_there_is_a_terminal(terminal, wave):
+def test_fits_of_a_search_have_a_bar_each(terminal, wave):
     model = SIRENRegressor("train", verbose=1, **QUICK)
     cross_val_score(model, *wave, cv=3)
     GridSearchCV(model, {"first_gain": [1.0, 2.0]}, cv=2).fit(*wave)
-    shown = terminal.getvalue()
-    assert "\r" not in shown
-    lines = shown.splitlines()
-    assert len(lines) == 3 + 4 + 1
-    assert all(re.fullmatch(r"training: 5 epochs in \d+\.\d s, loss \S+", line) for line in lines)
+    bars = terminal.getvalue().split("\n")[:-1]
+    assert len(bars) == 3 + 4 + 1
+    assert all("training: 100%" in bar and "5/5" in bar for bar in bars)
 
 
 def test_threads_have_lines(terminal):
