@@ -46,7 +46,6 @@ def test_settings_of_the_training_may_change_where_it_goes_on(wave):
         model.set_params(net_params={"optimizer": torch.optim.SGD}).fit(X, y)
 
 
-@pytest.mark.filterwarnings("ignore:training diverged")
 def test_warm_start_goes_on_and_cold_start_does_not(wave):
     X, y = wave
     model = SIRENRegressor("train", warm_start=True, **QUICK).fit(X, y)

@@ -238,6 +238,7 @@ def test_divergence_in_the_last_step_is_an_error_too(wave, rate):
         model.fit(*wave)
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_failed_fit_keeps_the_last_model(wave):
     X, y = wave
     model = SIRENRegressor("train", **QUICK).fit(X, y)
