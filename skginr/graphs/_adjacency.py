@@ -464,9 +464,9 @@ def positions_from_networkx(graph: Any, position: str | tuple[str, str]) -> NDAr
 
 def adjacency_from_libpysal(weights: Any, combine: str | None) -> tuple[sp.csr_array, pd.Index]:
     """Return (adjacency, labels) of a libpysal ``Graph`` or ``W``."""
-    from libpysal.graph import Graph as PysalGraph
-    from libpysal.weights import W
-
+    owner = {"extra": "libpysal", "purpose": "Graph.from_libpysal"}
+    PysalGraph = require("libpysal.graph", **owner).Graph
+    W = require("libpysal.weights", **owner).W
     if not isinstance(weights, PysalGraph | W):
         raise TypeError(
             f"weights must be a libpysal.graph.Graph or libpysal.weights.W; "

@@ -346,6 +346,8 @@ class Graph:
             If a weight is no number.
         ValueError
             If the weights are asymmetric without ``combine``, negative or not finite.
+        ModuleNotFoundError
+            If libpysal is not installed.
 
         Examples
         --------
