@@ -166,6 +166,10 @@ def test_extras_that_errors_name_are_there():
     assert named <= set(brought) == set(extras) - {"all", "dev", "docs", "test"}
 
 
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {skginr.__version__}\n" in (PACKAGE.parent / "CITATION.cff").read_text()
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'Grpah'"):
         skginr.Grpah  # noqa: B018
