@@ -4,8 +4,10 @@ import ast
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,21 @@ def test_threads_wait_asleep_unless_told_otherwise(given, found):
 def test_a_missing_extra_is_named():
     with pytest.raises(ModuleNotFoundError, match=r"drawing needs nowhere.*skginr\[plot\]"):
         require("nowhere.at_all", extra="plot", purpose="drawing")
+
+
+def test_extras_that_errors_name_are_there():
+    text = (PACKAGE.parent / "pyproject.toml").read_text()
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    code = "".join(path.read_text() for path in files_of_rooms().values())
+    named = set(re.findall(r"""["']?extra["']?[:=] *["'](\w+)["']""", code))
+    assert len(named) > 5
+    # What users may want is all of these, and without what only developers do.
+    brought = re.fullmatch(r"skginr\[(.*)\]", *extras["all"])[1].split(",")
+    assert named <= set(brought) == set(extras) - {"all", "dev", "docs", "test"}
+
+
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {skginr.__version__}\n" in (PACKAGE.parent / "CITATION.cff").read_text()
 
 
 def test_unknown_names_are_refused():

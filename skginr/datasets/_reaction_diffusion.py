@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skginr._core import check_count, check_option, check_real, check_verbose, open_progress
@@ -101,7 +102,30 @@ def make_reaction_diffusion(
     signal = np.column_stack(
         [1 + 0.2 * uniform(size=graph.n_nodes), 0.2 * uniform(size=graph.n_nodes)]
     )
-    recorded = []
+    patterns = _patterns(walk, signal, steps, rates, feed, kill, verbose)
+    if not np.isfinite(patterns[-1]).all():
+        raise FloatingPointError(
+            f"the pattern grows without bound with feed={feed}, kill={kill} and "
+            f"diffusion={diffusion}. Lower them."
+        )
+    if np.ndim(n_steps) == 0:
+        return pd.DataFrame(patterns[-1], index=graph.labels, columns=["u", "v"])
+    u, v = np.concatenate(patterns).T.copy()
+    nodes, after = np.tile(graph.labels, len(steps)), np.repeat(steps, graph.n_nodes)
+    return pd.DataFrame({"node": nodes, "step": after, "u": u, "v": v})
+
+
+def _patterns(
+    walk: sp.csr_array,
+    signal: NDArray[np.float64],
+    steps: list[int],
+    rates: NDArray[np.float64],
+    feed: float,
+    kill: float,
+    verbose: int,
+) -> list[NDArray[np.float64]]:
+    """Return what becomes of ``signal``, in place, after each of these numbers of steps."""
+    patterns = []
     bar = open_progress("reaction-diffusion", unit="steps", total=steps[-1], verbose=verbose)
     with bar, np.errstate(over="ignore", invalid="ignore"):
         for n_more in np.diff(steps, prepend=0):
@@ -113,22 +137,8 @@ def make_reaction_diffusion(
                 change[:, 1] += reaction - (feed + kill) * v
                 signal += change
                 bar.advance()
-            recorded.append(signal.copy())
-    if not np.isfinite(signal).all():
-        raise FloatingPointError(
-            f"the pattern grows without bound with feed={feed}, kill={kill} and "
-            f"diffusion={diffusion}. Lower them."
-        )
-    if np.ndim(n_steps) == 0:
-        return pd.DataFrame(signal, index=graph.labels, columns=["u", "v"])
-    return pd.DataFrame(
-        {
-            "node": np.tile(graph.labels, len(steps)),
-            "step": np.repeat(steps, graph.n_nodes),
-            "u": np.concatenate([pattern[:, 0] for pattern in recorded]),
-            "v": np.concatenate([pattern[:, 1] for pattern in recorded]),
-        }
-    )
+            patterns.append(signal.copy())
+    return patterns
 
 
 def _walk(adjacency: sp.csr_array, laplacian: str) -> sp.csr_array:

@@ -309,32 +309,10 @@ def adjacency_from_edges(
     """
     check_combine(combine)
     check_frame("frame", frame, what="a pandas DataFrame with a row per edge")
-    wanted = {"source": source, "target": target, "weight": weight, "length": length}
-    for name, column in wanted.items():
-        if column is None and name in ("weight", "length"):
-            continue
-        if list(frame.columns).count(column) != 1:
-            raise ValueError(
-                f"{name}={column!r} is not a column of frame, or not the only one of that name; "
-                f"it has {list(frame.columns)}."
-            )
-    if source == target or len(frame) == 0:
-        raise ValueError(
-            f"frame must list edges between two columns; got {len(frame)} rows, "
-            f"source={source!r} and target={target!r}."
-        )
-    first, second = (plain_index(frame[column], name=f"{column!r}") for column in (source, target))
-    missing = first.isna() | second.isna()
-    if missing.any():
-        raise ValueError(
-            f"frame has an edge without a {source!r} or {target!r} in row {int(missing.argmax())}, "
-            f"one of {int(missing.sum())}; drop such rows."
-        )
-    if not same_kind(first, second):
-        raise ValueError(
-            f"{source!r} and {target!r} must hold labels of one kind; got "
-            f"{sorted({kind_of(first), kind_of(second)})}. Convert one with frame.astype."
-        )
+    numbers = {"weight": weight, "length": length}
+    given = {name: column for name, column in numbers.items() if column is not None}
+    _check_columns(frame, {"source": source, "target": target} | given)
+    first, second = _ends_of(frame, source, target)
     if nodes is None:
         codes, labels = pd.factorize(join_labels(first, second), sort=True)
     else:
@@ -352,8 +330,40 @@ def adjacency_from_edges(
         (name, None if column is None else edges.numbers(name, frame[column]))
         for name, column in ((f"weight={weight!r}", weight), (f"length={length!r}", length))
     )
-    adjacency, given = edges.matrices(weights, lengths, combine=combine)
-    return adjacency, labels, given
+    adjacency, shortest = edges.matrices(weights, lengths, combine=combine)
+    return adjacency, labels, shortest
+
+
+def _check_columns(frame: pd.DataFrame, wanted: dict[str, Hashable]) -> None:
+    """Raise a ValueError unless each of the columns that arguments name is there, once."""
+    for name, column in wanted.items():
+        if list(frame.columns).count(column) != 1:
+            raise ValueError(
+                f"{name}={column!r} is not a column of frame, or not the only one of that name; "
+                f"it has {list(frame.columns)}."
+            )
+
+
+def _ends_of(frame: pd.DataFrame, source: Hashable, target: Hashable) -> tuple[pd.Index, pd.Index]:
+    """Return the labels at both ends of the edges of a table."""
+    if source == target or len(frame) == 0:
+        raise ValueError(
+            f"frame must list edges between two columns; got {len(frame)} rows, "
+            f"source={source!r} and target={target!r}."
+        )
+    first, second = (plain_index(frame[column], name=f"{column!r}") for column in (source, target))
+    missing = first.isna() | second.isna()
+    if missing.any():
+        raise ValueError(
+            f"frame has an edge without a {source!r} or {target!r} in row {int(missing.argmax())}, "
+            f"one of {int(missing.sum())}; drop such rows."
+        )
+    if not same_kind(first, second):
+        raise ValueError(
+            f"{source!r} and {target!r} must hold labels of one kind; got "
+            f"{sorted({kind_of(first), kind_of(second)})}. Convert one with frame.astype."
+        )
+    return first, second
 
 
 def adjacency_from_networkx(
@@ -464,9 +474,9 @@ def positions_from_networkx(graph: Any, position: str | tuple[str, str]) -> NDAr
 
 def adjacency_from_libpysal(weights: Any, combine: str | None) -> tuple[sp.csr_array, pd.Index]:
     """Return (adjacency, labels) of a libpysal ``Graph`` or ``W``."""
-    from libpysal.graph import Graph as PysalGraph
-    from libpysal.weights import W
-
+    owner = {"extra": "libpysal", "purpose": "Graph.from_libpysal"}
+    PysalGraph = require("libpysal.graph", **owner).Graph
+    W = require("libpysal.weights", **owner).W
     if not isinstance(weights, PysalGraph | W):
         raise TypeError(
             f"weights must be a libpysal.graph.Graph or libpysal.weights.W; "

@@ -67,7 +67,7 @@ from skginr.graphs._polygons import (
     contiguity_pairs,
     full_circle,
     heights_of,
-    positions_of,
+    inner_points,
     shapes_of,
 )
 from skginr.graphs._shared import graph_named, name_of_shared
@@ -346,6 +346,8 @@ class Graph:
             If a weight is no number.
         ValueError
             If the weights are asymmetric without ``combine``, negative or not finite.
+        ModuleNotFoundError
+            If libpysal is not installed.
 
         Examples
         --------
@@ -428,7 +430,7 @@ class Graph:
         shapes, circle = shapes_of(gdf), full_circle(gdf.crs)
         contiguous = method in ("queen", "rook")
         height = None if contiguous else heights_of(gdf, method)
-        positions = positions_of(shapes, gdf.crs, height=height)
+        positions = inner_points(shapes, gdf.crs, height=height)
         if contiguous:
             rook = method == "rook"
             pairs = contiguity_pairs(shapes, rook=rook, tolerance=tolerance, circle=circle)

@@ -330,7 +330,7 @@ def check_metric(gdf: "geopandas.GeoDataFrame", method: str) -> None:
         )
 
 
-def positions_of(
+def inner_points(
     shapes: NDArray[np.object_], crs: Any, *, height: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """Return one position inside every geometry, so that distances mean something.

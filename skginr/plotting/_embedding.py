@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._core import check_count, check_points
 from skginr.graphs import Graph, check_graph, rows_of
 from skginr.plotting._axes import axes_of, figure_size
-from skginr.plotting._canvas import Dots, canvas_of, in_order
+from skginr.plotting._canvas import Canvas, Dots, canvas_of, in_order
 from skginr.plotting._colours import Scale, Values, check_cmap
 from skginr.spectral import SpectralEmbedder
 
@@ -94,12 +94,7 @@ def plot_embedding(
         check_is_fitted(embedding)
         graph = embedding.graph_ if graph is None else graph
         embedding = embedding.embedding_
-    if graph is not None:
-        embedding = in_order("embedding", embedding, check_graph(graph))
-        values = in_order("values", values, graph)
-    elif isinstance(embedding, pd.DataFrame) and isinstance(values, pd.Series):
-        order = rows_of(values.index, embedding.index, name="values", order="embedding.index")
-        values = values.iloc[order]
+    embedding, values = _in_one_order(embedding, values, graph)
     coordinates = check_points("embedding", embedding)
     if values is not None and components is None and coordinates.shape[1] < 2:
         raise ValueError(
@@ -115,6 +110,24 @@ def plot_embedding(
             f"embedding must have one row per node of graph, {canvas.n_nodes}; got "
             f"{len(coordinates)}."
         )
+    return _maps(canvas, coordinates, which, ax, cmap)
+
+
+def _in_one_order(embedding: Any, values: Any, graph: Graph | None) -> tuple[Any, Any]:
+    """Return both in the order of the graph's nodes, or, without one, of the embedding's index."""
+    if graph is not None:
+        embedding = in_order("embedding", embedding, check_graph(graph))
+        return embedding, in_order("values", values, graph)
+    if isinstance(embedding, pd.DataFrame) and isinstance(values, pd.Series):
+        order = rows_of(values.index, embedding.index, name="values", order="embedding.index")
+        values = values.iloc[order]
+    return embedding, values
+
+
+def _maps(
+    canvas: Canvas, coordinates: NDArray[np.float64], which: list[int], ax: Any, cmap: Any
+) -> NDArray[Any]:
+    """Draw the coordinates on the graph, all with one scale of colours."""
     n_columns = min(_COLUMNS, len(which))
     shape = n_columns, -(-len(which) // n_columns)
     size = figure_size(canvas.extent, 4.5 * n_columns, *shape)

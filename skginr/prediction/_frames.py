@@ -98,20 +98,33 @@ def predict_frame(
         # Joined, not written into: classes may be longer words, and numbers no integers.
         said = pd.concat([said.drop(index=known), unseen]).sort_index()
     said.index = frame.index
-    added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
-    for name, suffix in zip(targets, suffixes, strict=bool(targets)):
-        added[f"observed{suffix}"] = frame[name].notna()
-        if not is_classifier(model):
-            values = check_numeric(f"frame[{name!r}]", frame[name])
-            added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
-    if _PROBABILITY in said:
-        added[_PROBABILITY] = said[_PROBABILITY]
+    added = _added(said, frame, targets, suffixes, residuals=not is_classifier(model))
     taken = [name for name in added if name in frame.columns]
     if taken:
         raise ValueError(
             f"frame has columns named {taken} already, which would be lost. Rename or drop them."
         )
     return frame.assign(**added)
+
+
+def _added(
+    said: pd.DataFrame,
+    frame: pd.DataFrame,
+    targets: list[Hashable],
+    suffixes: list[str],
+    *,
+    residuals: bool,
+) -> dict[str, pd.Series]:
+    """Return the columns of predictions and of how they compare, by their names."""
+    added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
+    for name, suffix in zip(targets, suffixes, strict=bool(targets)):
+        added[f"observed{suffix}"] = frame[name].notna()
+        if residuals:
+            values = check_numeric(f"frame[{name!r}]", frame[name])
+            added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
+    if _PROBABILITY in said:
+        added[_PROBABILITY] = said[_PROBABILITY]
+    return added
 
 
 def _columns_of(model: Any, frame: pd.DataFrame) -> list[str]:

@@ -1,3 +1,5 @@
+import sys
+
 import geopandas as gpd
 import libpysal
 import networkx as nx
@@ -107,6 +109,14 @@ def test_libpysal_weights_and_graphs_agree_with_the_lattice():
     expected = nx.to_numpy_array(nx.grid_2d_graph(4, 3))
     for weights in (lattice, modern):
         np.testing.assert_array_equal(Graph.from_libpysal(weights).adjacency.toarray(), expected)
+
+
+def test_libpysal_that_is_missing_is_named(monkeypatch):
+    for name in ("libpysal", "libpysal.graph"):
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(ModuleNotFoundError, match=r"from_libpysal needs libpysal.*\[libpysal\]"):
+        Graph.from_libpysal(None)
 
 
 def test_row_standardised_libpysal_weights_are_refused():
