@@ -34,7 +34,9 @@ ROOMS = {
         eigen._verify eigen._cache _extension _embedding _isomap _lle _membership _methods _rows
         _embedder _several _alignment _refinement _inspection
     """,
-    "smoothing": "_penalised _generalised _smoother _gaussian_process _interpolation",
+    "smoothing": """
+        _penalised _generalised _node_regressor _smoother _gaussian_process _interpolation
+    """,
     "stacking": "_correction",
     "prediction": "_frames _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",

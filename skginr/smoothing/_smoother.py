@@ -8,17 +8,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.utils import Tags
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
     Splits,
-    check_count,
-    check_flag,
-    check_option,
     check_real,
-    check_signal,
     check_splits,
     check_verbose,
     open_progress,
@@ -26,19 +21,14 @@ from skginr._core import (
     warn_once,
 )
 from skginr.graphs import (
-    LAPLACIANS,
     Graph,
     as_table,
     check_graph,
     components_by_size,
-    laplacian_of,
-    locate_rows,
-    warn_unobserved,
-    warn_without_edges,
     with_observations,
 )
 from skginr.smoothing._generalised import SmoothProblem
-from skginr.smoothing._penalised import Penalty
+from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
 
 # Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
 _SMALLEST, _LARGEST = 1e-6, 1e8
@@ -51,7 +41,7 @@ _ENOUGH_HELD_OUT = 10_000
 _MANY_VALUES = 3
 
 
-class GraphSmoother(RegressorMixin, BaseEstimator):
+class GraphSmoother(NodeRegressor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
@@ -196,25 +186,20 @@ default "combinatorial"
         self
         """
         graph = check_graph(self.graph)
-        check_option("laplacian", self.laplacian, (*LAPLACIANS, "cotangent"))
-        check_count("order", self.order, minimum=1)
+        self._check_penalty(forgets=False)
         check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
-        check_real("kappa", self.kappa, minimum=0)
         check_verbose(self.verbose)
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
-        y = check_signal(y, nodes)
-        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
+        nodes, covariates, y = self._rows_of_fit(graph, X, y)
         self._warn_of_times(as_table(X), graph, nodes, covariates)
-        # About 0 and of one size: sizes and places of covariates are to mean nothing.
-        self._centre, self._spread = covariates.mean(axis=0), _spread(covariates)
+        self._centre, self._spread = centre_and_spread(covariates)
         problem = self._problem(graph, nodes, self._scaled(covariates), y)
-        if self.alpha == "cv":
-            alpha, results = self._choose(problem, X, y)
-        else:
-            alpha, results = float(self.alpha) * problem.penalty.scale, None
-        self._check_strength(alpha)
-        fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
-        problem.penalty.forget()
+        with problem.penalty.at_hand():
+            if self.alpha == "cv":
+                alpha, results = self._choose(problem, X, y)
+            else:
+                alpha, results = float(self.alpha) * problem.penalty.scale, None
+            self._check_strength(alpha)
+            fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
         _warn_doubtful(graph, fit.doubtful, self.order)
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
@@ -244,22 +229,24 @@ default "combinatorial"
         mean : ndarray of shape (n_rows,)
         std : ndarray of shape (n_rows,), if ``return_std``
         """
-        check_is_fitted(self)
-        check_flag("return_std", return_std)
-        nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
-        covariates = self._scaled(covariates)
+        nodes, covariates = self._rows_to_predict(X, return_std=return_std)
         mean = self._fit.signal[nodes] + covariates @ self._fit.coefficients
         if not return_std:
-            # Of a graph without edges ``fit`` has spoken.
-            if self.graph_.n_edges:
-                observed = with_observations(self.graph_, self._problem_.nodes)
-                warn_unobserved(self.graph_, nodes, observed)
             return mean
         variance = np.zeros(len(mean))
-        for alpha, weight in self._likely_strengths():
-            variance += weight * self._deviations(alpha, nodes, covariates, mean)
-        self._problem_.penalty.forget()
+        with self._problem_.penalty.at_hand():
+            for alpha, weight in self._likely_strengths():
+                variance += weight * self._deviations(alpha, nodes, covariates, mean)
         return mean, np.sqrt(variance)
+
+    @property
+    def _scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        # Two attributes in every file.
+        return self._centre, self._spread
+
+    @property
+    def _observed(self) -> NDArray[np.bool_]:
+        return with_observations(self.graph_, self._problem_.nodes)
 
     def _likely_strengths(self) -> list[tuple[float, float]]:
         """Return the strengths that may be right, relative to the penalty, and their weights."""
@@ -316,9 +303,6 @@ default "combinatorial"
                 f"(StandardScaler(), {varying})) before SIRENRegressor().",
             )
 
-    def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (covariates - self._centre) / self._spread
-
     def predict_out_of_fold(
         self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
     ) -> NDArray[np.float64]:
@@ -339,8 +323,8 @@ default "combinatorial"
         problem = self._problem_
         splits = check_splits(splits, problem.y, problem.y, name="splits", partition=True)
         weights, held_out = _training_weights(splits, len(problem.y))
-        fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
-        problem.penalty.forget()
+        with problem.penalty.at_hand():
+            fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
         predictions = np.empty(len(problem.y))
         for fit, rows in zip(fits, held_out, strict=True):
             predictions[rows] = problem.predict(fit)[rows]
@@ -403,12 +387,12 @@ default "combinatorial"
         covariates: NDArray[np.float64],
         y: NDArray[np.float64],
     ) -> SmoothProblem:
-        operator = laplacian_of(graph, self.laplacian)
+        penalty, operator = self._penalty(graph)
         # Where constants are smooth for free, an intercept would be one more of them.
         flat = self.kappa == 0 and self.laplacian != "symmetric"
         intercept = np.ones((len(y), 0 if flat else 1))
         return SmoothProblem(
-            penalty=Penalty(operator, self.order, self.kappa),
+            penalty=penalty,
             # Those of the operator: a mesh need not be joined where its adjacency is.
             components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
@@ -424,11 +408,6 @@ default "combinatorial"
                 f"alpha={self.alpha} is too {size} for the weights of the graph to be told from "
                 f"zero. {way} it."
             )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
 
 
 def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_] | None, order: int) -> None:
@@ -495,8 +474,3 @@ def _weights_about(log_likelihood: Callable[[float], float], best: float) -> dic
     highest = max(logs.values())
     shares = {exponent: np.exp(log - highest) for exponent, log in logs.items()}
     return {exponent: float(share / sum(shares.values())) for exponent, share in shares.items()}
-
-
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    spread = values.std(axis=0)
-    return np.where(spread > 0, spread, 1.0)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_points
-from skginr.graphs import positions_in, same_kind
+from skginr.graphs import positions_in, positive, same_kind
 from skginr.spectral._embedder import SpectralEmbedder
 
 # A cut after component i is made where the first i of both graphs span one space but for
@@ -249,8 +249,7 @@ def _held_out_quality(
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the correlation of each pair of columns, 0 where one is constant."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
-    return (x * y).sum(axis=0) / np.where(scale > 0, scale, 1.0)
+    return (x * y).sum(axis=0) / positive(np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0)))
 
 
 def _n_travelling(quality: NDArray[np.float64], cuts: NDArray[np.bool_]) -> int:

@@ -31,10 +31,10 @@ from skginr._core import (
     warn_once,
 )
 from skginr.graphs import (
-    LAPLACIANS,
     STRUCTURAL_NAMES,
     Graph,
     check_graph,
+    check_laplacian,
     laplacian_of,
     locate_nodes,
     structural_columns,
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     import joblib
 
 _METHODS = ("laplacian", "diffusion_map", "isomap", "lle")
-_LAPLACIANS = (*LAPLACIANS, "cotangent")
 # What reads no weights: an edge is there or not.
 _UNWEIGHTED = ("isomap", "lle")
 _AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
@@ -451,7 +450,7 @@ default "nearest_neighbors"
 
     def _check_parameters(self) -> None:
         check_option("method", self.method, _METHODS)
-        check_option("laplacian", self.laplacian, _LAPLACIANS)
+        check_laplacian(self.laplacian)
         check_option("scaling", self.scaling, _SCALINGS)
         check_option("affinity", self.affinity, _AFFINITIES)
         check_option("output", self.output, ("array", "indexed"))

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._core import Progress
-from skginr.graphs import Graph
+from skginr.graphs import Graph, positive
 from skginr.spectral.eigen import Basis
 
 
@@ -59,7 +59,7 @@ class Kernel:
         if self.own is None:
             return None
         total = np.asarray(affinity.sum(axis=1)).ravel()
-        around = (affinity @ self.own) / np.where(total > 0, total, 1.0)
+        around = (affinity @ self.own) / positive(total)
         return np.minimum(around, affinity.max(axis=1).toarray().ravel())
 
 

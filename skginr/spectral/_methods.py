@@ -420,7 +420,7 @@ def _features(graph: Graph, source: Graph | NewNodes) -> NDArray[np.float64]:
             f"with: up to {np.abs(own).max():.3g}. Rescale it."
         )
     features = check_points("attributes of new nodes", source.attributes[columns])
-    return (features - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return (features - own.mean(axis=0)) / positive(spread)
 
 
 def _scaled(

@@ -13,7 +13,6 @@ from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils import Tags
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -30,9 +29,17 @@ from skginr._core import (
     saying_all_once,
     unchanged_on_error,
 )
-from skginr.graphs import Graph, as_table, check_graph, locate_rows, structural_columns
+from skginr.graphs import (
+    Graph,
+    NodeEstimator,
+    as_table,
+    check_graph,
+    locate_rows,
+    positive,
+    structural_columns,
+)
 from skginr.network import SIRENRegressor
-from skginr.smoothing import GraphGaussianProcessRegressor, GraphSmoother
+from skginr.smoothing import GraphGaussianProcessRegressor, GraphSmoother, centre_and_spread
 
 # Differences between predictions are cut off at so many standard deviations: a network must not
 # see at a new row what it never saw.
@@ -139,10 +146,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         self.blend_, _ = nnls(table[:, :n_predictions] - self._means, signal - self.mean_)
         offset = self._offset(table)
         differences = table[:, :n_predictions] - offset[:, None]
-        self._offset_scale = _spread(offset)
-        self._centre = differences.mean(axis=0)
-        self._scale = _spread(differences)
-        self._residual_scale = float(_spread(signal - offset))
+        self._offset_scale = positive(offset.std())
+        self._centre, self._scale = centre_and_spread(differences)
+        self._residual_scale = float(positive((signal - offset).std()))
         inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
         self.regressors_ = []
         unseen = np.zeros(len(signal))
@@ -206,7 +212,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         return np.column_stack([size, np.clip(differences, -_CLIP, _CLIP), X[:, n:]])
 
 
-class CorrectedSmoother(RegressorMixin, _BaseComposition):
+class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
     """Several smoothers of a signal on a graph, and a network that corrects them.
 
     Each smoother finds its strength once; its predictions of rows held out, fold by fold, are
@@ -432,11 +438,6 @@ class CorrectedSmoother(RegressorMixin, _BaseComposition):
             return columns
         return np.hstack([columns, self._structural[nodes]])
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
-
 
 def default_smoothers(
     graph: Graph, cv: int | Iterable | None = None, *, node: Hashable = None
@@ -496,9 +497,3 @@ def _out_of_fold(
         return fitted.predict_out_of_fold(splits)
     settled = fitted.settled() if hasattr(fitted, "settled") else clone(fitted)
     return np.ravel(cross_val_predict(settled, X, y, cv=splits))
-
-
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return standard deviations down the first axis, with 1 in place of 0."""
-    spread = values.std(axis=0)
-    return np.where(spread > 0, spread, 1.0)
