@@ -35,7 +35,8 @@ ROOMS = {
         _embedder _several _alignment _refinement _inspection
     """,
     "smoothing": """
-        _penalised _generalised _node_regressor _smoother _gaussian_process _interpolation
+        _penalised _generalised _strength _node_regressor _smoother _gaussian_process
+        _interpolation
     """,
     "stacking": "_correction",
     "prediction": "_frames _surface",
