@@ -38,7 +38,7 @@ ROOMS = {
         _penalised _generalised _strength _node_regressor _smoother _gaussian_process
         _interpolation
     """,
-    "stacking": "_correction",
+    "stacking": "_smoothers _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """
