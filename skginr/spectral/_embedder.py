@@ -43,7 +43,7 @@ from skginr.graphs import (
     warn_unobserved,
     with_observations,
 )
-from skginr.spectral._embedding import Kernel, Method, NewNodes
+from skginr.spectral._embedding import Frame, Kernel, Method, NewNodes
 from skginr.spectral._extension import (
     PLACED,
     continue_smoothly,
@@ -690,18 +690,6 @@ default "nearest_neighbors"
         other.embedding_, other._membership, other._structural = parts
         return other
 
-    def _continued(self, graph: Graph) -> Self:
-        """Return an embedder of a finer graph, on which all columns go on smoothly."""
-        labels = self.graph_.labels
-        nodes = graph.locate(labels, name="graph must hold every node that is embedded: its labels")
-        warn_moved(self.graph_, graph, nodes)
-        columns = continue_smoothly(graph, nodes, self._rows(np.arange(len(labels))))
-        alone = ~np.isin(graph.components, graph.components[nodes])
-        _warn_alone(graph.labels[alone], "new nodes")
-        widths = self.embedding_.shape[1], self._membership.shape[1]
-        parts = np.split(columns, np.cumsum(widths), axis=1)
-        return self._on(graph, nodes, *map(np.ascontiguousarray, parts))
-
     def _column(self, nodes: NDArray[np.intp], X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
         """Return nodes as a column of rows of the table of all coordinates."""
         table = self._rows(np.arange(self.graph_.n_nodes))
@@ -758,6 +746,30 @@ default "nearest_neighbors"
         tags.input_tags.string = self.graph is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"] if self.graph is None else []
         return tags
+
+
+def frame_of(embedder: SpectralEmbedder) -> Frame:
+    """Return what the coordinates of a fitted embedder are."""
+    return Frame(
+        parameters=embedder._fitted_method.parameters,
+        has_labels=embedder._training is None,
+        width=embedder._width,
+        cuts_eigenspace=embedder._cuts_eigenspace,
+    )
+
+
+def continued_on(graph: Graph, embedder: SpectralEmbedder) -> SpectralEmbedder:
+    """Return an embedder of a finer graph, on which all columns of a fitted one go on smoothly."""
+    before = embedder.graph_
+    name = "graph must hold every node that is embedded: its labels"
+    nodes = graph.locate(before.labels, name=name)
+    warn_moved(before, graph, nodes)
+    columns = continue_smoothly(graph, nodes, embedder._rows(np.arange(before.n_nodes)))
+    alone = ~np.isin(graph.components, graph.components[nodes])
+    _warn_alone(graph.labels[alone], "new nodes")
+    widths = embedder.embedding_.shape[1], embedder._membership.shape[1]
+    parts = np.split(columns, np.cumsum(widths), axis=1)
+    return embedder._on(graph, nodes, *map(np.ascontiguousarray, parts))
 
 
 def _warn_of_labels(X: Any) -> None:

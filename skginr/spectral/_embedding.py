@@ -33,6 +33,29 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """What the coordinates of a fitted embedder are, for what compares and reads them.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        What they depend on beside the graph, as it was in ``fit``: a parameter that was set since
+        waits for the next.
+    has_labels : bool
+        Whether the graph was given, and its labels name nodes; else it is of the rows of ``fit``.
+    width : ndarray of shape (n_components,)
+        How wide they are beside those of unit mean square.
+    cuts_eigenspace : ndarray of bool of shape (n_components,)
+        Whether the eigenvalue after each is equal, so that which of the two is kept is arbitrary.
+    """
+
+    parameters: dict[str, object]
+    has_labels: bool
+    width: NDArray[np.float64]
+    cuts_eigenspace: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Kernel:
     """What is known of the affinities of rows, where these and not a graph were given.
 
