@@ -1,7 +1,7 @@
 """What every method of embedding takes and gives, whatever it does."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from skginr._core import Progress
 from skginr.graphs import Graph, positive
 from skginr.spectral.eigen import Basis
+
+# An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.
+_WEAKEST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,30 @@ class NewNodes(NamedTuple):
     attributes: pd.DataFrame | None = None
     among_affinity: sp.csr_array | None = None
     among_lengths: sp.csr_array | None = None
+
+    @classmethod
+    def of_graph(cls, graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> Self:
+        """Return the ``new`` nodes of a graph by their edges to the ``old`` ones."""
+        affinity, lengths = graph.adjacency[new], graph.edge_lengths[new]
+        strongest = np.full(graph.n_nodes, np.inf)
+        strongest[new] = affinity.max(axis=1).toarray()
+        rows = np.repeat(np.arange(len(new)), np.diff(affinity.indptr))
+        ends = np.minimum(strongest[new[rows]], strongest[affinity.indices])
+        kept = affinity.data >= _WEAKEST * ends
+        places = rows[kept], affinity.indices[kept]
+        affinity, lengths = (
+            sp.csr_array((matrix.data[kept], places), shape=matrix.shape)
+            for matrix in (affinity, lengths)
+        )
+        return cls(
+            affinity[:, old],
+            lengths[:, old],
+            graph.has_lengths,
+            None if graph.positions is None else graph.positions[new],
+            None if graph.attributes is None else graph.attributes.iloc[new],
+            affinity[:, new],
+            lengths[:, new],
+        )
 
 
 class Method(Protocol):
