@@ -53,9 +53,9 @@ from skginr import (
     ResidualCorrector,
     SIRENRegressor,
     SpectralEmbedder,
+    default_smoothers,
 )
 from skginr.graphs._structural import structural_columns
-from skginr.stacking._correction import default_smoothers
 
 RESULTS = Path(__file__).parent / "results"
 TABLE = RESULTS / "heldout.csv"

@@ -35,10 +35,13 @@ ROOMS = {
     "spectral": """
         eigen._basis eigen._lanczos eigen._operators eigen._iterative eigen._connected eigen._solve
         eigen._verify eigen._cache _extension _embedding _isomap _lle _membership _methods _rows
-        _embedder _several _alignment _refinement _inspection
+        _parameters _size _warnings _embedder _several _alignment _refinement _inspection
     """,
-    "smoothing": "_penalised _generalised _smoother _gaussian_process _interpolation",
-    "stacking": "_correction",
+    "smoothing": """
+        _penalised _generalised _strength _node_regressor _smoother _gaussian_process
+        _interpolation
+    """,
+    "stacking": "_smoothers _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """

@@ -12,14 +12,21 @@ from skginr.graphs._folds import GraphBlockKFold
 from skginr.graphs._graph import Graph, check_graph
 from skginr.graphs._labels import plain_index, positions_in, rows_of, same_kind
 from skginr.graphs._laplacians import (
-    LAPLACIANS,
     Laplacian,
+    check_laplacian,
     degrees_of,
     laplacian,
     laplacian_of,
     positive,
 )
-from skginr.graphs._nodes import as_table, fitted_column, locate_column, locate_nodes, locate_rows
+from skginr.graphs._nodes import (
+    NodeEstimator,
+    as_table,
+    fitted_column,
+    locate_column,
+    locate_nodes,
+    locate_rows,
+)
 from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
 from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
 from skginr.graphs._shared import add_name, drop_name, forget, remember
@@ -27,7 +34,6 @@ from skginr.graphs._sphere import sphere_points
 from skginr.graphs._structural import STRUCTURAL_NAMES, structural_columns
 
 __all__ = [
-    "LAPLACIANS",
     "STRUCTURAL_NAMES",
     "DistanceKernel",
     "Graph",
@@ -35,10 +41,12 @@ __all__ = [
     "Laplacian",
     "NeighborKernel",
     "NeighborMeans",
+    "NodeEstimator",
     "add_name",
     "array_digest",
     "as_table",
     "check_graph",
+    "check_laplacian",
     "clean_adjacency",
     "components_by_size",
     "degrees_of",

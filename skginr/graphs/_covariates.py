@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_flag, check_numeric, unchanged_on_error
 from skginr.graphs._graph import Graph, check_graph
-from skginr.graphs._laplacians import degrees_of
-from skginr.graphs._nodes import as_table, locate_rows
+from skginr.graphs._laplacians import degrees_of, positive
+from skginr.graphs._nodes import NodeEstimator, as_table, locate_rows
 
 
-class NeighborMeans(TransformerMixin, BaseEstimator):
+class NeighborMeans(TransformerMixin, NodeEstimator):
     """Join the attributes of each node, and their weighted means over its neighbours.
 
     Reads covariates from ``graph.attributes`` (:meth:`Graph.with_attributes`), where all nodes
@@ -169,7 +169,6 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
         tags.target_tags.required = False
         return tags
 
@@ -177,5 +176,5 @@ class NeighborMeans(TransformerMixin, BaseEstimator):
 def _neighbor_means(adjacency: sp.csr_array, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weighted means over neighbours; a node without any is its own."""
     degrees = degrees_of(adjacency)[:, None]
-    means = (adjacency @ values) / np.where(degrees > 0, degrees, 1.0)
+    means = (adjacency @ values) / positive(degrees)
     return np.where(degrees > 0, means, values)

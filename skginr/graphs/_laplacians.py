@@ -10,6 +10,7 @@ from skginr._core import check_option, warn_once
 from skginr.graphs._cotangent import cotangent_laplacian
 from skginr.graphs._graph import Graph
 
+# Of an adjacency; a graph with faces has one more.
 LAPLACIANS = ("combinatorial", "symmetric", "random_walk")
 
 
@@ -80,6 +81,11 @@ def laplacian(adjacency: sp.csr_array, kind: str = "combinatorial") -> Laplacian
     return Laplacian(stiffness, counted if kind == "random_walk" else ones, ones)
 
 
+def check_laplacian(kind: object) -> None:
+    """Raise ``ValueError`` unless ``kind`` is one of those of a graph."""
+    check_option("laplacian", kind, (*LAPLACIANS, "cotangent"))
+
+
 def laplacian_of(graph: Graph, kind: str) -> Laplacian:
     """Return a Laplacian of a graph: one of its adjacency, or the cotangent one of its mesh.
 
@@ -131,6 +137,6 @@ def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:
         return np.asarray(adjacency.sum(axis=1), dtype=np.float64).ravel()
 
 
-def positive(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``degrees`` with 1 in place of 0, safe to divide by."""
-    return np.where(degrees > 0, degrees, 1.0)
+def positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``values`` with 1 in place of 0 and less, safe to divide by."""
+    return np.where(values > 0, values, 1.0)

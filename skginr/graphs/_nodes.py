@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from skginr._core import check_numeric
@@ -17,6 +18,15 @@ from skginr.graphs._labels import is_rounded, kind_of, plain_index, positions_in
 
 # Of a column that may name nodes so many rows are looked at before all are.
 _FIRST_LOOK = 1000
+
+
+class NodeEstimator(BaseEstimator):
+    """An estimator whose X names nodes: by words too, where these are labels."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
 
 
 def locate_nodes(

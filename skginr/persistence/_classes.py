@@ -45,7 +45,7 @@ _OURS = {
     "SIRENClassifier": "skginr:SIRENClassifier",
     "SIRENRegressor": "skginr:SIRENRegressor",
     "SignalTarget": "skginr.network._model:SignalTarget",
-    "SmoothFit": "skginr.smoothing._generalised:Fit",
+    "SmoothFit": "skginr.smoothing._generalised:SmoothFit",
     "SmoothProblem": "skginr.smoothing._generalised:SmoothProblem",
     "SpectralEmbedder": "skginr:SpectralEmbedder",
     "TangentKernelRegressor": "skginr:TangentKernelRegressor",

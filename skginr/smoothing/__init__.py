@@ -2,10 +2,12 @@
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
 from skginr.smoothing._interpolation import PositionInterpolator
+from skginr.smoothing._node_regressor import centre_and_spread
 from skginr.smoothing._smoother import GraphSmoother
 
 __all__ = [
     "GraphGaussianProcessRegressor",
     "GraphSmoother",
     "PositionInterpolator",
+    "centre_and_spread",
 ]

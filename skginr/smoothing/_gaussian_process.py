@@ -11,35 +11,23 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteKernel
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import (
-    check_count,
-    check_flag,
-    check_option,
-    check_real,
-    check_signal,
-    unchanged_on_error,
-    warn,
-)
+from skginr._core import check_count, unchanged_on_error, warn
 from skginr.graphs import (
-    LAPLACIANS,
     Graph,
     Laplacian,
     as_table,
     check_graph,
     components_by_size,
-    laplacian_of,
-    locate_rows,
-    warn_unobserved,
-    warn_without_edges,
     with_observations,
 )
+from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
 from skginr.smoothing._penalised import Penalty
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
@@ -54,7 +42,7 @@ _MOST_TOGETHER = 50.0
 _JITTER = 1e-8
 
 
-class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
+class GraphGaussianProcessRegressor(NodeRegressor):
     """Gaussian process whose covariance adds one over the graph and one over covariates.
 
     ``k = s_g**2 k_graph(node, node') + s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + noise``,
@@ -173,9 +161,7 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         self
         """
         graph = check_graph(self.graph)
-        check_option("laplacian", self.laplacian, (*LAPLACIANS, "cotangent"))
-        check_count("order", self.order, minimum=1)
-        check_real("kappa", self.kappa, minimum=0, strict=True)
+        self._check_penalty(forgets=True)
         check_count("n_tune", self.n_tune, minimum=2)
         if graph.n_nodes > _MOST_NODES:
             raise ValueError(
@@ -184,11 +170,9 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
             )
         if self.kernel is not None:
             _check_kernel(self.kernel, self._source(graph), n_features=len(as_table(X).columns))
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
-        y = check_signal(y, nodes)
-        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
-        self._scaling = covariates.mean(axis=0), _spread(covariates)
-        rows = _distinct(self._rows(nodes, covariates), y)
+        nodes, covariates, y = self._rows_of_fit(graph, X, y)
+        self._scaling = centre_and_spread(covariates)
+        rows = _distinct(np.column_stack([nodes, self._scaled(covariates)]), y)
         if len(rows.X) > _MOST_NODES:
             raise ValueError(
                 f"X has {len(rows.X)} distinct rows; a Gaussian process is for at most "
@@ -217,13 +201,8 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
         mean : ndarray of shape (n_rows,)
         std : ndarray of shape (n_rows,), if ``return_std``
         """
-        check_is_fitted(self)
-        check_flag("return_std", return_std)
-        nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
-        # Of a graph without edges ``fit`` has spoken.
-        if not return_std and self.graph_.n_edges:
-            warn_unobserved(self.graph_, nodes, self._observed)
-        return self.process_.predict(self._rows(nodes, covariates), return_std=return_std)
+        rows = np.column_stack(self._rows_to_predict(X, return_std=return_std))
+        return self.process_.predict(rows, return_std=return_std)
 
     def settled(self) -> Self:
         """Return an unfitted copy that uses the covariance that ``fit`` has chosen.
@@ -258,19 +237,12 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
             _warn_at_bound(best)
         return best
 
-    def _rows(
-        self, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        mean, spread = self._scaling
-        return np.column_stack([nodes, (covariates - mean) / spread])
-
     def _source(self, graph: Graph) -> tuple[Any, ...]:
         """Return what makes a covariance of nodes what it is."""
         return graph.digest, self.laplacian, self.order, self.kappa
 
     def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
-        operator = laplacian_of(graph, self.laplacian)
-        covariance = _covariance(operator, self.order, self.kappa, self._source(graph))
+        covariance = _covariance(*self._penalty(graph), self.kappa, self._source(graph))
         if not covariance.tells_nodes_apart():
             raise ValueError(
                 f"kappa={self.kappa} and order={self.order} let all nodes of this graph vary as "
@@ -281,11 +253,6 @@ class GraphGaussianProcessRegressor(RegressorMixin, BaseEstimator):
             lengths = np.full(n_covariates, 3.0)
             kernel += ConstantKernel(0.5, _BOUNDS) * CovariateKernel(lengths, _BOUNDS)
         return kernel + WhiteKernel(0.2, _NOISE_BOUNDS)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
 
 
 class _Rows(NamedTuple):
@@ -383,14 +350,13 @@ class CovariateKernel(RBF):
 
 
 def _covariance(
-    operator: Laplacian, order: int, kappa: float, source: tuple[Any, ...]
+    precision: Penalty, operator: Laplacian, kappa: float, source: tuple[Any, ...]
 ) -> Covariance:
     """Return the Matérn covariance, every component scaled to unit mean variance.
 
     What a component has in common varies by ``kappa**(-2 order)``, which for a small kappa leaves
     no digit to what tells its nodes apart. It is found by itself, and bounded.
     """
-    precision = Penalty(operator, order, kappa)
     components = components_by_size(operator.stiffness)
     n_nodes, sizes = len(components), np.bincount(components)
     common = np.zeros((n_nodes, len(sizes)))
@@ -404,7 +370,7 @@ def _covariance(
         factor = cho_factor(stiff + held * weighted @ weighted.T)
     except np.linalg.LinAlgError:
         return Covariance(np.ones((n_nodes, n_nodes)), source)
-    least = max(kappa ** (2 * order), np.finfo(float).tiny ** 0.5)
+    least = max(kappa ** (2 * precision.order), np.finfo(float).tiny ** 0.5)
     apart = cho_solve(factor, np.eye(n_nodes)) - common @ common.T / (least + held)
     # One node has nothing to be apart from.
     alone = sizes[components] == 1
@@ -544,8 +510,3 @@ def _check_kernel(kernel: object, source: tuple[Any, ...], n_features: int) -> N
             f"kernel must be of a process with X's {n_features - 1} covariates; this one has "
             f"{n_covariates}. Leave kernel out to choose again."
         )
-
-
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    spread = values.std(axis=0)
-    return np.where(spread > 0, spread, 1.0)

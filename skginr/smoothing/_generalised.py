@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skginr.smoothing._penalised import Penalty, diagonal_of_inverse, solve_penalised
 
 
-class Fit(NamedTuple):
+class SmoothFit(NamedTuple):
     """The minimiser for one set of row weights.
 
     Attributes
@@ -62,7 +62,7 @@ class SmoothProblem:
     design: NDArray[np.float64]
     n_intercepts: int
 
-    def fit(self, alpha: float, weights: NDArray[np.float64], tolerance: float) -> list[Fit]:
+    def fit(self, alpha: float, weights: NDArray[np.float64], tolerance: float) -> list[SmoothFit]:
         """Return a fit for each column of the weights, shape (n_rows, n_fits), of 0 or 1.
 
         Parameters
@@ -71,7 +71,7 @@ class SmoothProblem:
             Strength, relative to the scaled penalty.
         weights : ndarray of shape (n_rows, n_fits)
         tolerance : float
-            As in :func:`~skginr._penalised.solve_penalised`.
+            As in :func:`~skginr.smoothing._penalised.solve_penalised`.
         """
         n_fits, width = weights.shape[1], 1 + self.design.shape[1]
         means = (weights * self.y[:, None]).sum(axis=0) / weights.sum(axis=0)
@@ -98,11 +98,11 @@ class SmoothProblem:
             fits.append(self._combine(shapes[:, columns], energy, squares, alpha, means[i]))
         return [fit._replace(doubtful=doubtful) for fit in fits]
 
-    def predict(self, fit: Fit) -> NDArray[np.float64]:
+    def predict(self, fit: SmoothFit) -> NDArray[np.float64]:
         """Return the prediction at the rows of the problem."""
         return fit.signal[self.nodes] + self.design[:, self.n_intercepts :] @ fit.coefficients
 
-    def n_free(self, fit: Fit) -> int:
+    def n_free(self, fit: SmoothFit) -> int:
         """Return how many dimensions of y are fitted at no cost: constants and the linear model.
 
         A component that was observed has one smooth signal without any roughness.
@@ -112,7 +112,7 @@ class SmoothProblem:
         n_linear = np.linalg.matrix_rank(fit.precision, hermitian=True) if fit.precision.size else 0
         return n_smooth + int(n_linear)
 
-    def noise_variance(self, fit: Fit) -> float:
+    def noise_variance(self, fit: SmoothFit) -> float:
         """Return the variance of a row about the signal; infinite if none is left to tell by."""
         n_left = len(self.y) - self.n_free(fit)
         return fit.loss / n_left if n_left > 0 else np.inf
@@ -126,7 +126,7 @@ class SmoothProblem:
         return variances + diagonal_of_inverse(self.penalty, alpha, known, nodes)
 
     def effect_variances(
-        self, fit: Fit, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
+        self, fit: SmoothFit, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return what not knowing b adds to the variance, in units of the noise."""
         design = np.hstack([np.ones((len(nodes), self.n_intercepts)), covariates])
@@ -140,11 +140,11 @@ class SmoothProblem:
         squares: NDArray[np.float64],
         alpha: float,
         mean: float,
-    ) -> Fit:
+    ) -> SmoothFit:
         precision = _pseudo_inverse(energy[1:, 1:], 1e-10 * min(1.0, alpha) * squares[1:])
         b = precision @ energy[1:, 0]
         intercept = mean + b[: self.n_intercepts].sum()
-        return Fit(
+        return SmoothFit(
             signal=intercept + shapes[:, 0] - shapes[:, 1:] @ b,
             coefficients=b[self.n_intercepts :],
             loss=max(0.0, float(energy[0, 0] - energy[0, 1:] @ b)),

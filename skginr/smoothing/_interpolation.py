@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RBFInterpolator
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_count, check_real, check_signal, unchanged_on_error
-from skginr.graphs import Graph, check_graph, locate_rows
+from skginr.graphs import Graph, NodeEstimator, check_graph, locate_rows
 
 
-class PositionInterpolator(RegressorMixin, BaseEstimator):
+class PositionInterpolator(RegressorMixin, NodeEstimator):
     """Thin-plate spline through the nearest observations in space, not along the graph.
 
     For signals that are fields in space of which a surface is only the sample, such as an
@@ -153,11 +152,6 @@ class PositionInterpolator(RegressorMixin, BaseEstimator):
                 f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one plane, "
                 f"which determines no spline through space. Raise it."
             ) from error
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
 
 
 def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Penalised least squares on a graph: many systems at once, by conjugate gradients."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from skginr._core import factor_positive_definite, positive_definite_solver, solve_refined
-from skginr.graphs import Laplacian
+from skginr.graphs import Laplacian, positive
 
 # Iterations with the diagonal, which take no time to prepare; more on large graphs, whose
 # factors fill in.
@@ -187,7 +187,7 @@ class Penalty:
         """Return about the inverse of ``diag(counts) + alpha Q``, by a factor of first order.
 
         As ``(d + a l)^p`` is between ``d^p + a^p l^p`` and 2^(p - 1) times that for numbers. The
-        factor is kept for strengths near this one, until :meth:`forget`.
+        factor is kept for strengths near this one: solve inside :meth:`at_hand`, which lets go.
         """
         kept = self._factored
         if kept is None or not 1 / _SAME_FACTOR <= alpha / kept[0] <= _SAME_FACTOR:
@@ -213,6 +213,14 @@ class Penalty:
     def factored_at(self) -> float | None:
         """Strength that the factor in hand was made for."""
         return None if self._factored is None else self._factored[0]
+
+    @contextlib.contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """Keep the factor for as long as systems are solved in here, and no longer."""
+        try:
+            yield
+        finally:
+            self.forget()
 
     def forget(self) -> None:
         """Let go of the factor."""
@@ -450,12 +458,12 @@ def conjugate_gradients(
                 break
             product = multiply(direction)
             # A column that is solved stays as it is: a step of zero.
-            step = np.where(size > enough, size / _positive(_dot(direction, product)), 0.0)
+            step = np.where(size > enough, size / positive(_dot(direction, product)), 0.0)
             solution += step * direction
             residual -= step * product
             preconditioned = precondition(residual)
             before, size = size, _dot(residual, preconditioned)
-            direction *= size / _positive(before)
+            direction *= size / positive(before)
             direction += preconditioned
     finite = np.isfinite(solution).all(axis=0)
     solution[:, ~finite] = 0.0
@@ -482,10 +490,6 @@ def _factor_and_solve(
 
 def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.einsum("ij,ij->j", left, right)
-
-
-def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(values > 0, values, 1.0)
 
 
 def _most(

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.utils import Tags
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import (
-    Splits,
-    check_count,
-    check_flag,
-    check_option,
-    check_real,
-    check_signal,
-    check_splits,
-    check_verbose,
-    open_progress,
-    unchanged_on_error,
-    warn_once,
-)
-from skginr.graphs import (
-    LAPLACIANS,
-    Graph,
-    as_table,
-    check_graph,
-    components_by_size,
-    laplacian_of,
-    locate_rows,
-    warn_unobserved,
-    warn_without_edges,
-    with_observations,
-)
+from skginr._core import check_real, check_splits, check_verbose, unchanged_on_error, warn_once
+from skginr.graphs import Graph, as_table, check_graph, components_by_size, with_observations
 from skginr.smoothing._generalised import SmoothProblem
-from skginr.smoothing._penalised import Penalty
+from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
+from skginr.smoothing._strength import check_strength, choose_strength, training_weights
 
-# Of the strength relative to the mean diagonal of the penalty: below, rounding; above, constants.
-_SMALLEST, _LARGEST = 1e-6, 1e8
-# Likelihood, as a share of the best strength's, from which on another counts in standard
-# deviations; and powers of ten from it, for where nothing is told apart.
-_COUNTS, _FAR = 0.01, 2.0
-# Rows held out that tell two strengths apart: in large tables not every fold is looked at.
-_ENOUGH_HELD_OUT = 10_000
 # So many values of a covariate at a node, on average, are those of something like time.
 _MANY_VALUES = 3
 
 
-class GraphSmoother(RegressorMixin, BaseEstimator):
+class GraphSmoother(NodeRegressor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
@@ -196,25 +166,20 @@ default "combinatorial"
         self
         """
         graph = check_graph(self.graph)
-        check_option("laplacian", self.laplacian, (*LAPLACIANS, "cotangent"))
-        check_count("order", self.order, minimum=1)
+        self._check_penalty(forgets=False)
         check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
-        check_real("kappa", self.kappa, minimum=0)
         check_verbose(self.verbose)
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
-        y = check_signal(y, nodes)
-        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
+        nodes, covariates, y = self._rows_of_fit(graph, X, y)
         self._warn_of_times(as_table(X), graph, nodes, covariates)
-        # About 0 and of one size: sizes and places of covariates are to mean nothing.
-        self._centre, self._spread = covariates.mean(axis=0), _spread(covariates)
+        self._centre, self._spread = centre_and_spread(covariates)
         problem = self._problem(graph, nodes, self._scaled(covariates), y)
-        if self.alpha == "cv":
-            alpha, results = self._choose(problem, X, y)
-        else:
-            alpha, results = float(self.alpha) * problem.penalty.scale, None
-        self._check_strength(alpha)
-        fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
-        problem.penalty.forget()
+        with problem.penalty.at_hand():
+            if self.alpha == "cv":
+                alpha, results = self._choose(problem, X, y)
+            else:
+                alpha, results = float(self.alpha) * problem.penalty.scale, None
+            check_strength(alpha, self.alpha)
+            fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
         _warn_doubtful(graph, fit.doubtful, self.order)
         self.graph_ = graph
         self.alpha_ = alpha / problem.penalty.scale
@@ -244,21 +209,14 @@ default "combinatorial"
         mean : ndarray of shape (n_rows,)
         std : ndarray of shape (n_rows,), if ``return_std``
         """
-        check_is_fitted(self)
-        check_flag("return_std", return_std)
-        nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
-        covariates = self._scaled(covariates)
+        nodes, covariates = self._rows_to_predict(X, return_std=return_std)
         mean = self._fit.signal[nodes] + covariates @ self._fit.coefficients
         if not return_std:
-            # Of a graph without edges ``fit`` has spoken.
-            if self.graph_.n_edges:
-                observed = with_observations(self.graph_, self._problem_.nodes)
-                warn_unobserved(self.graph_, nodes, observed)
             return mean
         variance = np.zeros(len(mean))
-        for alpha, weight in self._likely_strengths():
-            variance += weight * self._deviations(alpha, nodes, covariates, mean)
-        self._problem_.penalty.forget()
+        with self._problem_.penalty.at_hand():
+            for alpha, weight in self._likely_strengths():
+                variance += weight * self._deviations(alpha, nodes, covariates, mean)
         return mean, np.sqrt(variance)
 
     def _likely_strengths(self) -> list[tuple[float, float]]:
@@ -316,9 +274,6 @@ default "combinatorial"
                 f"(StandardScaler(), {varying})) before SIRENRegressor().",
             )
 
-    def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (covariates - self._centre) / self._spread
-
     def predict_out_of_fold(
         self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
     ) -> NDArray[np.float64]:
@@ -338,9 +293,9 @@ default "combinatorial"
         check_is_fitted(self)
         problem = self._problem_
         splits = check_splits(splits, problem.y, problem.y, name="splits", partition=True)
-        weights, held_out = _training_weights(splits, len(problem.y))
-        fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
-        problem.penalty.forget()
+        weights, held_out = training_weights(splits, len(problem.y))
+        with problem.penalty.at_hand():
+            fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
         predictions = np.empty(len(problem.y))
         for fit, rows in zip(fits, held_out, strict=True):
             predictions[rows] = problem.predict(fit)[rows]
@@ -356,6 +311,15 @@ default "combinatorial"
         check_is_fitted(self)
         return clone(self).set_params(alpha=self.alpha_)
 
+    @property
+    def _scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        # Two attributes in every file.
+        return self._centre, self._spread
+
+    @property
+    def _observed(self) -> NDArray[np.bool_]:
+        return with_observations(self.graph_, self._problem_.nodes)
+
     def _choose(
         self, problem: SmoothProblem, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]
     ) -> tuple[float, pd.DataFrame]:
@@ -365,36 +329,7 @@ default "combinatorial"
                 "alpha='cv' needs at least 2 rows; got n_samples = 1. Give alpha as a number."
             )
         splits = check_splits(10 if self.cv is None else self.cv, X, y)
-        weights, held_out = _training_weights(splits, len(y), enough=_ENOUGH_HELD_OUT)
-        errors: dict[float, float] = {}
-
-        def error_of(exponent: float) -> float:
-            if exponent not in errors:
-                progress.note(f"alpha {10.0**exponent / problem.penalty.scale:.2g}")
-                fits = problem.fit(10.0**exponent, weights, tolerance=1e-5)
-                errors[exponent] = sum(
-                    float(((y - problem.predict(fit))[rows] ** 2).sum())
-                    for fit, rows in zip(fits, held_out, strict=True)
-                )
-                progress.advance()
-            return errors[exponent]
-
-        variation = sum(float(((y[rows] - y.mean()) ** 2).sum()) for rows in held_out)
-        n_held_out = sum(map(len, held_out))
-        # Errors that are rounding alone tell nothing apart.
-        least = 1e-24 * (variation + float(y @ y))
-
-        def log_likelihood(exponent: float) -> float:
-            return -0.5 * n_held_out * float(np.log(max(error_of(exponent), least) or 1.0))
-
-        with open_progress("smoothing", unit="strengths", verbose=self.verbose) as progress:
-            best = _descend(error_of)
-            weights_of = _weights_about(log_likelihood, best)
-        tried = sorted(errors)
-        scores = 1 - np.array([errors[exponent] for exponent in tried]) / (variation or 1.0)
-        strengths = 10.0 ** np.array(tried) / problem.penalty.scale
-        shares = [weights_of.get(exponent, 0.0) for exponent in tried]
-        return 10.0**best, pd.DataFrame({"alpha": strengths, "r2": scores, "weight": shares})
+        return choose_strength(problem, splits, verbose=self.verbose)
 
     def _problem(
         self,
@@ -403,12 +338,12 @@ default "combinatorial"
         covariates: NDArray[np.float64],
         y: NDArray[np.float64],
     ) -> SmoothProblem:
-        operator = laplacian_of(graph, self.laplacian)
+        penalty, operator = self._penalty(graph)
         # Where constants are smooth for free, an intercept would be one more of them.
         flat = self.kappa == 0 and self.laplacian != "symmetric"
         intercept = np.ones((len(y), 0 if flat else 1))
         return SmoothProblem(
-            penalty=Penalty(operator, self.order, self.kappa),
+            penalty=penalty,
             # Those of the operator: a mesh need not be joined where its adjacency is.
             components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
@@ -416,19 +351,6 @@ default "combinatorial"
             design=np.hstack([intercept, covariates]),
             n_intercepts=intercept.shape[1],
         )
-
-    def _check_strength(self, relative: float) -> None:
-        if not _SMALLEST / 1e6 <= relative <= _LARGEST * 1e6:
-            size, way = ("small", "Raise") if relative < 1 else ("large", "Lower")
-            raise ValueError(
-                f"alpha={self.alpha} is too {size} for the weights of the graph to be told from "
-                f"zero. {way} it."
-            )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags
 
 
 def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_] | None, order: int) -> None:
@@ -440,63 +362,3 @@ def _warn_doubtful(graph: Graph, doubtful: NDArray[np.bool_] | None, order: int)
             f"predicted at {int(doubtful.sum())} of {len(doubtful)} nodes, such as {name!r}. Leave "
             f"out edges that are negligible, or lower order.",
         )
-
-
-def _training_weights(
-    splits: Splits,
-    n_rows: int,
-    enough: float = np.inf,
-) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
-    """Return 1 where a row trains, shape (n_rows, n_folds), and the rows held out by fold.
-
-    Of as many folds as hold out ``enough`` rows.
-    """
-    columns: list[NDArray[np.float64]] = []
-    held_out: list[NDArray[np.intp]] = []
-    for train, test in splits:
-        columns.append(np.bincount(train, minlength=n_rows).astype(float))
-        held_out.append(test)
-        if sum(map(len, held_out)) >= enough:
-            break
-    return np.stack(columns, axis=1), held_out
-
-
-def _descend(error_of: Callable[[float], float]) -> float:
-    """Return the power of ten with the least error, by steps of 2, then 1, then 1/2.
-
-    A step towards less smoothing has to gain something: where nothing but interpolation is
-    left, errors are all the same.
-    """
-    best, lowest, highest = 0.0, np.log10(_SMALLEST), np.log10(_LARGEST)
-    for step in (2.0, 1.0, 0.5):
-        for direction in (-step, step):
-            while lowest <= best + direction <= highest and (
-                error_of(best + direction) < (1 - 1e-4) * error_of(best)
-            ):
-                best += direction
-    return best
-
-
-def _weights_about(log_likelihood: Callable[[float], float], best: float) -> dict[float, float]:
-    """Return the weights of powers of ten around the best, in steps of 1/2, that sum to 1.
-
-    As far to both sides as they count: beyond, all is flat or nothing is likely.
-    """
-    logs = {best: log_likelihood(best)}
-    for direction in (-0.5, 0.5):
-        exponent = best + direction
-        while (
-            np.log10(_SMALLEST) <= exponent <= np.log10(_LARGEST)
-            and abs(exponent - best) <= _FAR
-            and log_likelihood(exponent) > logs[best] + np.log(_COUNTS)
-        ):
-            logs[exponent] = log_likelihood(exponent)
-            exponent += direction
-    highest = max(logs.values())
-    shares = {exponent: np.exp(log - highest) for exponent, log in logs.items()}
-    return {exponent: float(share / sum(shares.values())) for exponent, share in shares.items()}
-
-
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    spread = values.std(axis=0)
-    return np.where(spread > 0, spread, 1.0)

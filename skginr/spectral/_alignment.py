@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_points
-from skginr.graphs import positions_in, same_kind
-from skginr.spectral._embedder import SpectralEmbedder
+from skginr.graphs import positions_in, positive, same_kind
+from skginr.spectral._embedder import SpectralEmbedder, frame_of
+from skginr.spectral._embedding import Frame
 
 # A cut after component i is made where the first i of both graphs span one space but for
 # so much: the squared sines of the angles between the two spaces, summed. It takes at
@@ -180,9 +181,8 @@ def align(
     <Alignment: ...>
     >>> moved = alignment.transform(b.transform([[7], [8]]))
     """
-    for name, embedder in (("a", a), ("b", b)):
-        _check_embedder(name, embedder)
-    _check_alike(a, b)
+    frame_a, frame_b = _checked_frame("a", a), _checked_frame("b", b)
+    _check_alike(frame_a, frame_b)
     labels_a, labels_b = _shared_labels(a, b, shared)
     nodes_a = a.graph_.locate(labels_a, name="shared, its labels in a,")
     nodes_b = b.graph_.locate(labels_b, name="shared, its labels in b,")
@@ -194,14 +194,15 @@ def align(
         )
     _check_pairs(nodes_a, nodes_b, k)
     # Eigenvectors, which turn into each other; how wide coordinates are is put back at the end.
-    wide_a, wide_b = a._width[:k], b._width[:k]
+    wide_a, wide_b = frame_a.width[:k], frame_b.width[:k]
     target, source = a.embedding_[nodes_a, :k] / wide_a, b.embedding_[nodes_b, :k] / wide_b
     rotation, clusters = _fit(source.T @ target)
     quality = _held_out_quality(source, target)
     matrix = rotation / wide_b[:, None] * wide_a
     for array in (matrix, clusters, quality):
         array.flags.writeable = False
-    return Alignment(matrix, clusters, quality, _n_travelling(quality, a._cuts_eigenspace))
+    n_travelling = _n_travelling(quality, frame_a.cuts_eigenspace)
+    return Alignment(matrix, clusters, quality, n_travelling)
 
 
 def _fit(product: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -249,8 +250,7 @@ def _held_out_quality(
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the correlation of each pair of columns, 0 where one is constant."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
-    return (x * y).sum(axis=0) / np.where(scale > 0, scale, 1.0)
+    return (x * y).sum(axis=0) / positive(np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0)))
 
 
 def _n_travelling(quality: NDArray[np.float64], cuts: NDArray[np.bool_]) -> int:
@@ -261,25 +261,25 @@ def _n_travelling(quality: NDArray[np.float64], cuts: NDArray[np.bool_]) -> int:
     return n
 
 
-def _check_embedder(name: str, embedder: Any) -> None:
+def _checked_frame(name: str, embedder: Any) -> Frame:
     if not isinstance(embedder, SpectralEmbedder):
         raise TypeError(
             f"{name} must be a fitted SpectralEmbedder; got {type(embedder).__name__}. Of a "
             f"Pipeline, give the step."
         )
     check_is_fitted(embedder, msg=f"{name} must be fitted; this %(name)s is not. Call fit first.")
-    if embedder._training is not None:
+    frame = frame_of(embedder)
+    if not frame.has_labels:
         raise ValueError(
             f"{name} must hold a graph, whose labels say which nodes are shared; got graph=None. "
             f"Build one with Graph.from_points(...) and fit SpectralEmbedder(graph=...)."
         )
+    return frame
 
 
-def _check_alike(a: SpectralEmbedder, b: SpectralEmbedder) -> None:
-    # What they were fitted with: a parameter set since waits for the next fit.
-    parameters_a, parameters_b = a._fitted_method.parameters, b._fitted_method.parameters
-    for name, of_a in parameters_a.items():
-        of_b = parameters_b.get(name)
+def _check_alike(a: Frame, b: Frame) -> None:
+    for name, of_a in a.parameters.items():
+        of_b = b.parameters.get(name)
         if of_a != of_b:
             raise ValueError(
                 f"a and b must have the same {name}; got {of_a!r} and {of_b!r}. Coordinates of "

@@ -9,74 +9,43 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import (
-    IndexedArray,
-    IndexedDtype,
-    check_count,
-    check_flag,
-    check_no_words,
-    check_option,
-    check_real,
-    check_verbose,
-    open_progress,
-    unchanged_on_error,
-    warn,
-    warn_once,
-)
+from skginr._core import IndexedArray, IndexedDtype, open_progress, unchanged_on_error
 from skginr.graphs import (
-    LAPLACIANS,
     STRUCTURAL_NAMES,
     Graph,
     check_graph,
     laplacian_of,
     locate_nodes,
     structural_columns,
-    to_csr,
     warn_of_degrees,
     warn_unobserved,
     with_observations,
 )
-from skginr.spectral._embedding import Kernel, Method, NewNodes
-from skginr.spectral._extension import (
-    PLACED,
-    continue_smoothly,
-    extend_membership,
-    reached,
-    warn_moved,
-)
+from skginr.spectral._embedding import Frame, Kernel, Method, NewNodes
+from skginr.spectral._extension import PLACED, continue_smoothly, extend_membership, reached
 from skginr.spectral._membership import component_membership
-from skginr.spectral._methods import DiffusionMap, Isomap, LaplacianEigenmap, LocallyLinearEmbedding
-from skginr.spectral._rows import AffinityRows, DistanceRows, PointRows, Rows
-from skginr.spectral.eigen import Basis, check_solver, shared_basis
+from skginr.spectral._methods import commute_time_widths
+from skginr.spectral._parameters import UNWEIGHTED, check_parameters, method_of
+from skginr.spectral._rows import Rows, check_rows, make_rows
+from skginr.spectral._size import Size
+from skginr.spectral._warnings import (
+    warn_alone,
+    warn_cut,
+    warn_faded,
+    warn_moved,
+    warn_of_labels,
+    warn_unplaced,
+)
+from skginr.spectral.eigen import Basis, shared_basis
 
 if TYPE_CHECKING:
     import joblib
-
-_METHODS = ("laplacian", "diffusion_map", "isomap", "lle")
-_LAPLACIANS = (*LAPLACIANS, "cotangent")
-# What reads no weights: an edge is there or not.
-_UNWEIGHTED = ("isomap", "lle")
-_AFFINITIES = ("nearest_neighbors", "precomputed", "precomputed_distances")
-# Coordinates by default, where those beyond count no less than the first.
-_DEFAULT_COMPONENTS = 64
-# And where they count less and less: no more than so many, nor than take so many numbers (128 MiB).
-_MOST_COMPONENTS, _MOST_NUMBERS = 1000, 1 << 24
-_SCALINGS = ("commute_time", "unit")
-# Of the mean eigenvalue, added to all: where parts of a graph hang together by a thread, the first
-# coordinates would be so much wider than all others that these were lost.
-_FLOOR = 1e-4
-# Solved at once where the user names no number, so that a search over smaller
-# embeddings needs no other decomposition.
-_SHARED_COMPONENTS = 128
-# An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.
-_WEAKEST = 1e-10
 
 
 class SpectralEmbedder(TransformerMixin, BaseEstimator):
@@ -357,7 +326,7 @@ default "nearest_neighbors"
             nodes = locate_nodes(self, X, self.graph_, reset=False)
             warn_unobserved(self.graph_, nodes, self._observed)
             return self._column(nodes, X) if self._output == "indexed" else self._rows(nodes)
-        X, dtype = self._validate(X, self._mode, reset=False)
+        X, dtype = check_rows(self, X, self._mode, reset=False)
         known = self._training.find(X)
         result = self._rows(np.maximum(known, 0))
         new = np.flatnonzero(known < 0)
@@ -421,11 +390,11 @@ default "nearest_neighbors"
         coordinates = np.empty((graph.n_nodes, self.embedding_.shape[1]))
         membership = np.empty((graph.n_nodes, self._membership.shape[1]))
         if len(others):
-            new = _new_nodes(graph, base, others)
+            new = NewNodes.of_graph(graph, base, others)
             unseen = ~np.isin(others, before)
             coordinates[others], membership[others] = self._extended(new)
             alone = others[unseen & ~reached(new.affinity, new.among_affinity)]
-            _warn_alone(graph.labels[alone], "new nodes")
+            warn_alone(graph.labels[alone], "new nodes")
         coordinates[before], membership[before] = self.embedding_, self._membership
         structural = np.empty((graph.n_nodes, self._structural.shape[1]))
         if self.structural_features:
@@ -449,135 +418,98 @@ default "nearest_neighbors"
         check_is_fitted(self)
         return np.asarray(self._names_out, dtype=object)
 
-    def _check_parameters(self) -> None:
-        check_option("method", self.method, _METHODS)
-        check_option("laplacian", self.laplacian, _LAPLACIANS)
-        check_option("scaling", self.scaling, _SCALINGS)
-        check_option("affinity", self.affinity, _AFFINITIES)
-        check_option("output", self.output, ("array", "indexed"))
-        check_real("alpha", self.alpha, minimum=0)
-        check_real("diffusion_time", self.diffusion_time, minimum=0)
-        check_count("n_landmarks", self.n_landmarks, minimum=2, word="auto")
-        check_count("n_neighbors", self.n_neighbors, minimum=1)
-        check_solver(self.eigen_solver, self.eigen_tol)
-        check_verbose(self.verbose)
-        check_flag("component_features", self.component_features)
-        check_flag("structural_features", self.structural_features)
-        if self.n_components is not None:
-            check_count("n_components", self.n_components, minimum=1)
-        if self.max_components is not None:
-            least = 1 if self.n_components is None else self.n_components
-            check_count("max_components", self.max_components, minimum=least)
-        if self.graph is not None:
-            check_graph(self.graph)
-        self._check_combination()
-
-    def _check_combination(self) -> None:
-        """Refuse parameters that have no meaning together."""
-        if self.graph is not None and self.affinity != "nearest_neighbors":
-            raise ValueError(
-                f"affinity={self.affinity!r} means that X is a matrix, but graph is "
-                f"given, which X should name nodes of. Drop one of the two."
-            )
-        if self.graph is None and self.output == "indexed":
-            raise ValueError(
-                "output='indexed' names nodes of a graph, and graph=None: a new row would be none "
-                "of them. Give graph=Graph.from_points(...), and label the rows by its nodes."
-            )
-        if self.graph is None and self.structural_features:
-            raise ValueError(
-                "structural_features=True needs a graph whose degrees mean something: give graph=, "
-                "or leave it out."
-            )
-        if self.graph is None and self.method == "isomap" and self.affinity == "precomputed":
-            raise ValueError(
-                "method='isomap' needs lengths, and affinities are not: give distances with "
-                "affinity='precomputed_distances', or a Graph with edge_lengths."
-            )
-        if self.graph is None and self.method == "lle" and self.affinity != "nearest_neighbors":
-            raise ValueError(
-                f"method='lle' reconstructs features of nodes, and affinity={self.affinity!r} "
-                f"gives none: give coordinates, or a Graph with positions or attributes."
-            )
-
-    def _method(self, kernel: Kernel) -> Method:
-        solver = self.eigen_solver, self.eigen_tol
-        if self.method == "laplacian":
-            return LaplacianEigenmap(*solver, self.laplacian, kernel=kernel)
-        if self.method == "diffusion_map":
-            return DiffusionMap(*solver, self.alpha, self.diffusion_time, kernel=kernel)
-        if self.method == "isomap":
-            return Isomap(self.n_landmarks)
-        return LocallyLinearEmbedding(*solver)
-
     @unchanged_on_error
     def _fit(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.intp], Any]:
         """Fit, and return the node of each row of X and the dtype of the output."""
-        self._check_parameters()
-        training: Rows | None = None
-        dtype: Any = np.float64
-        if self.graph is not None:
-            graph = self.graph
-            nodes = locate_nodes(self, X, graph, reset=True)
-            if graph.is_faded and self.method in _UNWEIGHTED:
-                _warn_faded(graph, self.method)
-        else:
-            given = X
-            X, dtype = self._validate(X, self.affinity, reset=True)
-            if self.affinity == "nearest_neighbors":
-                warn_of_degrees("X", given)
-                _warn_of_labels(given)
-            training = self._training_rows(X, dtype)
-            graph, nodes = training.graph, training.nodes
-        method = self._method(Kernel() if training is None else training.kernel)
-        default = self._default_components(graph)
-        basis = self._basis(method, graph, default)
-        n_components = self._resolve_n_components(basis, method.advice(graph), default)
-        share = np.ones(n_components)
-        if training is not None:
-            share = method.placed_share(method.embedding(graph, basis, n_components))
-        if self.n_components is None:
-            # As many as new rows get their whole share of.
-            whole = int(np.argmin(np.append(share >= 1, False)))
-            n_components = max(whole, min(n_components, 1))
-        if n_components and basis.cuts_eigenspace[n_components - 1]:
-            _warn_cut(method.key(graph), basis, n_components)
-        embedding = method.embedding(graph, basis, n_components)
-        membership, names = component_membership(basis.components)
-        if not self.component_features:
-            membership, names = membership[:, :0], []
-        self.graph_ = graph
-        self.n_components_ = n_components
-        # A copy: they are the basis's, which other fits share.
-        self.eigenvalues_ = embedding.eigenvalues.copy()
-        self._placed_share = share[:n_components]
-        self._cuts_eigenspace = basis.cuts_eigenspace[:n_components]
+        check_parameters(self)
+        graph, nodes, training, dtype = self._graph_of(X)
+        method = method_of(self, Kernel() if training is None else training.kernel)
+        basis, share = self._solved(method, graph, of_rows=training is not None)
+        self.graph_, self.n_components_, self._placed_share = graph, len(share), share
+        self._cuts_eigenspace = basis.cuts_eigenspace[: len(share)]
+        if self._cuts_eigenspace[-1:].any():
+            warn_cut(method.key(graph), basis, len(share))
+        self._mode, self._training, self._output = self.affinity, training, self.output
         self._observed = None
         # One row is none to learn from, but to ask for the coordinates of all nodes by.
         if training is None and len(np.unique(nodes)) > 1:
             self._observed = with_observations(graph, nodes)
-        self._mode, self._training = self.affinity, training
+        self._keep_columns(method, basis)
+        return nodes, dtype
+
+    def _graph_of(self, X: Any) -> tuple[Graph, NDArray[np.intp], Rows | None, Any]:
+        """Return the graph, the node of each row, the rows if it is made of them, and the dtype."""
+        if self.graph is not None:
+            nodes = locate_nodes(self, X, self.graph, reset=True)
+            if self.graph.is_faded and self.method in UNWEIGHTED:
+                warn_faded(self.graph, self.method)
+            return self.graph, nodes, None, np.float64
+        rows, dtype = check_rows(self, X, self.affinity, reset=True)
+        if self.affinity == "nearest_neighbors":
+            warn_of_degrees("X", X)
+            warn_of_labels(X)
+        training = make_rows(
+            rows,
+            dtype,
+            affinity=self.affinity,
+            n_neighbors=self.n_neighbors,
+            faded=self.method not in UNWEIGHTED,
+        )
+        return training.graph, training.nodes, training, dtype
+
+    def _solved(
+        self, method: Method, graph: Graph, *, of_rows: bool
+    ) -> tuple[Basis, NDArray[np.float64]]:
+        """Return a basis, and for each coordinate that is taken of it what share new rows get."""
+        size = Size(graph, self.n_components, self.max_components, self._fades)
+        size.check()
+        basis = self._shared(method, graph, size.n_solved)
+        share = np.ones(size.within(basis, method))
+        if of_rows:
+            share = method.placed_share(method.embedding(graph, basis, len(share)))
+        return basis, share[: size.placed(share)]
+
+    def _shared(self, method: Method, graph: Graph, n_solved: int) -> Basis:
+        """Return the basis that the process or ``memory`` has, or solve it."""
+
+        def solve(n_vectors: int) -> Basis:
+            with open_progress("eigenvectors", unit="vectors", verbose=self.verbose) as progress:
+                return method.basis(graph, n_vectors, progress)
+
+        return shared_basis(
+            method.key(graph),
+            solve,
+            # One more, to see whether the last cuts an eigenspace.
+            n_vectors=n_solved + 1,
+            tol=method.tol,
+            # What has to be believed is not read.
+            memory=self.memory if method.can_be_checked else None,
+            doubt=partial(method.doubt, graph),
+        )
+
+    def _keep_columns(self, method: Method, basis: Basis) -> None:
+        """Keep the columns of every node, and what they are called."""
+        graph, n_components = self.graph_, self.n_components_
+        embedding = method.embedding(graph, basis, n_components)
         self._fitted_method, self._embedding = method, embedding
-        self._scale = self._column_scale(graph, embedding.eigenvalues)
+        # A copy: they are the basis's, which other fits share.
+        self.eigenvalues_ = embedding.eigenvalues.copy()
+        self._scale = np.ones(n_components)
+        if self._fades:
+            operator = laplacian_of(graph, self.laplacian)
+            self._scale = commute_time_widths(operator, embedding.eigenvalues)
         self.embedding_ = embedding.coordinates * self._scale
+        membership, names = component_membership(basis.components)
+        if not self.component_features:
+            membership, names = membership[:, :0], []
         self._membership = self._base_membership = membership
         self._structural = np.empty((graph.n_nodes, 0))
         if self.structural_features:
             self._structural = structural_columns(graph.adjacency)
             names = [*names, *STRUCTURAL_NAMES]
         self._names_out = [f"{self.method}{i + 1}" for i in range(n_components)] + names
-        self._output = self.output
         if self.output == "indexed":
             self._names_out = ["embedding"]
-        return nodes, dtype
-
-    def _training_rows(self, X: Any, dtype: Any) -> Rows:
-        if self.affinity == "precomputed":
-            return AffinityRows(X, dtype)
-        faded = self.method not in _UNWEIGHTED
-        if self.affinity == "precomputed_distances":
-            return DistanceRows(X, dtype, self.n_neighbors, faded=faded)
-        return PointRows(X, self.n_neighbors, faded=faded)
 
     @property
     def _fades(self) -> bool:
@@ -588,89 +520,6 @@ default "nearest_neighbors"
     def _width(self) -> NDArray[np.float64]:
         """How wide coordinates are beside those of unit mean square; a file may be older."""
         return vars(self).get("_scale", np.ones(self.embedding_.shape[1]))
-
-    def _column_scale(self, graph: Graph, eigenvalues: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what coordinates of unit mean square are multiplied by, the first by 1."""
-        if not self._fades or len(eigenvalues) == 0:
-            return np.ones(len(eigenvalues))
-        operator = laplacian_of(graph, self.laplacian)
-        mean = operator.stiffness.diagonal().sum() / operator.mass.sum()
-        raised = eigenvalues + _FLOOR * mean
-        return np.sqrt(raised[0] / raised)
-
-    def _default_components(self, graph: Graph) -> int:
-        """Return how many coordinates None means, if there are so many."""
-        if not self._fades:
-            return _DEFAULT_COMPONENTS
-        most = min(_MOST_COMPONENTS, _MOST_NUMBERS // graph.n_nodes)
-        return max(_DEFAULT_COMPONENTS, most)
-
-    def _basis(self, method: Method, graph: Graph, default: int) -> Basis:
-        most = graph.n_nodes - graph.n_components
-        if self.n_components is not None and most == 0:
-            raise ValueError(
-                f"n_components={self.n_components} coordinates need edges; the graph has none, and "
-                f"n_components=None gives its {graph.n_components} nodes a column each."
-            )
-        if self.n_components is not None and self.n_components > most:
-            raise ValueError(
-                f"n_components must be at most {most}, the number of eigenvectors outside "
-                f"the kernel ({graph.n_nodes} nodes less one per connected component); "
-                f"got {self.n_components}."
-            )
-        n_vectors = self.max_components or max(self.n_components or default, _SHARED_COMPONENTS)
-        return shared_basis(
-            method.key(graph),
-            partial(self._solve_basis, method, graph),
-            # One more, to see whether the last cuts an eigenspace.
-            n_vectors=n_vectors + 1,
-            tol=method.tol,
-            # What has to be believed is not read.
-            memory=self.memory if method.can_be_checked else None,
-            doubt=partial(method.doubt, graph),
-        )
-
-    def _solve_basis(self, method: Method, graph: Graph, n_vectors: int) -> Basis:
-        with open_progress("eigenvectors", unit="vectors", verbose=self.verbose) as progress:
-            return method.basis(graph, n_vectors, progress)
-
-    def _resolve_n_components(self, basis: Basis, advice: str, default: int) -> int:
-        available = min(basis.n_available, basis.n_vectors)
-        if self.n_components is None:
-            most = min(default, self.max_components or available, available)
-            whole = np.flatnonzero(~basis.cuts_eigenspace[:most]) + 1
-            return int(whole[-1]) if len(whole) else most
-        if self.n_components > available:
-            raise ValueError(
-                f"n_components must be at most {available}, the number of coordinates that "
-                f"method={self.method!r} finds in this graph; got {self.n_components}.{advice}"
-            )
-        return self.n_components
-
-    def _validate(self, X: ArrayLike | pd.DataFrame, mode: str, *, reset: bool) -> tuple[Any, Any]:
-        """Return X as rows of float64, and the dtype of the output."""
-        if mode == "precomputed_distances" and sp.issparse(X):
-            raise TypeError(
-                "X must be the whole matrix of distances, dense; got a sparse one, whose absent "
-                "entries are no distances of 0. Lengths of edges go into a graph: "
-                "SpectralEmbedder(graph=Graph(adjacency, edge_lengths=X))."
-            )
-        advice = " If they are node labels, name the graph: SpectralEmbedder(graph=...)."
-        check_no_words("X, where graph=None,", X, advice)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr" if mode == "precomputed" else False,
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=2 if reset else 1,
-        )
-        if mode == "precomputed":
-            check_non_negative(X, "affinity='precomputed', where zero means no affinity")
-            return to_csr(X, name="X"), X.dtype
-        if mode == "precomputed_distances":
-            check_non_negative(X, "affinity='precomputed_distances'")
-        return X.astype(np.float64), X.dtype
 
     def _rows(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
         parts = self.embedding_, self._membership, self._structural
@@ -691,18 +540,6 @@ default "nearest_neighbors"
         other.embedding_, other._membership, other._structural = parts
         return other
 
-    def _continued(self, graph: Graph) -> Self:
-        """Return an embedder of a finer graph, on which all columns go on smoothly."""
-        labels = self.graph_.labels
-        nodes = graph.locate(labels, name="graph must hold every node that is embedded: its labels")
-        warn_moved(self.graph_, graph, nodes)
-        columns = continue_smoothly(graph, nodes, self._rows(np.arange(len(labels))))
-        alone = ~np.isin(graph.components, graph.components[nodes])
-        _warn_alone(graph.labels[alone], "new nodes")
-        widths = self.embedding_.shape[1], self._membership.shape[1]
-        parts = np.split(columns, np.cumsum(widths), axis=1)
-        return self._on(graph, nodes, *map(np.ascontiguousarray, parts))
-
     def _column(self, nodes: NDArray[np.intp], X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
         """Return nodes as a column of rows of the table of all coordinates."""
         table = self._rows(np.arange(self.graph_.n_nodes))
@@ -712,8 +549,14 @@ default "nearest_neighbors"
 
     def _place(self, new: NewNodes, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the output for rows that were not in training."""
-        _warn_alone(rows[~reached(new.affinity, None)], "rows of X")
-        self._warn_unplaced()
+        warn_alone(rows[~reached(new.affinity, None)], "rows of X")
+        # Files of the first version do not say.
+        share = getattr(self, "_placed_share", np.ones(0))
+        if (share < PLACED).any():
+            method = self._fitted_method
+            affinities = self._mode == "precomputed"
+            key = method.key(self._embedding.graph)
+            warn_unplaced(key, method.parameters, share, affinities=affinities)
         return np.hstack(self._extended(new))
 
     def _extended(self, new: NewNodes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -721,29 +564,6 @@ default "nearest_neighbors"
         return (
             self._fitted_method.extend(self._embedding, new) * self._width,
             extend_membership(new.affinity, self._base_membership, new.among_affinity),
-        )
-
-    def _warn_unplaced(self) -> None:
-        # Files of the first version do not say.
-        share = getattr(self, "_placed_share", np.ones(0))
-        lost = np.flatnonzero(share < PLACED)
-        if len(lost) == 0:
-            return
-        # A parameter set since waits for the next fit.
-        parameters = self._fitted_method.parameters
-        name, k = parameters["method"], int(lost[0])
-        runs = np.split(lost + 1, np.flatnonzero(np.diff(lost) > 1) + 1)
-        named = ", ".join(
-            f"{name}{run[0]}" + (f" to {name}{run[-1]}" if len(run) > 1 else "") for run in runs
-        )
-        remedies = [f"n_components={k}"] if k else []
-        if self._mode == "precomputed" and parameters.get("laplacian") == "combinatorial":
-            remedies.append("laplacian='random_walk'")
-        warn_once(
-            f"{self._fitted_method.key(self._embedding.graph)}-unplaced",
-            f"{len(lost)} of {len(share)} coordinates cannot be placed for new rows, which are "
-            f"nearer to 0, the mean, there than they should be: {named}, whose equations are "
-            f"nearly singular. Fit with {' or '.join(remedies) or 'a narrower kernel'}.",
         )
 
     @property
@@ -761,16 +581,28 @@ default "nearest_neighbors"
         return tags
 
 
-def _warn_of_labels(X: Any) -> None:
-    """Warn of one column of whole numbers: they are labels more often than places."""
-    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else np.asarray(X)
-    if np.size(column) == len(column) and pd.api.types.is_integer_dtype(column.dtype):
-        warn_once(
-            "one column of whole numbers",
-            "X has one column of whole numbers, which graph=None takes for places on a line. If "
-            "they name nodes, name their graph: SpectralEmbedder(graph=...). If they are places, "
-            "say so with X.astype(float).",
-        )
+def frame_of(embedder: SpectralEmbedder) -> Frame:
+    """Return what the coordinates of a fitted embedder are."""
+    return Frame(
+        parameters=embedder._fitted_method.parameters,
+        has_labels=embedder._training is None,
+        width=embedder._width,
+        cuts_eigenspace=embedder._cuts_eigenspace,
+    )
+
+
+def continued_on(graph: Graph, embedder: SpectralEmbedder) -> SpectralEmbedder:
+    """Return an embedder of a finer graph, on which all columns of a fitted one go on smoothly."""
+    before = embedder.graph_
+    name = "graph must hold every node that is embedded: its labels"
+    nodes = graph.locate(before.labels, name=name)
+    warn_moved(before, graph, nodes)
+    columns = continue_smoothly(graph, nodes, embedder._rows(np.arange(before.n_nodes)))
+    alone = ~np.isin(graph.components, graph.components[nodes])
+    warn_alone(graph.labels[alone], "new nodes")
+    widths = embedder.embedding_.shape[1], embedder._membership.shape[1]
+    parts = np.split(columns, np.cumsum(widths), axis=1)
+    return embedder._on(graph, nodes, *map(np.ascontiguousarray, parts))
 
 
 def _check_pandas(embedder: SpectralEmbedder) -> None:
@@ -781,57 +613,3 @@ def _check_pandas(embedder: SpectralEmbedder) -> None:
             f"{container!r}. Call set_output(transform='pandas') on this embedder, or on the "
             f"ColumnTransformer or Pipeline that it is a step of."
         )
-
-
-def _new_nodes(graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> NewNodes:
-    """Return the ``new`` nodes of a graph by their edges to the ``old`` ones."""
-    affinity, lengths = graph.adjacency[new], graph.edge_lengths[new]
-    strongest = np.full(graph.n_nodes, np.inf)
-    strongest[new] = affinity.max(axis=1).toarray()
-    rows = np.repeat(np.arange(len(new)), np.diff(affinity.indptr))
-    ends = np.minimum(strongest[new[rows]], strongest[affinity.indices])
-    kept = affinity.data >= _WEAKEST * ends
-    places = rows[kept], affinity.indices[kept]
-    affinity, lengths = (
-        sp.csr_array((matrix.data[kept], places), shape=matrix.shape)
-        for matrix in (affinity, lengths)
-    )
-    return NewNodes(
-        affinity[:, old],
-        lengths[:, old],
-        graph.has_lengths,
-        None if graph.positions is None else graph.positions[new],
-        None if graph.attributes is None else graph.attributes.iloc[new],
-        affinity[:, new],
-        lengths[:, new],
-    )
-
-
-def _warn_alone(names: Any, what: str) -> None:
-    if len(names) == 0:
-        return
-    named = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
-    warn(
-        f"{len(names)} {what} have no affinity to any that was embedded, nor a path of edges, and "
-        f"were placed at the mean of all coordinates: {named}."
-    )
-
-
-def _warn_faded(graph: Graph, method: str) -> None:
-    warn_once(
-        f"{graph.digest}-faded",
-        f"method={method!r} reads no weights, and takes in full the edges that Graph.from_points "
-        f"has faded out to next to nothing, beyond the nearest neighbours: build the graph with "
-        f"Graph.from_points(..., weighted=False).",
-    )
-
-
-def _warn_cut(key: str, basis: Basis, n_components: int) -> None:
-    whole = np.flatnonzero(~basis.cuts_eigenspace[: n_components - 1]) + 1
-    advice = f"; n_components={whole[-1]} does not" if len(whole) else ""
-    warn_once(
-        f"{key}-cut",
-        f"n_components={n_components} cuts an eigenspace: eigenvalues {n_components} and "
-        f"{n_components + 1} are both {basis.eigenvalues[n_components]:.6g}, so which of their "
-        f"eigenvectors are kept is arbitrary{advice}.",
-    )

@@ -1,7 +1,7 @@
 """What every method of embedding takes and gives, whatever it does."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._core import Progress
-from skginr.graphs import Graph
+from skginr.graphs import Graph, positive
 from skginr.spectral.eigen import Basis
+
+# An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.
+_WEAKEST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,29 @@ class Embedding:
     eigenvalues: NDArray[np.float64]
     coordinates: NDArray[np.float64]
     tol: float = 0.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the coordinates of a fitted embedder are, for what compares and reads them.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        What they depend on beside the graph, as it was in ``fit``: a parameter that was set since
+        waits for the next.
+    has_labels : bool
+        Whether the graph was given, and its labels name nodes; else it is of the rows of ``fit``.
+    width : ndarray of shape (n_components,)
+        How wide they are beside those of unit mean square.
+    cuts_eigenspace : ndarray of bool of shape (n_components,)
+        Whether the eigenvalue after each is equal, so that which of the two is kept is arbitrary.
+    """
+
+    parameters: dict[str, object]
+    has_labels: bool
+    width: NDArray[np.float64]
+    cuts_eigenspace: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -59,7 +85,7 @@ class Kernel:
         if self.own is None:
             return None
         total = np.asarray(affinity.sum(axis=1)).ravel()
-        around = (affinity @ self.own) / np.where(total > 0, total, 1.0)
+        around = (affinity @ self.own) / positive(total)
         return np.minimum(around, affinity.max(axis=1).toarray().ravel())
 
 
@@ -87,6 +113,30 @@ class NewNodes(NamedTuple):
     attributes: pd.DataFrame | None = None
     among_affinity: sp.csr_array | None = None
     among_lengths: sp.csr_array | None = None
+
+    @classmethod
+    def of_graph(cls, graph: Graph, old: NDArray[np.intp], new: NDArray[np.intp]) -> Self:
+        """Return the ``new`` nodes of a graph by their edges to the ``old`` ones."""
+        affinity, lengths = graph.adjacency[new], graph.edge_lengths[new]
+        strongest = np.full(graph.n_nodes, np.inf)
+        strongest[new] = affinity.max(axis=1).toarray()
+        rows = np.repeat(np.arange(len(new)), np.diff(affinity.indptr))
+        ends = np.minimum(strongest[new[rows]], strongest[affinity.indices])
+        kept = affinity.data >= _WEAKEST * ends
+        places = rows[kept], affinity.indices[kept]
+        affinity, lengths = (
+            sp.csr_array((matrix.data[kept], places), shape=matrix.shape)
+            for matrix in (affinity, lengths)
+        )
+        return cls(
+            affinity[:, old],
+            lengths[:, old],
+            graph.has_lengths,
+            None if graph.positions is None else graph.positions[new],
+            None if graph.attributes is None else graph.attributes.iloc[new],
+            affinity[:, new],
+            lengths[:, new],
+        )
 
 
 class Method(Protocol):

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._core import factor_positive_definite, positive_definite_solver, warn
+from skginr._core import factor_positive_definite, positive_definite_solver
 from skginr.graphs import Graph, degrees_of, laplacian, positive
 
 # Steps of inverse iteration towards the ground state of a group of new nodes. From
@@ -247,37 +247,6 @@ def continue_smoothly(
         )
     result[new] = np.clip(solved, values.min(axis=0), values.max(axis=0))
     return result
-
-
-def warn_moved(before: Graph, after: Graph, nodes: NDArray[np.intp]) -> None:
-    """Warn if nodes of a graph are elsewhere in another that has the same labels.
-
-    Vertices of every mesh are numbered from 0: labels alone do not say that they are the same.
-
-    Parameters
-    ----------
-    before, after : Graph
-    nodes : ndarray of int of shape (before.n_nodes,)
-        Where in ``after`` the nodes of ``before`` are, by label.
-    """
-    if before.positions is None or after.positions is None:
-        return
-    if before.positions.shape[1] != after.positions.shape[1] or before.n_edges == 0:
-        return
-    # A neighbour's place is as far as a node may have moved: a finer surface bulges a little.
-    rows, columns = before.adjacency.nonzero()
-    apart = np.linalg.norm(before.positions[rows] - before.positions[columns], axis=1)
-    moved = np.linalg.norm(after.positions[nodes] - before.positions, axis=1)
-    far = moved > np.median(apart)
-    if far.any():
-        name = before.labels[far].tolist()[0]
-        warn(
-            f"{int(far.sum())} of {len(far)} nodes that are embedded are elsewhere in graph, "
-            f"farther from where they were than neighbours are from each other ({name!r} by "
-            f"{moved[far][0]:.3g}). If labels number the vertices of another mesh, the coordinates "
-            f"are those of other nodes: give both graphs labels that name the same ones. If the "
-            f"nodes were moved or are in another unit, give both the same positions."
-        )
 
 
 def reached(links: sp.csr_array, among: sp.csr_array | None) -> NDArray[np.bool_]:

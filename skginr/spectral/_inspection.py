@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skginr.graphs import Graph
-from skginr.spectral._embedder import SpectralEmbedder
+from skginr.spectral._embedder import SpectralEmbedder, frame_of
 
 # What is left of a constant feature when its mean is taken away.
 _CONSTANT = 1e-12
@@ -82,7 +82,7 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
             "eigenvalue": values,
             # Two zeros have no gap.
             "relative_gap": np.abs(following - values) / np.where(size == 0, 1.0, size),
-            "cuts_eigenspace": embedder._cuts_eigenspace,
+            "cuts_eigenspace": frame_of(embedder).cuts_eigenspace,
             "residual_energy": _residual_energy(embedder.graph_, embedder.embedding_),
         },
         index=pd.RangeIndex(1, len(values) + 1, name="n_components"),

@@ -32,6 +32,9 @@ from skginr.spectral.eigen import LEAST_TOL, Basis, doubt_of, equal_to_next, sol
 # Isomap of more nodes than so has landmarks: all distances are computed up to here.
 _ALL_LANDMARKS = 3_000
 _LANDMARKS = 500
+# Of the mean eigenvalue, added to all: where parts of a graph hang together by a thread, the first
+# coordinates would be so much wider than all others that these were lost.
+_FLOOR = 1e-4
 # Eigenvalues of a component that differ by less than this share of its largest are equal: LAPACK
 # finds them to no more.
 _ROUNDING = 1e-12
@@ -104,6 +107,15 @@ class _Solved:
     @property
     def _own(self) -> NDArray[np.float64] | float:
         return 0.0 if self.kernel.own is None else self.kernel.own
+
+
+def commute_time_widths(
+    operator: Laplacian, eigenvalues: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how wide coordinates are whose distances are commute times, the first being 1."""
+    mean = operator.stiffness.diagonal().sum() / operator.mass.sum()
+    raised = eigenvalues + _FLOOR * mean
+    return np.sqrt(raised[:1] / raised)
 
 
 @dataclass(frozen=True)
@@ -420,7 +432,7 @@ def _features(graph: Graph, source: Graph | NewNodes) -> NDArray[np.float64]:
             f"with: up to {np.abs(own).max():.3g}. Rescale it."
         )
     features = check_points("attributes of new nodes", source.attributes[columns])
-    return (features - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return (features - own.mean(axis=0)) / positive(spread)
 
 
 def _scaled(

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skginr.graphs import Graph, check_graph
-from skginr.spectral._embedder import SpectralEmbedder
+from skginr.spectral._embedder import SpectralEmbedder, continued_on
 
 _Model = TypeVar("_Model", bound=BaseEstimator)
 
@@ -122,4 +122,4 @@ def _moved(embedder: SpectralEmbedder, graph: Graph) -> SpectralEmbedder:
         )
     if not _is_fitted(embedder):
         return clone(embedder).set_params(graph=graph)
-    return embedder._continued(graph)
+    return continued_on(graph, embedder)

@@ -4,11 +4,20 @@ import hashlib
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_non_negative, validate_data
 
-from skginr._core import told_apart
-from skginr.graphs import DistanceKernel, Graph, NeighborKernel, clean_adjacency, symmetry_tolerance
+from skginr._core import check_no_words, told_apart
+from skginr.graphs import (
+    DistanceKernel,
+    Graph,
+    NeighborKernel,
+    clean_adjacency,
+    symmetry_tolerance,
+    to_csr,
+)
 from skginr.spectral._embedding import Kernel, NewNodes
 
 _EMPTY = b""
@@ -37,6 +46,53 @@ class Rows(Protocol):
     def join(self, X: NDArray[np.float64] | sp.csr_array) -> NewNodes:
         """Return rows as nodes with edges to the training rows."""
         ...
+
+
+def make_rows(X: Any, dtype: Any, *, affinity: str, n_neighbors: int, faded: bool) -> Rows:
+    """Return training rows of X, which holds what ``affinity`` says.
+
+    Parameters
+    ----------
+    X, dtype
+        As :func:`check_rows` returns them.
+    affinity : {"nearest_neighbors", "precomputed", "precomputed_distances"}
+    n_neighbors : int
+    faded : bool
+        Whether edges fade out beyond the nearest neighbours.
+    """
+    if affinity == "precomputed":
+        return AffinityRows(X, dtype)
+    if affinity == "precomputed_distances":
+        return DistanceRows(X, dtype, n_neighbors, faded=faded)
+    return PointRows(X, n_neighbors, faded=faded)
+
+
+def check_rows(
+    estimator: Any, X: ArrayLike | pd.DataFrame, affinity: str, *, reset: bool
+) -> tuple[Any, Any]:
+    """Return X as rows of float64, and its dtype, and keep the estimator's book."""
+    if affinity == "precomputed_distances" and sp.issparse(X):
+        raise TypeError(
+            "X must be the whole matrix of distances, dense; got a sparse one, whose absent "
+            "entries are no distances of 0. Lengths of edges go into a graph: "
+            "SpectralEmbedder(graph=Graph(adjacency, edge_lengths=X))."
+        )
+    advice = " If they are node labels, name the graph: SpectralEmbedder(graph=...)."
+    check_no_words("X, where graph=None,", X, advice)
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse="csr" if affinity == "precomputed" else False,
+        dtype=[np.float64, np.float32],
+        ensure_min_samples=2 if reset else 1,
+    )
+    if affinity == "precomputed":
+        check_non_negative(X, "affinity='precomputed', where zero means no affinity")
+        return to_csr(X, name="X"), X.dtype
+    if affinity == "precomputed_distances":
+        check_non_negative(X, "affinity='precomputed_distances'")
+    return X.astype(np.float64), X.dtype
 
 
 class PointRows:

@@ -8,16 +8,24 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skginr._core import open_progress, unchanged_on_error
-from skginr.graphs import Graph, as_table, check_graph, plain_index, positions_in, same_kind
+from skginr.graphs import (
+    Graph,
+    NodeEstimator,
+    as_table,
+    check_graph,
+    plain_index,
+    positions_in,
+    same_kind,
+)
 from skginr.spectral._embedder import SpectralEmbedder
 
 
-class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
+class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
     """Coordinates on several graphs, each embedded by itself.
 
     For signals that live on graphs of their own, as the fields on many surfaces do, and are
@@ -164,7 +172,6 @@ class MultiGraphEmbedder(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
         tags.target_tags.required = False
         return tags
 

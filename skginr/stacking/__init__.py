@@ -1,6 +1,8 @@
 """What learns the errors of smoothers."""
 
-from skginr.stacking._correction import CorrectedSmoother, ResidualCorrector, default_smoothers
+from skginr.stacking._corrected_smoother import CorrectedSmoother
+from skginr.stacking._residual_corrector import ResidualCorrector
+from skginr.stacking._smoothers import default_smoothers
 
 __all__ = [
     "CorrectedSmoother",

@@ -305,6 +305,20 @@ def test_strong_strengths_share_a_factor(sphere, monkeypatch):
     np.testing.assert_allclose(smoother.signal_, exact.signal_, atol=1e-9)
 
 
+def test_a_factor_is_let_go_of_where_an_error_is_raised(sphere):
+    penalty = _penalised.Penalty(laplacian_of(sphere, "combinatorial"), order=2)
+
+    def interrupted():
+        with penalty.at_hand():
+            penalty.preconditioner(3.0, np.ones(600))
+            assert penalty.factored_at == 3.0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert penalty.factored_at is None
+
+
 @pytest.mark.parametrize("laplacian", ["combinatorial", "symmetric"])
 @pytest.mark.parametrize(("offset", "scale"), [(1e6, 1.0), (0.0, 1e-100), (-3e4, 1e3)])
 def test_place_and_unit_of_a_covariate_mean_nothing(sphere, laplacian, offset, scale):

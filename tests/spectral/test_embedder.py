@@ -585,12 +585,12 @@ def test_the_default_number_is_all_but_of_large_graphs(grid, monkeypatch):
     # No symmetric shape is cut in an eigenspace.
     ring = Graph.from_networkx(nx.cycle_graph(1400))
     assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 1000
-    monkeypatch.setattr("skginr.spectral._embedder._MOST_COMPONENTS", 71)
+    monkeypatch.setattr("skginr.spectral._size._MOST_COMPONENTS", 71)
     assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 70
     # Coordinates of all nodes fit into 128 MiB, unless that would be few.
-    monkeypatch.setattr("skginr.spectral._embedder._MOST_NUMBERS", 1400 * 66)
+    monkeypatch.setattr("skginr.spectral._size._MOST_NUMBERS", 1400 * 66)
     assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 66
-    monkeypatch.setattr("skginr.spectral._embedder._MOST_NUMBERS", 1400 * 6)
+    monkeypatch.setattr("skginr.spectral._size._MOST_NUMBERS", 1400 * 6)
     assert SpectralEmbedder(graph=ring).fit(ring.labels.to_frame()).n_components_ == 64
 
 

@@ -93,13 +93,13 @@ def largest_eigenvectors(
     problems", SIAM J. Matrix Anal. Appl. 22, 2000.
     """
     space = KrylovSpace(operator, kernel, n_block, max_size)
-    progress = Progress(first_check=-(-k // n_block) + 1)
+    schedule = CheckSchedule(first_check=-(-k // n_block) + 1)
     n_converged = 0
     for step in range(1, max_steps + 1):
         report(f"step {step}", n_converged)
         space.multiply()
         full = space.size + n_block > max_size
-        if full or step >= progress.next_check:
+        if full or step >= schedule.next_check:
             theta, ritz = space.ritz_pairs(k)
             ends = space.coupling @ ritz[-n_block:]
             tolerance = operator.tolerance(theta)
@@ -113,16 +113,16 @@ def largest_eigenvectors(
                 subtract_product(vectors, space.block, -ends / theta)
                 return vectors
             lost = tolerance.min() < _ROUNDING * theta[0]
-            if lost or progress.has_stalled(step, excess):
+            if lost or schedule.has_stalled(step, excess):
                 return None
-            progress.record(step, excess)
+            schedule.record(step, excess)
         if full:
             space.restart(max(k + n_block, (k + space.size) // 2))
         space.append()
     return None
 
 
-class Progress:
+class CheckSchedule:
     """When to look at the residuals again: every look costs a dense eigenproblem."""
 
     def __init__(self, first_check: int) -> None:

@@ -26,6 +26,7 @@ from skginr.spectral.eigen._connected import (
     gershgorin_bound,
     solve_connected,
 )
+from skginr.spectral.eigen._lanczos import Report
 
 # Up to so many nodes, blocks of a few vectors are no work for several threads; nor is a full
 # matrix of so many rows.
@@ -121,37 +122,56 @@ def solve(
         If weights differ so much that eigenvalues are lost in rounding.
     """
     check_solver(eigen_solver, eigen_tol)
-    components, root, matrix, kernel, bound, exponent = ordinary_problem(operator)
-    n_nodes = len(components)
+    ordinary = ordinary_problem(operator)
+    components, n_nodes = ordinary.components, len(ordinary.root)
     n_available = n_nodes - int(components.max()) - 1
-    sizes = np.bincount(components)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
     iterated, n_done = False, 0
-    progress.expect(int(np.minimum(n_vectors, sizes - 1).sum()))
-    for nodes in np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1]):
+    progress.expect(int(np.minimum(n_vectors, np.bincount(components) - 1).sum()))
+    for nodes in _nodes_of_each(components):
         k = min(n_vectors, len(nodes) - 1)
         if k == 0:
             continue
-        part = matrix if len(nodes) == n_nodes else matrix[nodes][:, nodes]
-        report = partial(_show, progress, n_done)
-        accuracy = accuracy_of(part, kernel[nodes], eigen_tol, bound)
-        problem = Problem(part, kernel[nodes], k, accuracy, report)
+        problem = _problem_on(nodes, ordinary, k, eigen_tol, partial(_show, progress, n_done))
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
-        most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
-        with one_blas_thread() if len(nodes) <= most else nullcontext():
-            pairs = solve_connected(problem, solver)
-            make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
-        parts.append((nodes, pairs))
+        parts.append((nodes, _solve_canonically(problem, solver)))
         n_done += k
         progress.reach(n_done)
     values, vectors, errors = _merge(parts, n_nodes, min(n_vectors, n_available))
     equal = equal_to_next(values, errors)
     _warn_lost(values, errors)
-    values = np.ldexp(values, exponent)
-    vectors /= root[:, None]
+    # Back to the units and the unknowns of the operator.
+    values = np.ldexp(values, ordinary.exponent)
+    vectors /= ordinary.root[:, None]
     tol = eigen_tol if iterated else 0.0
     return Basis(values, vectors, operator.mass.copy(), components, n_available, equal, tol)
+
+
+def _nodes_of_each(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the nodes of every component, in the order of their numbers."""
+    sizes = np.bincount(components)
+    return np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1])
+
+
+def _problem_on(
+    nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float, report: Report
+) -> Problem:
+    """Return the problem of the first k pairs of one component."""
+    whole = len(nodes) == len(ordinary.root)
+    matrix = ordinary.matrix if whole else ordinary.matrix[nodes][:, nodes]
+    kernel = ordinary.kernel[nodes]
+    accuracy = accuracy_of(matrix, kernel, eigen_tol, ordinary.bound)
+    return Problem(matrix, kernel, k, accuracy, report)
+
+
+def _solve_canonically(problem: Problem, solver: str) -> Pairs:
+    """Return the pairs, each eigenspace in the one basis that its nodes determine."""
+    most = _ONE_THREAD_ROWS if solver == "dense" else _ONE_THREAD_NODES
+    with one_blas_thread() if problem.n <= most else nullcontext():
+        pairs = solve_connected(problem, solver)
+        make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
+    return pairs
 
 
 def _warn_lost(values: NDArray[np.float64], errors: NDArray[np.float64]) -> None:

@@ -1,0 +1,83 @@
+"""What regressors over edges share: parameters of a penalty, rows of fit, rows to predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skginr._core import check_count, check_flag, check_real, check_signal
+from skginr.graphs import (
+    Graph,
+    Laplacian,
+    NodeEstimator,
+    check_laplacian,
+    laplacian_of,
+    locate_rows,
+    positive,
+    warn_unobserved,
+    warn_without_edges,
+)
+from skginr.smoothing._penalised import Penalty
+
+
+class NodeRegressor(RegressorMixin, NodeEstimator):
+    """A regressor by a penalty of what is rough over a graph, and by covariates of rows.
+
+    A subclass has the parameters ``laplacian``, ``order`` and ``kappa`` of the penalty. Its ``fit``
+    leaves behind ``graph_``, the ``_scaling`` of covariates, as :func:`centre_and_spread` returns
+    it, and which nodes were ``_observed``, as :func:`~skginr.graphs.with_observations` does.
+    """
+
+    laplacian: str
+    order: int
+    kappa: float
+    graph_: Graph
+
+    def _check_penalty(self, *, forgets: bool) -> None:
+        """Raise unless parameters make a penalty: one that ``forgets`` by a kappa above 0."""
+        check_laplacian(self.laplacian)
+        check_count("order", self.order, minimum=1)
+        check_real("kappa", self.kappa, minimum=0, strict=forgets)
+
+    def _penalty(self, graph: Graph) -> tuple[Penalty, Laplacian]:
+        """Return the penalty, and the Laplacian that it is made of."""
+        operator = laplacian_of(graph, self.laplacian)
+        return Penalty(operator, self.order, self.kappa), operator
+
+    def _rows_of_fit(
+        self, graph: Graph, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Return nodes, covariates as they are, and the signal."""
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        y = check_signal(y, nodes)
+        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
+        return nodes, covariates, y
+
+    def _rows_to_predict(
+        self, X: ArrayLike | pd.DataFrame, *, return_std: Any
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return nodes and scaled covariates, with a warning of nodes that nothing tells of."""
+        check_is_fitted(self)
+        check_flag("return_std", return_std)
+        nodes, covariates = locate_rows(self, X, self.graph_, reset=False)
+        # Standard deviations say it too, and of a graph without edges ``fit`` has spoken.
+        if not return_std and self.graph_.n_edges:
+            warn_unobserved(self.graph_, nodes, self._observed)
+        return nodes, self._scaled(covariates)
+
+    def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return covariates about 0 and of one size: their own sizes and places mean nothing."""
+        centre, spread = self._scaling
+        return (covariates - centre) / spread
+
+
+def centre_and_spread(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means and standard deviations down the first axis, 1 where all values are the same."""
+    return values.mean(axis=0), positive(values.std(axis=0))

@@ -1,0 +1,194 @@
+"""ResidualCorrector: predictions blended, and what a regressor learns of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skginr._core import (
+    check_count,
+    check_known,
+    check_no_words,
+    check_splits,
+    check_verbose,
+    open_progress,
+    unchanged_on_error,
+)
+from skginr.graphs import positive
+from skginr.network import SIRENRegressor
+from skginr.smoothing import centre_and_spread
+from skginr.stacking._smoothers import check_regressor
+
+# Differences between predictions are cut off at so many standard deviations: a network must not
+# see at a new row what it never saw.
+_CLIP = 5.0
+
+
+class ResidualCorrector(RegressorMixin, BaseEstimator):
+    """Blend of predictions, corrected by a regressor that has learned where the blend errs.
+
+    The final estimator of a stack: X holds out-of-fold predictions of the same signal, as
+    :class:`sklearn.ensemble.StackingRegressor` makes them. Their best non-negative combination
+    is the offset; a regressor learns what is left of y from the offset, from how the
+    predictions differ from it, and from any further columns; and its correction counts as much
+    as it was worth on rows that it had not seen, which may be nothing.
+
+    Parameters
+    ----------
+    regressor : estimator, optional
+        Of the scaled residual; by default ``SIRENRegressor("train", first_gain=0.5)``.
+    n_predictions : int, optional
+        How many of the first columns are predictions; by default all.
+    cv : int, splitter or iterable, default 5
+        Folds by which the correction is judged. Its mean over their regressors is used.
+    random_state : int, default 0
+        Of the default folds and regressor.
+    verbose : {0, 1}, default 0
+        Whether to show progress over folds.
+
+    Attributes
+    ----------
+    blend_ : ndarray of shape (n_predictions,)
+        Weights of the predictions in the offset, about their means.
+    mean_ : float
+        Of y, where predictions are at their means.
+    weight_ : float
+        Share of the correction that is used, between 0 and 1.
+    regressors_ : list of estimators
+        One per fold.
+    n_features_in_ : int
+        Number of columns of X.
+
+    Raises
+    ------
+    ValueError
+        If X has fewer columns than ``n_predictions``, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skginr import ResidualCorrector
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.standard_normal(200)
+    >>> X = np.column_stack([y + rng.standard_normal(200), y + 0.5 * rng.standard_normal(200)])
+    >>> corrector = ResidualCorrector(LinearRegression()).fit(X, y)
+    >>> corrector.blend_.round(1)
+    array([0.1, 0.7])
+    """
+
+    def __init__(
+        self,
+        regressor: Any = None,
+        *,
+        n_predictions: int | None = None,
+        cv: int | Iterable = 5,
+        random_state: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        self.regressor = regressor
+        self.n_predictions = n_predictions
+        self.cv = cv
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Blend, and learn to correct.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            Out-of-fold predictions, then other columns.
+        y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        self
+        """
+        check_verbose(self.verbose)
+        check_no_words("X", X)
+        check_known(y)
+        checked: tuple[NDArray[np.float64], NDArray[np.float64]] = validate_data(
+            self, X, y, y_numeric=True, dtype=np.float64
+        )
+        table, signal = checked
+        n_predictions = self._count_predictions(table.shape[1])
+        splits = check_splits(
+            self.cv, table, signal, random_state=self.random_state, partition=True
+        )
+        self.mean_ = float(signal.mean())
+        self._means = table[:, :n_predictions].mean(axis=0)
+        self.blend_, _ = nnls(table[:, :n_predictions] - self._means, signal - self.mean_)
+        offset = self._offset(table)
+        differences = table[:, :n_predictions] - offset[:, None]
+        self._offset_scale = positive(offset.std())
+        self._centre, self._scale = centre_and_spread(differences)
+        self._residual_scale = float(positive((signal - offset).std()))
+        inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
+        self.regressors_ = []
+        unseen = np.zeros(len(signal))
+        total, verbose = len(splits), self.verbose
+        with open_progress("correction", unit="folds", total=total, verbose=verbose) as progress:
+            for train, test in splits:
+                fitted = self._new_regressor().fit(inputs[train], residual[train])
+                unseen[test] = np.ravel(fitted.predict(inputs[test]))
+                self.regressors_.append(fitted)
+                progress.advance()
+        size = unseen @ unseen
+        # Where no prediction is worth anything, a regressor learns from them only how folds differ.
+        useful = size > 0 and self.blend_.any()
+        self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if useful else 0.0
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return corrected predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_columns)
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        table = validate_data(self, X, reset=False, dtype=np.float64)
+        offset = self._offset(table)
+        if self.weight_ == 0:
+            return offset
+        inputs = self._inputs(table, offset)
+        correction = np.mean([np.ravel(r.predict(inputs)) for r in self.regressors_], axis=0)
+        return offset + self.weight_ * self._residual_scale * correction
+
+    def _count_predictions(self, n_columns: int) -> int:
+        if self.n_predictions is None:
+            return n_columns
+        check_count("n_predictions", self.n_predictions, minimum=1)
+        if self.n_predictions > n_columns:
+            raise ValueError(
+                f"n_predictions={self.n_predictions} is more than X has columns, {n_columns}."
+            )
+        return self.n_predictions
+
+    def _new_regressor(self) -> Any:
+        if self.regressor is not None:
+            check_regressor("regressor", self.regressor)
+            return clone(self.regressor)
+        return SIRENRegressor("train", first_gain=0.5, random_state=self.random_state)
+
+    def _offset(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.mean_ + (X[:, : len(self.blend_)] - self._means) @ self.blend_
+
+    def _inputs(self, X: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        n = len(self.blend_)
+        differences = (X[:, :n] - offset[:, None] - self._centre) / self._scale
+        size = (offset - self.mean_) / self._offset_scale
+        return np.column_stack([size, np.clip(differences, -_CLIP, _CLIP), X[:, n:]])
