@@ -9,7 +9,8 @@ from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 
 from skginr import SIRENRegressor
-from skginr.network._presets import DESCENT_SETTINGS, PRESETS, Settings
+from skginr.network._presets import PRESETS
+from skginr.network._settings import DESCENT_SETTINGS, Settings
 from skginr.network.training._batches import TensorTable
 from skginr.network.training._schedules import HalveOnPlateau
 

@@ -14,11 +14,11 @@ from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 
 from skginr._core import QUIET, Watch, held_back, open_progress, warn, watched
-from skginr.network._presets import NO_LIMIT
 from skginr.network.training._batches import TensorTable
 from skginr.network.training._parallel import Processes
 from skginr.network.training._schedules import Schedule
 from skginr.network.training._stopping import (
+    NO_LIMIT,
     BestWeights,
     StopTraining,
     diverged,

@@ -17,6 +17,8 @@ from skginr.network.training._losses import Loss, SquaredLoss
 
 # Rows that go through the network at once where no gradient is needed.
 EVALUATION_ROWS = 1 << 16
+# Epochs that no training reaches.
+NO_LIMIT = 1_000_000
 
 # Weights are averaged over about the last 1/12 of the steps so far.
 _TAIL = 12
