@@ -32,6 +32,8 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
 
     <table>
 
+    <presets>
+
     Parameters
     ----------
     <network parameters>

@@ -30,6 +30,8 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
 
     <table>
 
+    <presets>
+
     Parameters
     ----------
     <network parameters>
