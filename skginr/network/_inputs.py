@@ -189,7 +189,7 @@ def _inputs(X: pd.DataFrame, indexed: list[bool], numbers: NDArray) -> Inputs:
         if is_indexed:
             for place in places:
                 column = _known(X.columns[place], X.iloc[:, place].array)
-                blocks.append(column.codes)
+                blocks.append(column.indices)
                 tables.append(column.table)
         else:
             n_columns = len(list(places))

@@ -11,7 +11,9 @@ from torch.utils.data import Dataset, Subset
 
 from skginr.network._inputs import Inputs
 
-Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]
+# What a batch holds beside its inputs: values, or values and row weights of mean 1.
+Truth = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, Truth]
 
 
 class TensorTable(Dataset):
