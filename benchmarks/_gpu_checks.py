@@ -406,7 +406,6 @@ def on(model, device):
 
     moved = copy.copy(model)
     moved._model = Model.from_state(model._model.to_state() | {"device": device})
-    moved.net_ = moved._model.net
     return moved
 
 

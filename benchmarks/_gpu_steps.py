@@ -11,7 +11,7 @@ from collections import Counter
 import torch
 from skorch.callbacks import Callback
 
-from skginr.network._presets import NETWORK_SETTINGS, PRESETS
+from skginr.network._presets import PRESETS
 from skginr.network.nn._siren import SIREN
 from skginr.network.solving._moments import moments_of
 from skginr.network.training._batches import TensorTable
@@ -33,8 +33,7 @@ def wait(device):
 
 
 def network(n_inputs, device):
-    given = {name: getattr(SETTINGS, name) for name in NETWORK_SETTINGS}
-    return SIREN(n_inputs, 1, **given, seed=0, dtype=torch.float32).to(device)
+    return SIREN(n_inputs, 1, **SETTINGS.network, seed=0, dtype=torch.float32).to(device)
 
 
 def flops(n_inputs, n_rows):

@@ -26,11 +26,11 @@ ROOMS = {
         _observed _folds _cotangent _laplacians _structural _covariates
     """,
     "network": """
-        nn._initialisers nn._siren nn._latent nn._tangent _presets training._batches
+        nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
         training._losses training._validation training._schedules training._stopping
         training._parallel training._loop solving._moments solving._readout solving._last_layer
-        _inputs _model_state _model _docstrings _estimator _regressor _classifier
-        _tangent_regressor
+        _devices _settings _presets _parameters _targets _model_state _model _fitting _docstrings
+        _estimator _regressor _classifier _tangent_regressor
     """,
     "spectral": """
         eigen._basis eigen._lanczos eigen._operators eigen._iterative eigen._connected eigen._solve

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api.extensions import ExtensionArray, ExtensionDtype, take
 from pandas.api.indexers import check_array_indexer
 
-# The code of an entry that is missing.
+# The index of an entry that is missing.
 _MISSING = -1
 
 
@@ -20,35 +20,35 @@ class TableRow:
 
     Attributes
     ----------
-    code : int
+    index : int
         Its row number in the table.
     dtype : IndexedDtype
     """
 
-    __slots__ = ("code", "dtype")
+    __slots__ = ("dtype", "index")
 
-    def __init__(self, code: int, dtype: IndexedDtype) -> None:
-        self.code = code
+    def __init__(self, index: int, dtype: IndexedDtype) -> None:
+        self.index = index
         self.dtype = dtype
 
     @property
     def numbers(self) -> NDArray:
         """The row of the table, an array of shape (n_columns,)."""
-        return self.dtype.table[self.code]
+        return self.dtype.table[self.index]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TableRow):
             return NotImplemented
-        return self.code == other.code and self.dtype == other.dtype
+        return self.index == other.index and self.dtype == other.dtype
 
     def __hash__(self) -> int:
-        return hash(self.code)
+        return hash(self.index)
 
     def __float__(self) -> NoReturn:
         raise _not_numbers()
 
     def __repr__(self) -> str:
-        return f"row {self.code}"
+        return f"row {self.index}"
 
 
 class IndexedDtype(ExtensionDtype):
@@ -102,11 +102,11 @@ class IndexedDtype(ExtensionDtype):
 class IndexedArray(ExtensionArray):
     """Entries of an indexed column: their row numbers in a table.
 
-    Slices, copies and selections have codes of their own and share the table.
+    Slices, copies and selections have indices of their own and share the table.
 
     Parameters
     ----------
-    codes : ndarray of int32 of shape (n_entries,)
+    indices : ndarray of int32 of shape (n_entries,)
         Row numbers, -1 where an entry is missing.
     dtype : IndexedDtype
         With the table.
@@ -115,8 +115,8 @@ class IndexedArray(ExtensionArray):
     # pandas sets it on the views that it hands out; before version 3 it does not know it.
     _readonly = False
 
-    def __init__(self, codes: NDArray[np.int32], dtype: IndexedDtype) -> None:
-        self.codes = codes
+    def __init__(self, indices: NDArray[np.int32], dtype: IndexedDtype) -> None:
+        self.indices = indices
         self._dtype = dtype
 
     @property
@@ -131,42 +131,42 @@ class IndexedArray(ExtensionArray):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the codes; the table belongs to no column."""
-        return self.codes.nbytes
+        """Bytes of the indices; the table belongs to no column."""
+        return self.indices.nbytes
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.indices)
 
     def __getitem__(self, item: Any) -> Any:
         item = check_array_indexer(self, item)
-        codes = self.codes[item]
-        if np.ndim(codes):
-            part = IndexedArray(codes, self._dtype)
-            part._readonly = self._readonly and np.may_share_memory(codes, self.codes)
+        indices = self.indices[item]
+        if np.ndim(indices):
+            part = IndexedArray(indices, self._dtype)
+            part._readonly = self._readonly and np.may_share_memory(indices, self.indices)
             return part
-        return self._dtype.na_value if codes == _MISSING else TableRow(int(codes), self._dtype)
+        return self._dtype.na_value if indices == _MISSING else TableRow(int(indices), self._dtype)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._readonly:
             raise ValueError("Cannot modify read-only array")
         key = check_array_indexer(self, key)
         if pd.api.types.is_list_like(value):
-            self.codes[key] = self._from_sequence(value, dtype=self._dtype).codes
+            self.indices[key] = self._from_sequence(value, dtype=self._dtype).indices
         else:
-            self.codes[key] = _code_of(value, self._dtype)
+            self.indices[key] = _index_of(value, self._dtype)
 
     def __eq__(self, other: object) -> Any:
         if isinstance(other, pd.Series | pd.Index | pd.DataFrame):
             return NotImplemented
         if isinstance(other, IndexedArray) and len(other) == len(self):
-            return (self.codes == other.codes) & ~self.isna() & (self._dtype == other.dtype)
+            return (self.indices == other.indices) & ~self.isna() & (self._dtype == other.dtype)
         if pd.api.types.is_list_like(other):
             entries = list(other)  # type: ignore[call-overload]
             if len(entries) != len(self):
                 raise ValueError(f"Lengths must match to compare; got {len(self)}, {len(entries)}.")
             return np.array([a == b for a, b in zip(self, entries, strict=True)], dtype=bool)
         if isinstance(other, TableRow) and other.dtype == self._dtype:
-            return self.codes == other.code
+            return self.indices == other.index
         return np.zeros(len(self), dtype=bool)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
@@ -180,22 +180,22 @@ class IndexedArray(ExtensionArray):
 
     def isna(self) -> NDArray[np.bool_]:
         """Return which entries are missing."""
-        return self.codes == _MISSING
+        return self.indices == _MISSING
 
     def take(
         self, indices: ArrayLike, *, allow_fill: bool = False, fill_value: Any = None
     ) -> IndexedArray:
         """Return the entries at ``indices``, where -1 means missing with ``allow_fill``."""
-        fill = _code_of(fill_value, self._dtype)
-        codes = take(self.codes, np.asarray(indices), allow_fill=allow_fill, fill_value=fill)
-        return IndexedArray(codes, self._dtype)
+        fill = _index_of(fill_value, self._dtype)
+        taken = take(self.indices, np.asarray(indices), allow_fill=allow_fill, fill_value=fill)
+        return IndexedArray(taken, self._dtype)
 
     def copy(self) -> IndexedArray:
         """Return a copy that shares the table."""
-        return IndexedArray(self.codes.copy(), self._dtype)
+        return IndexedArray(self.indices.copy(), self._dtype)
 
     def view(self, dtype: Any = None) -> Any:
-        """Return another column over the same codes."""
+        """Return another column over the same indices."""
         return super().view(dtype) if dtype is not None else self[:]
 
     @classmethod
@@ -211,7 +211,7 @@ class IndexedArray(ExtensionArray):
             dtype = next((s.dtype for s in scalars if isinstance(s, TableRow)), None)
         if dtype is None:
             raise TypeError("An indexed column needs rows of a table; got none.")
-        return cls(np.array([_code_of(s, dtype) for s in scalars], dtype=np.int32), dtype)
+        return cls(np.array([_index_of(s, dtype) for s in scalars], dtype=np.int32), dtype)
 
     @classmethod
     def _from_factorized(cls, values: NDArray, original: IndexedArray) -> IndexedArray:
@@ -219,18 +219,18 @@ class IndexedArray(ExtensionArray):
 
     @classmethod
     def _concat_same_type(cls, to_concat: Sequence[IndexedArray]) -> IndexedArray:
-        return cls(np.concatenate([part.codes for part in to_concat]), to_concat[0].dtype)
+        return cls(np.concatenate([part.indices for part in to_concat]), to_concat[0].dtype)
 
     def _values_for_factorize(self) -> tuple[NDArray[np.int32], int]:
-        return self.codes, _MISSING
+        return self.indices, _MISSING
 
     def _values_for_argsort(self) -> NDArray[np.int32]:
-        return self.codes
+        return self.indices
 
 
-def _code_of(entry: Any, dtype: IndexedDtype) -> int:
+def _index_of(entry: Any, dtype: IndexedDtype) -> int:
     if isinstance(entry, TableRow) and entry.dtype == dtype:
-        return entry.code
+        return entry.index
     if entry is None or entry is pd.NA or entry is pd.NaT or entry != entry:
         return _MISSING
     raise TypeError(f"An entry of the column must be a row of its table; got {entry!r}.")

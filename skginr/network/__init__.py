@@ -1,10 +1,12 @@
 """The sine network as estimators, and what they are made of."""
 
 from skginr.network._classifier import SIRENClassifier
+from skginr.network._devices import as_array
 from skginr.network._estimator import SIRENEstimator
-from skginr.network._model import ClassTarget, Model, as_array
+from skginr.network._model import Model
 from skginr.network._regressor import SIRENRegressor
 from skginr.network._tangent_regressor import TangentKernelRegressor
+from skginr.network._targets import ClassTarget
 
 __all__ = [
     "ClassTarget",

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._core import check_known, unchanged_on_error
 from skginr.network._docstrings import documented
 from skginr.network._estimator import SIRENEstimator
-from skginr.network._inputs import Columns
-from skginr.network._model import ClassTarget
+from skginr.network._inputs import Inputs, validate_inputs
+from skginr.network._targets import ClassTarget
 from skginr.network.training import CrossEntropy
 
 
@@ -31,6 +31,8 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
     were held out most probable. Every hyper-parameter left at None is the preset's:
 
     <table>
+
+    <presets>
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         -------
         self
         """
-        fitted = hasattr(self, "net_")
+        fitted = self.__sklearn_is_fitted__()
         if classes is None and not fitted:
             raise ValueError(
                 "partial_fit needs classes at its first call: every label that may come, in this "
@@ -141,7 +143,7 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         """
         check_is_fitted(self)
         self._warn_if_nothing_learned()
-        return self._model.predict(self._validate(X, reset=False))
+        return self._model.predict(validate_inputs(self, X, reset=False))
 
     @property
     def classes_(self) -> NDArray:
@@ -149,9 +151,9 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         check_is_fitted(self)
         return cast(ClassTarget, self._model.target).classes
 
-    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[Inputs, NDArray]:
         check_known(y, column="class")
-        X, y = self._validate(X, reset=reset, y=y)
+        X, y = validate_inputs(self, X, reset=reset, y=y)
         check_classification_targets(y)
         return X, y
 

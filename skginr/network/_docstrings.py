@@ -1,38 +1,16 @@
 """What the docstrings of estimators that train the same network have in common."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from skginr.network._presets import PRESETS
+from skginr.network._settings import DESCENT_SETTINGS, Settings
 
 _T = TypeVar("_T")
 
-_TABLE = """\
-=============== ============ ============ ============ ============
-hyper-parameter "predict"    "train"      "represent"  "paper"
-=============== ============ ============ ============ ============
-hidden_units    1024         128          256          512
-n_layers        2            4            4            6
-activation      "sine"       "sine"       "sine"       "sine"
-omega_0         1            1            1            30
-first_gain      "auto"       1.2          6            "siren"
-hidden_gain     1            1            2            1
-zero_output     True         True         True         False
-skip            True         False        False        True
-input_scaling   "given"      "unit"       "unit"       "unit"
-last_layer      "solved"     "trained"    "trained"    "trained"
-learning_rate   3e-3         2e-3         4e-3         1e-4
-weight_decay    0            0.01         0            0.01
-betas           (0.9, 0.999) (0.9, 0.999) (0.8, 0.97)  (0.9, 0.999)
-schedule                     "cosine"     "anytime"    "plateau"
-batch_size      256          256          2048         5000
-sampling        "shuffle"    "shuffle"    "shuffle"    "draw"
-max_epochs                   "auto"       "auto"       "auto"
-patience                     "off"        "off"        5000
-target_score                 "off"        0.9999       "off"
-max_time                     "off"        "off"        "off"
-validation      "off"        "off"        "off"        "off"
-=============== ============ ============ ============ ============
-
+_PRESETS = """\
 (``last_layer`` comes with the preset.)
 
 **"predict" solves.** Its first layer is drawn once: waves of many lengths over the columns, which
@@ -91,7 +69,7 @@ sampling : {"shuffle", "draw"}, optional
 max_epochs : int or "auto", optional
     Epochs of training. "auto" means with ``schedule="anytime"`` until it has converged: the
     loss fell by less than a quarter while the training became twice as long. Otherwise it
-    means at least 10 epochs and 200 steps ("predict"), 50 epochs and 900 steps
+    means at least 10 epochs and 200 steps ("train"), 50 epochs and 900 steps
     ("represent"), or until ``patience`` ends ("paper").
 patience : int or "off", optional
     Epochs without a better loss after which training stops."""
@@ -170,8 +148,34 @@ _REFERENCES = """\
    Activation Functions", NeurIPS 2020."""
 
 
+def _table() -> str:
+    """Return the presets side by side, blank where a setting has no meaning for one."""
+    rows = [["hyper-parameter", *(_shown(name) for name in PRESETS)]]
+    for name in (field.name for field in dataclasses.fields(Settings)):
+        # The docs of max_epochs say it.
+        if name != "auto_epochs":
+            rows.append([name, *(_cell(settings, name) for settings in PRESETS.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = ["=" * width for width in widths]
+    rows = [rule, rows[0], rule, *rows[1:], rule]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return "\n".join(" ".join(row).rstrip() for row in padded)
+
+
+def _cell(settings: Settings, name: str) -> str:
+    meaningless = settings.solves and name in DESCENT_SETTINGS
+    return "" if meaningless else _shown(getattr(settings, name))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 _SHARED = {
-    "table": _TABLE,
+    "table": _table(),
+    "presets": _PRESETS,
     "network parameters": _NETWORK,
     "run parameters": _RUN,
     "attributes": _ATTRIBUTES,

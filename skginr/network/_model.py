@@ -5,175 +5,48 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from skginr._core import warn, warn_once
-from skginr.network._inputs import Columns, last_of, with_last
-from skginr.network._model_state import check_network, check_signals, checked_optimizer
-from skginr.network._presets import NETWORK_SETTINGS, PRESETS, Settings
+from skginr._core import warn_once
+from skginr.network._devices import (
+    DTYPES,
+    as_array,
+    as_tensor,
+    check_digits,
+    plain_torch,
+    there_or_cpu,
+    to_device,
+)
+from skginr.network._inputs import Inputs
+from skginr.network._model_state import (
+    arrays_of,
+    check_network,
+    check_signals,
+    checked_optimizer,
+    tensors_of,
+)
+from skginr.network._presets import PRESETS
+from skginr.network._settings import NETWORK_SETTINGS, Settings
+from skginr.network._targets import ClassTarget, SignalTarget, Target
 from skginr.network.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
 from skginr.network.solving import Solution, moments_of, solve_last_layer
 from skginr.network.training import (
     EVALUATION_ROWS,
     BlockSplit,
-    CrossEntropy,
-    Loss,
     Net,
-    SquaredLoss,
     TensorBatches,
-    TensorColumns,
     TensorTable,
     evaluate,
 )
 
 # Of a gradient at once: what every layer made of them is kept until then.
 _GRADIENT_ROWS = 1 << 13
-# A column that goes in steps of so much of its range has lost what it says.
-_COARSE = 1e-3
 # So many times as far from the mean as any y is no prediction to be silent about.
 _BEYOND = 3.0
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-
-class Target(Protocol):
-    """What becomes of y on its way into the network and back."""
-
-    @property
-    def loss(self) -> type[Loss]:
-        """What is minimised."""
-        ...
-
-    @property
-    def n_columns(self) -> int:
-        """Number of outputs of the network."""
-        ...
-
-    def check(self, y: NDArray) -> None:
-        """Raise unless y is like the one that this was made of."""
-        ...
-
-    def encode(self, y: NDArray) -> NDArray:
-        """Return y as the network learns it, one row for each."""
-        ...
-
-    def decode(self, outputs: NDArray) -> NDArray[np.floating]:
-        """Return what outputs of the network mean."""
-        ...
-
-
-class SignalTarget:
-    """Mean and spread of each output, and the shape and precision that y came in."""
-
-    loss = SquaredLoss
-
-    def __init__(self, y: NDArray, weight: NDArray | None) -> None:
-        self.dtype = y.dtype if y.dtype == np.float32 else np.dtype(np.float64)
-        self.n_outputs = y.shape[1] if y.ndim == 2 else None
-        values = self._columns(y)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.mean = np.average(values, axis=0, weights=weight)
-            deviation = values - self.mean
-            # Scaled by the largest, so that squares neither overflow nor vanish.
-            largest = np.abs(deviation).max(axis=0)
-            safe = np.where(largest > 0, largest, 1.0)
-            spread = safe * np.sqrt(np.average((deviation / safe) ** 2, axis=0, weights=weight))
-        if not np.isfinite(spread).all():
-            raise ValueError(
-                f"y is too large to compute with: up to {np.abs(values).max():.3g}. Scale it."
-            )
-        # A constant target is predicted by its mean.
-        constant = spread <= 4 * np.finfo(np.float64).eps * np.abs(self.mean)
-        self.spread = np.where(constant | (largest == 0), 1.0, spread)
-
-    @property
-    def n_columns(self) -> int:
-        """Number of outputs, 1 for a vector."""
-        return self.n_outputs or 1
-
-    def check(self, y: NDArray) -> None:
-        """Raise unless y has as many outputs."""
-        if self.n_outputs != (y.shape[1] if y.ndim == 2 else None):
-            raise ValueError(
-                f"y must have as many outputs as the model that goes on, "
-                f"{self.n_outputs or 'one, as a vector'}; got shape {y.shape}. Fit a new "
-                f"model, with warm_start=False."
-            )
-
-    def encode(self, y: NDArray) -> NDArray[np.float64]:
-        """Return y as a table of standardised outputs."""
-        return (self._columns(y) - self.mean) / self.spread
-
-    def decode(self, outputs: NDArray) -> NDArray[np.floating]:
-        """Return predictions in the units, shape and precision of y."""
-        y = outputs.astype(np.float64) * self.spread + self.mean
-        return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
-
-    def decode_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return derivatives of outputs in the units and shape of y."""
-        gradient = gradient * self.spread[:, None]
-        return gradient if self.n_outputs else gradient[:, 0]
-
-    def check_whole(self) -> None:
-        """Raise unless this is what could have been made of some y: it may be of a file."""
-        if self.n_outputs is not None and type(self.n_outputs) is not int:
-            raise TypeError("the number of outputs must be a whole number, or None")
-        for array in (self.mean, self.spread):
-            if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-                raise TypeError("the mean and spread of a signal must be arrays of float64")
-            if array.shape != (self.n_columns,) or not np.isfinite(array).all():
-                raise ValueError("the mean and spread of a signal must be a number per output")
-        if not (self.spread > 0).all() or self.dtype not in (np.float32, np.float64):
-            raise ValueError("the spread of a signal must be positive, and its dtype of floats")
-
-    @staticmethod
-    def _columns(y: NDArray) -> NDArray[np.float64]:
-        return y.reshape(len(y), -1).astype(np.float64)
-
-
-class ClassTarget:
-    """The classes, in order."""
-
-    loss = CrossEntropy
-
-    def __init__(self, labels: NDArray) -> None:
-        self.classes = np.unique(labels)
-
-    @property
-    def n_columns(self) -> int:
-        """Number of classes."""
-        return len(self.classes)
-
-    def check(self, y: NDArray) -> None:
-        """Raise unless every label is one of the classes."""
-        unknown = np.setdiff1d(y, self.classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold classes that the model knows, {self.classes.tolist()}; got "
-                f"{unknown.tolist()}. Name all at the first call, partial_fit(classes=...), or "
-                f"fit a new model, with warm_start=False."
-            )
-
-    def check_whole(self) -> None:
-        """Raise unless classes are distinct and in order: they may be of a file."""
-        if not isinstance(self.classes, np.ndarray) or self.classes.ndim != 1:
-            raise TypeError("the classes of a network must be an array")
-        if not np.array_equal(np.unique(self.classes), self.classes):
-            raise ValueError("the classes of a network must be distinct, and in order")
-
-    def encode(self, y: NDArray) -> NDArray[np.intp]:
-        """Return the number of the class of every row."""
-        return np.searchsorted(self.classes, y)
-
-    def decode(self, outputs: NDArray) -> NDArray[np.float64]:
-        """Return the probability of each class, in float64 so that rows sum to 1."""
-        return softmax(outputs.astype(np.float64), axis=1)
 
 
 class Model:
@@ -187,52 +60,125 @@ class Model:
         self,
         net: Net,
         target: Target,
+        *,
         seed: int,
         dtype: str,
         net_params: dict[str, Any],
         signals: NDArray | None = None,
-        *,
         preset: str = "train",
         solution: Solution | None = None,
     ) -> None:
         self.net = net
-        self.preset = preset
-        self.solution = solution
-        #: Predictions of rows when they were held out, until the fit ends.
-        self.held_out: torch.Tensor | None = None
-        self.signals = signals
-        self.net_params = net_params
         self.target = target
         self.seed = seed
         self.dtype = dtype
+        self.net_params = net_params
+        self.signals = signals
+        self.preset = preset
+        self.solution = solution
 
-    def take_settings(self, settings: Settings) -> None:
-        """Set what a training may change: rows drawn and held out, and the optimiser's settings."""
-        net = self.net
-        net.iterator_train__sampling = settings.sampling
-        if "train_split" not in self.net_params:
-            # What is solved for holds rows out by itself, and is of all of them.
-            held_out = settings.validation != "off" and settings.last_layer == "trained"
-            net.train_split = (
-                BlockSplit(float(settings.validation), self.seed) if held_out else None
-            )
-        for name, value in _optimizer_settings(settings).items():
-            if f"optimizer__{name}" not in self.net_params:
-                for group in net.optimizer_.param_groups:
-                    if name in group:
-                        group[name] = value
+    @classmethod
+    def build(
+        cls,
+        n_inputs: int,
+        target: Target,
+        settings: Settings,
+        *,
+        signals: NDArray | None = None,
+        latent_dim: int | None = None,
+        device: str,
+        verbose: int = 0,
+        **made_with: Any,
+    ) -> Self:
+        """Return a model that is not trained yet.
 
-    def table(self, X: NDArray | Columns, y: NDArray, weight: NDArray | None) -> TensorTable:
+        Parameters
+        ----------
+        n_inputs : int
+            Columns of X.
+        target : Target
+        settings : Settings
+        signals : ndarray, optional
+            Of many signals, their numbers, in order.
+        latent_dim : int, optional
+            And the length of their codes.
+        device : str
+        verbose : int
+            As skorch has it.
+        **made_with
+            ``seed``, ``dtype``, ``net_params`` and the rest, as of the class.
+        """
+        dtype, net_params = made_with["dtype"], made_with["net_params"]
+        network = settings.network
+        if signals is not None:
+            network |= {"n_signals": len(signals), "latent_dim": latent_dim}
+        own = {
+            "module": SIREN if signals is None else LatentSIREN,
+            "module__n_inputs": n_inputs,
+            "module__n_outputs": target.n_columns,
+            "module__seed": made_with["seed"],
+            "module__dtype": DTYPES[dtype],
+            **{f"module__{name}": value for name, value in network.items()},
+            "criterion": target.loss,
+            "optimizer": torch.optim.AdamW,
+            "lr": settings.learning_rate,
+            "iterator_train": TensorBatches,
+            "iterator_valid": TensorBatches,
+            "iterator_valid__batch_size": EVALUATION_ROWS,
+            "train_split": None,
+            "device": device,
+            "verbose": verbose,
+        } | net_params
+        known = inspect.signature(own["optimizer"]).parameters
+        for name, value in settings.optimizer.items():
+            if name in known:
+                own.setdefault(f"optimizer__{name}", value)
+        if own["optimizer"] is torch.optim.AdamW:
+            own.setdefault("optimizer__fused", True)
+        return cls(Net(**own).initialize(), target, signals=signals, **made_with)
+
+    def untrained(self, preset: str, settings: Settings, table: TensorTable) -> Model:
+        """Return a model of the same target with another network, from the same seed."""
+        model = Model.build(
+            self.net.module__n_inputs,
+            self.target,
+            settings,
+            device=self.net.device,
+            verbose=self.net.verbose,
+            preset=preset,
+            **self._made_with,
+        )
+        model.adapt_to(table, settings)
+        return model
+
+    @property
+    def _made_with(self) -> dict[str, Any]:
+        return {"seed": self.seed, "dtype": self.dtype, "net_params": self.net_params}
+
+    def check_same(self, settings: Settings, **given: Any) -> None:
+        """Raise unless the network asked for, to go on with, is still this one."""
+        module = self.net.get_params_for("module")
+        fixed = {name: (module[name], now) for name, now in settings.network.items()}
+        own = self._made_with | {"latent_dim": module.get("latent_dim")}
+        fixed |= {name: (own[name], now) for name, now in given.items()}
+        for name, (was, now) in fixed.items():
+            if was != now:
+                raise ValueError(
+                    f"training goes on with the same network, but {name} was {was!r} and is now "
+                    f"{now!r}. Fit a new model, with warm_start=False."
+                )
+
+    def table(self, X: NDArray | Inputs, y: NDArray, weight: NDArray | None) -> TensorTable:
         """Return the data as the network takes it, on its device."""
-        weights = None if weight is None else self._numbers("sample_weight", weight)
-        if self.dtype == "float32" and not isinstance(X, Columns):
-            _check_digits(X)
-        return TensorTable(self._inputs(X), self._numbers("y", self.target.encode(y)), weights)
+        X = Inputs.of(X)
+        weights = None if weight is None else self._on_device("sample_weight", weight)
+        if self.dtype == "float32" and X.dense is not None:
+            check_digits(X.dense)
+        return TensorTable(self._inputs(X), self._on_device("y", self.target.encode(y)), weights)
 
     def adapt_to(self, table: TensorTable, settings: Settings) -> None:
         """Make the first layer one for inputs as wide as these are, before the first training."""
-        solved = settings.last_layer == "solved"
-        if not solved and settings.input_scaling == "given":
+        if not settings.solves and settings.input_scaling == "given":
             return
         module = self._network
         moments = moments_of(table)
@@ -240,17 +186,48 @@ class Model:
         n_inputs = self.net.module__n_inputs - (self.signals is not None)
         scale = moments.unit_scale[:n_inputs]
         module.scale_inputs(scale.to(self.net.device, DTYPES[self.dtype]))
-        if solved:
+        if settings.solves:
             spread = moments.spread
             if settings.input_scaling == "unit":
                 spread = spread * scale
             module.spread_first_layer(spread)
 
-    def solve(self, table: TensorTable, settings: Settings) -> dict[str, float]:
-        """Solve for the last layer, and return what the history keeps of it."""
+    def set_up(self, settings: Settings, table: TensorTable) -> int:
+        """Set what may change from one training to the next; return the steps of an epoch.
+
+        Rows drawn and held out, the size and order of batches, and what the optimiser is told.
+        """
+        net = self.net
+        net.iterator_train__sampling = settings.sampling
+        if "train_split" not in self.net_params:
+            # What is solved for holds rows out by itself, and is of all of them.
+            held_out = settings.validation != "off" and not settings.solves
+            net.train_split = (
+                BlockSplit(float(settings.validation), self.seed) if held_out else None
+            )
+        for name, value in settings.optimizer.items():
+            if f"optimizer__{name}" not in self.net_params:
+                for group in net.optimizer_.param_groups:
+                    if name in group:
+                        group[name] = value
+        rows = table if net.train_split is None else net.get_split_datasets(table)[0]
+        # Where skorch keeps them; its set_params takes them before training only.
+        size = settings.batch_size
+        net.iterator_train__batch_size = len(rows) if size == "all" else int(size)
+        # Another order of rows each time training goes on.
+        net.iterator_train__seed = (self.seed + len(net.history)) % 2**31
+        return len(net.get_iterator(rows, training=True))
+
+    def solve(
+        self, table: TensorTable, settings: Settings
+    ) -> tuple[dict[str, float], torch.Tensor]:
+        """Solve for the last layer, and return what the history keeps of it.
+
+        And the prediction of each row of the table when it was held out.
+        """
         # A first layer that goes on stays as it is.
         known = self.solution
-        self.solution, self.held_out = solve_last_layer(
+        solution, held_out = solve_last_layer(
             self._network,
             table,
             self.target.loss,
@@ -259,18 +236,10 @@ class Model:
             seed=self.seed,
         )
         loss = evaluate(self.net, table, self.target.loss).loss
-        return {"train_loss": loss, "held_out_loss": self.solution.held_out_loss}
+        self.solution = solution
+        return {"train_loss": loss, "held_out_loss": solution.held_out_loss}, held_out
 
-    def set_batches(self, table: TensorTable, batch_size: int | str) -> int:
-        """Set how ``table`` is sliced, and return the number of steps of an epoch."""
-        rows = table if self.net.train_split is None else self.net.get_split_datasets(table)[0]
-        # Where skorch keeps them; its set_params takes them before training only.
-        self.net.iterator_train__batch_size = len(rows) if batch_size == "all" else int(batch_size)
-        # Another order of rows each time training goes on.
-        self.net.iterator_train__seed = (self.seed + len(self.net.history)) % 2**31
-        return len(self.net.get_iterator(rows, training=True))
-
-    def predict(self, X: NDArray | Columns) -> NDArray[np.floating]:
+    def predict(self, X: NDArray | Inputs) -> NDArray[np.floating]:
         """Return what the network says at coordinates X: a signal, or probabilities."""
         table = TensorTable(self._inputs(X))
         outputs = np.empty((len(table), self.target.n_columns), dtype=self.dtype)
@@ -307,7 +276,7 @@ class Model:
                 f"whole regions, fit with validation=0.2.",
             )
 
-    def gradient(self, X: NDArray | Columns) -> NDArray[np.float64]:
+    def gradient(self, X: NDArray | Inputs) -> NDArray[np.float64]:
         """Return derivatives of the outputs by the columns of X: (n_rows, n_outputs, n_inputs)."""
         inputs, module = self._inputs(X), self._network.eval()
         n_outputs = self.target.n_columns
@@ -326,27 +295,25 @@ class Model:
     def tangent_features(self, X: NDArray) -> TangentFeatures:
         """Return the gradients of the outputs by all weights at coordinates X, as factors."""
         with plain_torch():
-            return tangent_features(self._network, self._inputs(X))
+            return tangent_features(self._network, self._inputs(X)[:])
 
     def to_state(self) -> dict[str, Any]:
         """Return what a file keeps of it: numbers and words."""
-        net, kept = self.net, NETWORK_SETTINGS
+        net = self.net
         latent = None if self.signals is None else net.module__latent_dim
         return {
             "n_inputs": net.module__n_inputs,
-            "network": {name: getattr(net, f"module__{name}") for name in kept},
+            "network": {name: getattr(net, f"module__{name}") for name in NETWORK_SETTINGS},
             "latent_dim": latent,
             "learning_rate": net.lr,
             "weights": {
                 name: as_array(value) for name, value in self._network.state_dict().items()
             },
-            "optimizer": _arrays(net.optimizer_.state_dict()),
+            "optimizer": arrays_of(net.optimizer_.state_dict()),
             "history": [dict(row) for row in net.history],
             "device": net.device,
             "target": self.target,
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "net_params": self.net_params,
+            **self._made_with,
             "signals": self.signals,
             "preset": self.preset,
             "solution": None if self.solution is None else dataclasses.asdict(self.solution),
@@ -384,35 +351,28 @@ class Model:
         settings = dataclasses.replace(
             PRESETS["train"], learning_rate=state["learning_rate"], **state["network"]
         )
-        net = build_net(
+        model = cls.build(
             state["n_inputs"],
             target,
             settings,
-            latent=None if signals is None else (len(signals), state["latent_dim"]),
-            seed=state["seed"],
-            dtype=state["dtype"],
-            device=_there_or_cpu(state["device"], state["dtype"]),
-            verbose=0,
-            net_params=state["net_params"],
+            signals=signals,
+            latent_dim=state["latent_dim"],
+            device=there_or_cpu(state["device"], state["dtype"]),
+            solution=solution,
+            **{name: state[name] for name in ("seed", "dtype", "net_params", "preset")},
         )
-        module: Any = getattr(net.module_, "_orig_mod", net.module_)
-        module.load_state_dict(_tensors(state["weights"]))
+        net = model.net
+        model._network.load_state_dict(tensors_of(state["weights"]))
         kept = state["optimizer"]
         if isinstance(net.optimizer_, torch.optim.AdamW):
             # No file names another.
             kept = checked_optimizer(kept, net.optimizer_)
-        net.optimizer_.load_state_dict(_tensors(kept))
+        net.optimizer_.load_state_dict(tensors_of(kept))
         for row in state["history"]:
             net.history.new_epoch()
             for name, value in row.items():
                 net.history.record(name, value)
-        names = ("target", "seed", "dtype", "net_params", "signals")
-        return cls(
-            net,
-            **{name: state[name] for name in names},
-            preset=state["preset"],
-            solution=solution,
-        )
+        return model
 
     @property
     def codes(self) -> NDArray[np.floating]:
@@ -425,37 +385,16 @@ class Model:
         net.module_.codes = torch.nn.Parameter(torch.from_numpy(codes).to(net.device))
         net.module__n_signals = len(signals)
         net.initialize_optimizer()
-        return Model(
-            net,
-            self.target,
-            self.seed,
-            self.dtype,
-            self.net_params,
-            signals,
-            preset=self.preset,
-        )
-
-    def untrained(self, preset: str, settings: Settings) -> Model:
-        """Return a model of the same target with another network, from the same seed."""
-        net = build_net(
-            self.net.module__n_inputs,
-            self.target,
-            settings,
-            seed=self.seed,
-            dtype=self.dtype,
-            device=self.net.device,
-            verbose=self.net.verbose,
-            net_params=self.net_params,
-        )
-        return Model(net, self.target, self.seed, self.dtype, self.net_params, preset=preset)
+        return Model(net, self.target, signals=signals, preset=self.preset, **self._made_with)
 
     @property
     def _network(self) -> Any:
         """The network as written: what torch.compile makes of it goes backward once only."""
         return getattr(self.net.module_, "_orig_mod", self.net.module_)
 
-    def _inputs(self, X: NDArray | Columns) -> Any:
-        n_inputs = self.net.module__n_inputs
+    def _inputs(self, X: NDArray | Inputs) -> Inputs:
+        """Return X as the network takes it, on its device."""
+        X, n_inputs = Inputs.of(X), self.net.module__n_inputs
         # scikit-learn counts an indexed column as one, whatever its table.
         if X.shape[1] != n_inputs:
             raise ValueError(
@@ -464,65 +403,15 @@ class Model:
                 f"fitted again, with another n_components or output?"
             )
         if self.signals is not None:
-            X = with_last(X, positions_of(last_of(X), self.signals))
-        if not isinstance(X, Columns):
-            return self._numbers("X", X)
-        blocks = [self._tensor("X", block) for block in X.blocks]
-        tables = [None if table is None else self._tensor("X", table) for table in X.tables]
-        return self._to_device("X", TensorColumns(blocks, tables))
+            X = X.with_last(_find_signals(X.last, self.signals))
+        tensors = X.converted(lambda array: as_tensor("X", array, self.dtype))
+        return to_device("X", tensors, self.net.device)
 
-    def _numbers(self, name: str, array: NDArray) -> Any:
-        return self._to_device(name, self._tensor(name, array))
-
-    def _tensor(self, name: str, array: NDArray) -> torch.Tensor:
-        # A copy: torch knows neither read-only memory nor negative strides.
-        with np.errstate(over="ignore"):
-            dtype = self.dtype if array.dtype.kind == "f" else array.dtype
-            array = np.array(array, dtype=dtype, order="C")
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"{name} has values beyond the range of {self.dtype}. Scale it, or use "
-                f"dtype='float64'."
-            )
-        return torch.from_numpy(array)
-
-    def _to_device(self, name: str, data: torch.Tensor | TensorColumns) -> Any:
-        try:
-            return data.to(self.net.device)
-        except torch.OutOfMemoryError:
-            # skorch moves every batch to the device that is not there yet.
-            warn(
-                f"{name} does not fit on {self.net.device} and stays in the memory of the machine: "
-                f"batches are copied step by step."
-            )
-            return data
+    def _on_device(self, name: str, array: NDArray) -> torch.Tensor:
+        return to_device(name, as_tensor(name, array, self.dtype), self.net.device)
 
 
-def _check_digits(X: NDArray) -> None:
-    """Raise where a column varies, but not in single precision; warn where that keeps little."""
-    if X.dtype == np.float32 or len(X) < 2:
-        return
-    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        lost = (low < high) & (low.astype(np.float32) == high.astype(np.float32))
-        step = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
-    advice = "Subtract its mean and scale it, as StandardScaler does, or use dtype='float64'."
-    if lost.any():
-        column = int(np.flatnonzero(lost)[0])
-        raise ValueError(
-            f"X must vary in float32 too; column {column}, from {low[column]!r} to "
-            f"{high[column]!r}, is constant there. {advice}"
-        )
-    coarse = (low < high) & (step > _COARSE * (high - low))
-    if coarse.any():
-        column = int(np.flatnonzero(coarse)[0])
-        warn(
-            f"X has columns of which float32 keeps few digits: column {column}, from "
-            f"{low[column]:.9g} to {high[column]:.9g}, in steps of {step[column]:.3g}. {advice}"
-        )
-
-
-def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
+def _find_signals(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
     """Return where in ``signals``, in order, each name is."""
     positions = np.searchsorted(signals, names).clip(max=len(signals) - 1)
     unknown = np.unique(names[signals[positions] != names])
@@ -533,120 +422,3 @@ def positions_of(names: NDArray, signals: NDArray) -> NDArray[np.intp]:
             f"add_signals fits codes of new ones."
         )
     return positions
-
-
-@contextmanager
-def plain_torch() -> Iterator[None]:
-    """Compute with gradients and in full precision, whatever the caller has set for its own."""
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False),
-    ):
-        yield
-
-
-def _there_or_cpu(device: str, dtype: str) -> str:
-    try:
-        return resolve_device(device, dtype)
-    except (TypeError, ValueError):
-        return "cpu"
-
-
-def as_array(tensor: torch.Tensor) -> NDArray:
-    """Return the numbers of a tensor, wherever it is."""
-    return tensor.detach().cpu().numpy()
-
-
-def _arrays(state: Any) -> Any:
-    """Return nested dicts and lists with arrays for tensors."""
-    if isinstance(state, torch.Tensor):
-        return as_array(state)
-    if isinstance(state, dict):
-        return {name: _arrays(value) for name, value in state.items()}
-    return [_arrays(value) for value in state] if isinstance(state, list) else state
-
-
-def _tensors(state: Any) -> Any:
-    """Return nested dicts and lists with tensors for arrays."""
-    if isinstance(state, np.ndarray):
-        return torch.from_numpy(state.copy())
-    if isinstance(state, dict):
-        return {name: _tensors(value) for name, value in state.items()}
-    return [_tensors(value) for value in state] if isinstance(state, list) else state
-
-
-def build_net(
-    n_inputs: int,
-    target: Target,
-    settings: Settings,
-    *,
-    latent: tuple[int, Any] | None = None,
-    seed: int,
-    dtype: str,
-    device: str,
-    verbose: int,
-    net_params: dict[str, Any],
-) -> Net:
-    """Return an untrained network for skorch to train, ``latent`` the shape of its codes."""
-    network = {f"module__{name}": getattr(settings, name) for name in NETWORK_SETTINGS}
-    if latent is not None:
-        network |= {"module__n_signals": latent[0], "module__latent_dim": latent[1]}
-    own = {
-        "module": SIREN if latent is None else LatentSIREN,
-        "module__n_inputs": n_inputs,
-        "module__n_outputs": target.n_columns,
-        "module__seed": seed,
-        "module__dtype": DTYPES[dtype],
-        **network,
-        "criterion": target.loss,
-        "optimizer": torch.optim.AdamW,
-        "lr": settings.learning_rate,
-        "iterator_train": TensorBatches,
-        "iterator_valid": TensorBatches,
-        "iterator_valid__batch_size": EVALUATION_ROWS,
-        "train_split": None,
-        "device": device,
-        "verbose": verbose,
-    } | net_params
-    known = inspect.signature(own["optimizer"]).parameters
-    for name, value in _optimizer_settings(settings).items():
-        if name in known:
-            own.setdefault(f"optimizer__{name}", value)
-    if own["optimizer"] is torch.optim.AdamW:
-        own.setdefault("optimizer__fused", True)
-    return Net(**own).initialize()
-
-
-def _optimizer_settings(settings: Settings) -> dict[str, Any]:
-    first, second = settings.betas
-    # torch takes no mixture of int and float.
-    return {"weight_decay": settings.weight_decay, "betas": (float(first), float(second))}
-
-
-def resolve_device(device: str, dtype: str) -> str:
-    """Return the device to compute on in this precision, or raise if that cannot be."""
-    if not isinstance(device, str):
-        raise TypeError(
-            f"device must be a string: 'auto', or a torch device such as 'cpu', 'cuda' or "
-            f"'cuda:1'; got {device!r} of type {type(device).__name__}. Of a torch.device, give "
-            f"str(device)."
-        )
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.partition(":")[0] == "mps" and dtype == "float64":
-        raise ValueError(
-            f"dtype must be 'float32' with device={device!r}, which has no numbers of 64 bits; got "
-            f"'float64'. Give device='cpu' to compute in float64."
-        )
-    try:
-        # Using it is what shows whether the device is there, and holds numbers.
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        reason, *_ = str(error).splitlines()[0].split(". ")
-        raise ValueError(
-            f"device must be 'auto' or a torch device of this machine, such as 'cpu' or "
-            f"'cuda'; got {device!r} ({reason.rstrip('.')})."
-        ) from error
-    return device

@@ -13,22 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skginr.network._presets import NETWORK_SETTINGS, PRESETS
+from skginr.network._devices import as_array
+from skginr.network._parameters import OWN_PARAMS, OWN_PARTS
+from skginr.network._presets import PRESETS
+from skginr.network._settings import NETWORK_SETTINGS
 from skginr.network.nn import layer_shapes
 
-# skorch's names of what has a hyper-parameter of its own.
-OWN_PARAMS = {
-    "lr": "learning_rate",
-    "optimizer__lr": "learning_rate",
-    "max_epochs": "max_epochs",
-    "batch_size": "batch_size",
-    "callbacks": "callbacks",
-    "device": "device",
-    "verbose": "verbose",
-    "warm_start": "warm_start",
-}
-# And of what is made here.
-OWN_PARTS = ("module", "dataset", "iterator_train", "iterator_valid", "callbacks")
 _WORDS: dict[str, tuple[object, ...]] = {
     "activation": ("sine", "relu"),
     "zero_output": (True, False),
@@ -171,3 +161,21 @@ def _betas(betas: Any) -> tuple[float, float]:
         if beta >= 1:
             raise ValueError(f"a beta must be below 1; got {beta}")
     return float(first), float(second)
+
+
+def arrays_of(state: Any) -> Any:
+    """Return nested dicts and lists with arrays for tensors."""
+    if isinstance(state, torch.Tensor):
+        return as_array(state)
+    if isinstance(state, dict):
+        return {name: arrays_of(value) for name, value in state.items()}
+    return [arrays_of(value) for value in state] if isinstance(state, list) else state
+
+
+def tensors_of(state: Any) -> Any:
+    """Return nested dicts and lists with tensors for arrays."""
+    if isinstance(state, np.ndarray):
+        return torch.from_numpy(state.copy())
+    if isinstance(state, dict):
+        return {name: tensors_of(value) for name, value in state.items()}
+    return [tensors_of(value) for value in state] if isinstance(state, list) else state

@@ -1,55 +1,7 @@
 """Named settings of the network and its training, one for each purpose."""
 
-import math
-from dataclasses import dataclass
-
-#: Epochs that no training reaches.
-NO_LIMIT = 1_000_000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Every hyper-parameter of the network and its training, none left open."""
-
-    hidden_units: int
-    n_layers: int
-    activation: str
-    omega_0: float
-    first_gain: float | str
-    hidden_gain: float
-    zero_output: bool
-    skip: bool
-    input_scaling: str
-    last_layer: str
-    learning_rate: float
-    weight_decay: float
-    betas: tuple[float, float]
-    schedule: str
-    batch_size: int | str
-    sampling: str
-    max_epochs: int | str
-    patience: int | str
-    target_score: float | str
-    max_time: float | str
-    validation: float | str
-    # With max_epochs="auto": no fewer epochs than the first, nor steps than the second.
-    # Without meaning for the schedule "anytime", which goes on until converged.
-    auto_epochs: tuple[int, int]
-
-    @property
-    def goes_on_until_converged(self) -> bool:
-        """Whether no number of epochs ends the training."""
-        return self.max_epochs == "auto" and self.schedule == "anytime"
-
-    def n_epochs(self, steps_per_epoch: int) -> int:
-        """Return ``max_epochs``, worked out where it is "auto"."""
-        if self.max_epochs != "auto":
-            return int(self.max_epochs)
-        if self.goes_on_until_converged:
-            return NO_LIMIT
-        epochs, steps = self.auto_epochs
-        return max(epochs, math.ceil(steps / steps_per_epoch))
-
+from skginr.network._settings import Settings
+from skginr.network.training import NO_LIMIT
 
 PRESETS = {
     # Nodes that were not observed: waves of many lengths beside the coordinates themselves, and a
@@ -155,18 +107,3 @@ PRESETS = {
         auto_epochs=(NO_LIMIT, 0),
     ),
 }
-
-# Those that make the network; the others train it.
-NETWORK_SETTINGS = (
-    "hidden_units",
-    "n_layers",
-    "activation",
-    "omega_0",
-    "first_gain",
-    "hidden_gain",
-    "zero_output",
-    "skip",
-    "input_scaling",
-)
-# How a training by descent goes, which a layer that is solved for knows nothing of.
-DESCENT_SETTINGS = ("schedule", "max_epochs", "patience", "target_score", "max_time")

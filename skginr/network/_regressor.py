@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._core import check_known, check_numeric, unchanged_on_error
 from skginr.network._docstrings import documented
 from skginr.network._estimator import SIRENEstimator
-from skginr.network._inputs import Columns
-from skginr.network._model import SignalTarget
+from skginr.network._inputs import Inputs, validate_inputs
+from skginr.network._targets import SignalTarget
 from skginr.network.training import SquaredLoss
 
 
@@ -29,6 +29,8 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
     the preset's:
 
     <table>
+
+    <presets>
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         """
         check_is_fitted(self)
         self._warn_if_nothing_learned()
-        return self._model.predict(self._validate(X, reset=False))
+        return self._model.predict(validate_inputs(self, X, reset=False))
 
     def gradient(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Return the derivatives of the signal by the columns of X.
@@ -127,16 +129,16 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         skginr.surface_gradient : Along the surface of a mesh, of any pipeline.
         """
         check_is_fitted(self)
-        gradient = self._model.gradient(self._validate(X, reset=False))
+        gradient = self._model.gradient(validate_inputs(self, X, reset=False))
         return cast(SignalTarget, self._model.target).decode_gradient(gradient)
 
-    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray | Columns, NDArray]:
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[Inputs, NDArray]:
         # No y, and a complex one, are scikit-learn's to report.
         given = np.asarray(y)
         unchecked = y is None or given.dtype.kind == "c"
         if not unchecked:
             check_known(check_numeric("y", y))
-        X, y = self._validate(X, reset=reset, y=y, multi_output=True, y_numeric=True)
+        X, y = validate_inputs(self, X, reset=reset, y=y, multi_output=True, y_numeric=True)
         # scikit-learn makes it float64.
         return X, y.astype(np.float32) if given.dtype == np.float32 else y
 

@@ -196,7 +196,7 @@ def _with_own_weights(network: SIRENRegressor) -> SIRENRegressor:
     own = copy.copy(network)
     with torch.inference_mode(False):
         own._model = Model.from_state(network._model.to_state())
-    own.net_, own.callbacks = own._model.net, None
+    own.callbacks = None
     return own
 
 

@@ -16,7 +16,7 @@ from skginr._core import warn
 _OURS = {
     "Alignment": "skginr:Alignment",
     "AffinityRows": "skginr.spectral._rows:AffinityRows",
-    "ClassTarget": "skginr.network._model:ClassTarget",
+    "ClassTarget": "skginr.network._targets:ClassTarget",
     "CorrectedSmoother": "skginr:CorrectedSmoother",
     "Covariance": "skginr.smoothing._gaussian_process:Covariance",
     "CovariateKernel": "skginr.smoothing._gaussian_process:CovariateKernel",
@@ -44,7 +44,7 @@ _OURS = {
     "RowIndex": "skginr.spectral._rows:_RowIndex",
     "SIRENClassifier": "skginr:SIRENClassifier",
     "SIRENRegressor": "skginr:SIRENRegressor",
-    "SignalTarget": "skginr.network._model:SignalTarget",
+    "SignalTarget": "skginr.network._targets:SignalTarget",
     "SmoothFit": "skginr.smoothing._generalised:SmoothFit",
     "SmoothProblem": "skginr.smoothing._generalised:SmoothProblem",
     "SpectralEmbedder": "skginr:SpectralEmbedder",
@@ -171,17 +171,10 @@ def _warn_dropped(owner: str, name: str, folder: Any) -> None:
 
 # Made again from the rest.
 _LEFT_OUT = {
-    "SIRENRegressor": ("net_",),
-    "SIRENClassifier": ("net_",),
     "NeighborKernel": ("_tree",),
     "sklearn.model_selection.GridSearchCV": ("scorer_",),
     "sklearn.model_selection.RandomizedSearchCV": ("scorer_",),
 }
-
-
-def _restore_net(estimator: Any) -> None:
-    if hasattr(estimator, "_model"):
-        estimator.net_ = estimator._model.net
 
 
 def _restore_tree(kernel: Any) -> None:
@@ -201,8 +194,6 @@ def _restore_scorer(search: Any) -> None:
 
 
 _RESTORED: dict[str, Callable[[Any], None]] = {
-    "SIRENRegressor": _restore_net,
-    "SIRENClassifier": _restore_net,
     "DistanceKernel": _restore_limit,
     "NeighborKernel": _restore_tree,
     "sklearn.model_selection.GridSearchCV": _restore_scorer,

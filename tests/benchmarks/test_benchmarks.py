@@ -237,8 +237,7 @@ def test_bare_steps_are_those_of_a_fit(modules, captured):
     table = torch.from_numpy(X), target
     step = steps.CapturedStep(*table, 80) if captured else steps.BareStep(*table)
     seed = int(check_random_state(0).randint(2**31 - 1))
-    settings = {name: getattr(steps.SETTINGS, name) for name in steps.NETWORK_SETTINGS}
-    start = steps.SIREN(4, 1, **settings, seed=seed, dtype=torch.float32)
+    start = steps.SIREN(4, 1, **steps.SETTINGS.network, seed=seed, dtype=torch.float32)
     step.net.load_state_dict(start.state_dict() | {"input_scale": step.net.input_scale})
     for mean, weights in zip(step.means, step.weights, strict=True):
         mean.copy_(weights.detach())

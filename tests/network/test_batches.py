@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.utils.data import Subset
 
-from skginr.network.training._batches import TensorBatches, TensorColumns, TensorTable
+from skginr.network._inputs import Inputs
+from skginr.network.training._batches import TensorBatches, TensorTable
 from skginr.network.training._validation import rows_by_chance
 
 
@@ -36,7 +37,7 @@ def test_targets_and_weights_stay_with_their_rows(table):
 def test_order_is_kept_and_one_batch_is_not_copied(table):
     assert rows(TensorBatches(table, 6)) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]
     ((X, _),) = TensorBatches(table, 10, "shuffle")
-    assert X.data_ptr() == table.X.data_ptr()
+    assert X.data_ptr() == table.X.dense.data_ptr()
 
 
 @pytest.mark.parametrize(("size", "most"), [(4, 1), (10, 1), (25, 3)])
@@ -57,7 +58,7 @@ def test_a_subset_is_its_rows(table):
 def test_indexed_columns_are_gathered_in_their_place():
     numbers, codes = torch.arange(12.0).reshape(6, 2), torch.tensor([0, 2, 1, 1, 0, 2])
     embedding = torch.tensor([[10.0], [20.0], [30.0]])
-    X = TensorColumns([numbers[:, :1], codes.int(), numbers[:, 1:]], [None, embedding, None])
+    X = Inputs([numbers[:, :1], codes.int(), numbers[:, 1:]], [None, embedding, None])
     dense = torch.cat([numbers[:, :1], embedding[codes], numbers[:, 1:]], dim=1)
     for rows in (slice(1, 4), torch.tensor([5, 0, 5]), slice(None)):
         assert torch.equal(X[rows], dense[rows])
@@ -94,7 +95,7 @@ def test_rows_by_chance_go_by_what_they_hold():
     held_out = rows_by_chance(X, 0.1)
     order = rng.permutation(20_000)
     np.testing.assert_array_equal(rows_by_chance(X[order], 0.1), held_out[order])
-    twice = TensorColumns([torch.from_numpy(order), torch.from_numpy(order)], [X, X])
+    twice = Inputs([torch.from_numpy(order), torch.from_numpy(order)], [X, X])
     np.testing.assert_array_equal(
         rows_by_chance(twice, 0.1), rows_by_chance(torch.cat([X[order], X[order]], 1), 0.1)
     )

@@ -9,7 +9,8 @@ from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 
 from skginr import SIRENRegressor
-from skginr.network._presets import DESCENT_SETTINGS, PRESETS, Settings
+from skginr.network._presets import PRESETS
+from skginr.network._settings import DESCENT_SETTINGS, Settings
 from skginr.network.training._batches import TensorTable
 from skginr.network.training._schedules import HalveOnPlateau
 
@@ -182,3 +183,10 @@ def test_the_docstring_shows_the_presets_as_they_are():
         ]
         for shown, preset in zip(row, presets, strict=True):
             assert ast.literal_eval(shown) == getattr(PRESETS[preset], field.name)
+
+
+@pytest.mark.parametrize("preset", ["train", "represent"])
+def test_the_docstring_says_how_many_epochs_auto_makes(preset):
+    epochs, steps = PRESETS[preset].auto_epochs
+    said = " ".join(SIRENRegressor.__doc__.split())
+    assert f'{epochs} epochs and {steps} steps ("{preset}")' in said

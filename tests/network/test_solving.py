@@ -301,7 +301,7 @@ class TestDescent:
         line = X[:, 0] + rng.standard_normal(4000)
         fits = {"y": curved, "line": line}
         expected = {name: SIRENRegressor(random_state=0).fit(X, y) for name, y in fits.items()}
-        monkeypatch.setattr("skginr.network._estimator._ENOUGH_TO_TELL", 3000)
+        monkeypatch.setattr("skginr.network._fitting._ENOUGH_TO_TELL", 3000)
         for name, y in fits.items():
             found = SIRENRegressor(random_state=0).fit(X, y)
             assert found.stop_reason_[:6] == expected[name].stop_reason_[:6]

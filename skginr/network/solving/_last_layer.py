@@ -10,17 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from skginr.network._inputs import Inputs
 from skginr.network.nn import SIREN
 from skginr.network.solving._moments import moments_of
 from skginr.network.solving._readout import Readout, RidgeProblem, solve_readout, strengths_tried
-from skginr.network.training import (
-    BlockSplit,
-    CrossEntropy,
-    Loss,
-    TensorColumns,
-    TensorTable,
-    hashes_of,
-)
+from skginr.network.training import BlockSplit, CrossEntropy, Loss, TensorTable
 
 # The share of the expected variance that is the waves'; the rest is that of columns as they are.
 _WAVES = 0.25
@@ -244,7 +238,7 @@ def _indicators(classes: torch.Tensor, n_classes: int) -> torch.Tensor:
 
 
 def _distinct_rows(
-    X: torch.Tensor | TensorColumns, y: torch.Tensor, weight: torch.Tensor | None
+    X: Inputs, y: torch.Tensor, weight: torch.Tensor | None
 ) -> tuple[TensorTable, torch.Tensor]:
     """Return each row of X once, the mean of its y and its weight, and which of these a row is.
 
@@ -252,12 +246,11 @@ def _distinct_rows(
     of their content, whatever it was; y and weights are where there are numbers of 64 bits, the
     weights of mean 1 over all.
     """
-    _, first, of_row = np.unique(hashes_of(X), return_index=True, return_inverse=True)
+    _, first, of_row = np.unique(X.hashes(), return_index=True, return_inverse=True)
     kept = torch.from_numpy(first).to(X.device)
     place = torch.device("cpu") if y.device.type == "mps" else y.device
     y, group = y.to(place), torch.from_numpy(of_row).to(place)
     each = y.new_ones(len(y)) if weight is None else weight.to(place, torch.float64)
     total = y.new_zeros(len(first)).index_add_(0, group, each)
     sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
-    X = X.select(kept) if isinstance(X, TensorColumns) else X[kept]
-    return TensorTable(X, sums / total[:, None], total / total.mean()), group
+    return TensorTable(X.select(kept), sums / total[:, None], total / total.mean()), group

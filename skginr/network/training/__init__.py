@@ -1,14 +1,21 @@
 """The loop that trains a network, and what decides how and for how long."""
 
-from skginr.network.training._batches import TensorBatches, TensorColumns, TensorTable, hashes_of
+from skginr.network.training._batches import TensorBatches, TensorTable
 from skginr.network.training._loop import EpochBar, Net, RepairDivergence, StopOnDivergence, train
 from skginr.network.training._losses import CrossEntropy, Loss, SquaredLoss
 from skginr.network.training._schedules import SCHEDULES, Constant, Schedule, factor_of
-from skginr.network.training._stopping import EVALUATION_ROWS, BestWeights, StopRules, evaluate
+from skginr.network.training._stopping import (
+    EVALUATION_ROWS,
+    NO_LIMIT,
+    BestWeights,
+    StopRules,
+    evaluate,
+)
 from skginr.network.training._validation import BlockSplit, rows_by_chance
 
 __all__ = [
     "EVALUATION_ROWS",
+    "NO_LIMIT",
     "SCHEDULES",
     "BestWeights",
     "BlockSplit",
@@ -23,11 +30,9 @@ __all__ = [
     "StopOnDivergence",
     "StopRules",
     "TensorBatches",
-    "TensorColumns",
     "TensorTable",
     "evaluate",
     "factor_of",
-    "hashes_of",
     "rows_by_chance",
     "train",
 ]

@@ -2,62 +2,18 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import embedding
 from torch.utils.data import Dataset, Subset
 
-# Odd, and far from any pattern: multiplied by it, numbers of 64 bits are stirred.
-_STIR = 0x9E3779B97F4A7C15
+from skginr.network._inputs import Inputs
 
-Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]
-
-
-class TensorColumns:
-    """Blocks of columns side by side; the rows asked for become one tensor.
-
-    Parameters
-    ----------
-    blocks : list of Tensor
-        Each of shape (n_rows, n_columns), or of codes of shape (n_rows,).
-    tables : list of Tensor of shape (n_codes, n_columns), or None
-        Of each block, the rows that its codes name; None where it has numbers.
-    """
-
-    def __init__(self, blocks: list[torch.Tensor], tables: list[torch.Tensor | None]) -> None:
-        self.blocks = blocks
-        self.tables = tables
-
-    @property
-    def device(self) -> torch.device:
-        """Where all of it is."""
-        return self.blocks[0].device
-
-    def __len__(self) -> int:
-        return len(self.blocks[0])
-
-    def __getitem__(self, rows: Any) -> torch.Tensor:
-        blocks = zip(self.blocks, self.tables, strict=True)
-        return torch.cat(
-            [
-                block[rows] if table is None else embedding(block[rows], table)
-                for block, table in blocks
-            ],
-            dim=-1,
-        )
-
-    def select(self, rows: torch.Tensor) -> "TensorColumns":
-        """Return some rows, over the same tables."""
-        return TensorColumns([block[rows] for block in self.blocks], self.tables)
-
-    def to(self, device: torch.device | str) -> "TensorColumns":
-        """Return it on ``device``."""
-        tables = [None if table is None else table.to(device) for table in self.tables]
-        return TensorColumns([block.to(device) for block in self.blocks], tables)
+# What a batch holds beside its inputs: values, or values and row weights of mean 1.
+Truth = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, Truth]
 
 
 class TensorTable(Dataset):
@@ -65,7 +21,7 @@ class TensorTable(Dataset):
 
     Parameters
     ----------
-    X : Tensor of shape (n_rows, n_inputs), or TensorColumns
+    X : Tensor of shape (n_rows, n_inputs), or Inputs of tensors
     y : Tensor of shape (n_rows, n_outputs) or (n_rows,), optional
         Not needed to predict.
     weight : Tensor of shape (n_rows,), optional
@@ -74,11 +30,11 @@ class TensorTable(Dataset):
 
     def __init__(
         self,
-        X: torch.Tensor | TensorColumns,
+        X: torch.Tensor | Inputs,
         y: torch.Tensor | None = None,
         weight: torch.Tensor | None = None,
     ) -> None:
-        self.X = X
+        self.X = Inputs.of(X)
         self.y = torch.empty(len(X), 0, device=X.device) if y is None else y
         self.weight = weight
 
@@ -87,7 +43,7 @@ class TensorTable(Dataset):
 
     def select(self, rows: torch.Tensor) -> "TensorTable":
         """Return a table of some rows, whose weights are of mean 1 again."""
-        X = self.X.select(rows) if isinstance(self.X, TensorColumns) else self.X[rows]
+        X = self.X.select(rows)
         if self.weight is None:
             return TensorTable(X, self.y[rows])
         weight = self.weight[rows]
@@ -164,22 +120,6 @@ class TensorBatches:
         copies = math.ceil(self.batch_size / n_rows)
         order = torch.randperm(n_rows * copies, generator=self._generator)
         return order[: self.batch_size] % n_rows
-
-
-def hashes_of(X: torch.Tensor | TensorColumns, salt: int = 0) -> NDArray[np.uint64]:
-    """Return a number of 64 bits for the content of each row, however it is kept.
-
-    Those of another ``salt`` have nothing to do with each other.
-    """
-    columns = X if isinstance(X, TensorColumns) else TensorColumns([X], [None])
-    total = np.zeros(len(X), dtype=np.uint64)
-    for block, table in zip(columns.blocks, columns.tables, strict=True):
-        for column in (block if table is None else table).unbind(dim=1):
-            # -0.0 is 0.0. Order counts: what two columns hold may be exchanged.
-            hashed = pd.util.hash_array(column.cpu().numpy() + 0)
-            hashed = hashed if table is None else hashed[block.cpu().numpy()]
-            total = total * np.uint64(_STIR) + hashed
-    return total * np.uint64(pow(_STIR, salt, 1 << 64))
 
 
 def _rows_of_subset(subset: Subset) -> TensorTable:

@@ -14,11 +14,11 @@ from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 
 from skginr._core import QUIET, Watch, held_back, open_progress, warn, watched
-from skginr.network._presets import NO_LIMIT
 from skginr.network.training._batches import TensorTable
 from skginr.network.training._parallel import Processes
 from skginr.network.training._schedules import Schedule
 from skginr.network.training._stopping import (
+    NO_LIMIT,
     BestWeights,
     StopTraining,
     diverged,
@@ -142,7 +142,7 @@ class RepairDivergence(Callback):
 
     def on_epoch_end(self, net: NeuralNet, dataset_train: Dataset, **kwargs: Any) -> None:
         """Check the loss just recorded, and if it is large that of all rows."""
-        loss, most = net.history[-1, "train_loss"], _LOST * max(self.best.first_fit_.loss, 1.0)
+        loss, most = net.history[-1, "train_loss"], _LOST * max(self.best.of_first_.loss, 1.0)
         if loss <= most or (np.isfinite(loss) and evaluate(net, dataset_train).loss <= most):
             return
         what = f"the loss is {loss:.3g} in epoch {len(net.history)}"
@@ -252,8 +252,8 @@ def _closed_bars(net: NeuralNet) -> Iterator[None]:
 def _some_numbers(table: TensorTable) -> tuple[torch.Tensor, ...]:
     """Return what tells one table from another: its length, and a thousand rows."""
     rows = torch.arange(0, len(table), max(1, len(table) // 1000), device=table.X.device)
-    X, target = table[rows]
-    parts = target if isinstance(target, tuple) else (target,)
+    X, truth = table[rows]
+    parts = truth if isinstance(truth, tuple) else (truth,)
     return rows.new_tensor(len(table)), X, *parts
 
 

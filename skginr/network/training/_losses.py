@@ -5,14 +5,13 @@ from typing import ClassVar
 
 import torch
 
-# What a batch holds beside its inputs: values, or values and row weights of mean 1.
-Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+from skginr.network.training._batches import Truth
 
 
 class Loss(torch.nn.Module):
     """A mean over rows, and the score that ``target_score`` is of.
 
-    The target is a tensor, or a pair of one and row weights of mean 1.
+    The truth is a tensor, or a pair of one and row weights of mean 1.
     """
 
     name: ClassVar[str]
@@ -24,7 +23,7 @@ class Loss(torch.nn.Module):
         raise NotImplementedError
 
     @staticmethod
-    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Return what is missing from a score of 1, of rows with this loss."""
         raise NotImplementedError
 
@@ -40,11 +39,11 @@ class SquaredLoss(Loss):
     name = "the squared loss"
     score = "R²"
 
-    def forward(self, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+    def forward(self, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Return the loss, a scalar."""
-        if isinstance(target, torch.Tensor):
-            return torch.nn.functional.mse_loss(prediction, target)
-        values, weight = target
+        if isinstance(truth, torch.Tensor):
+            return torch.nn.functional.mse_loss(prediction, truth)
+        values, weight = truth
         return (weight[:, None] * (prediction - values) ** 2).mean()
 
     @staticmethod
@@ -53,7 +52,7 @@ class SquaredLoss(Loss):
         return ((prediction - y) ** 2).mean(dim=1)
 
     @staticmethod
-    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Return the loss."""
         return loss
 
@@ -69,11 +68,11 @@ class CrossEntropy(Loss):
     name = "the cross-entropy"
     score = "accuracy"
 
-    def forward(self, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+    def forward(self, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Return the loss, a scalar."""
-        if isinstance(target, torch.Tensor):
-            return torch.nn.functional.cross_entropy(prediction, target)
-        classes, weight = target
+        if isinstance(truth, torch.Tensor):
+            return torch.nn.functional.cross_entropy(prediction, truth)
+        classes, weight = truth
         return (weight * self.of_rows(prediction, classes)).mean()
 
     @staticmethod
@@ -82,9 +81,9 @@ class CrossEntropy(Loss):
         return torch.nn.functional.cross_entropy(prediction, y, reduction="none")
 
     @staticmethod
-    def misfit(loss: torch.Tensor, prediction: torch.Tensor, target: Target) -> torch.Tensor:
+    def misfit(loss: torch.Tensor, prediction: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Return the share of rows, by weight, whose most probable class is another."""
-        classes, weight = (target, 1.0) if isinstance(target, torch.Tensor) else target
+        classes, weight = (truth, 1.0) if isinstance(truth, torch.Tensor) else truth
         wrong = prediction.argmax(dim=1) != classes
         return (weight * wrong.to(loss.dtype)).mean()
 

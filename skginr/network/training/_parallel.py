@@ -36,9 +36,9 @@ class Processes:
         n_rows = len(batch[0])
         if n_rows < self.n_processes:
             return batch, 1 / self.n_processes
-        X, target = batch
+        X, truth = batch
         rows = self._own(X)
-        own = tuple(map(self._own, target)) if isinstance(target, tuple) else self._own(target)
+        own = tuple(map(self._own, truth)) if isinstance(truth, tuple) else self._own(truth)
         return (rows, own), len(rows) / n_rows
 
     def _own(self, rows: torch.Tensor) -> torch.Tensor:

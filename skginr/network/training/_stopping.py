@@ -17,6 +17,8 @@ from skginr.network.training._losses import Loss, SquaredLoss
 
 # Rows that go through the network at once where no gradient is needed.
 EVALUATION_ROWS = 1 << 16
+# Epochs that no training reaches.
+NO_LIMIT = 1_000_000
 
 # Weights are averaged over about the last 1/12 of the steps so far.
 _TAIL = 12
@@ -30,7 +32,7 @@ _PROGRESS = 0.75
 _LEAST_STEPS = 400
 
 
-class Fit(NamedTuple):
+class Evaluation(NamedTuple):
     """How some weights do on some rows.
 
     Attributes
@@ -71,13 +73,13 @@ class StopRules:
         """What may be missing from a score of 1."""
         return -math.inf if self.target_score is None else 1 - self.target_score
 
-    def is_reached(self, fit: Fit) -> bool:
+    def is_reached(self, found: Evaluation) -> bool:
         """Say whether the score is the one asked for."""
-        return fit.misfit <= self.target_misfit
+        return found.misfit <= self.target_misfit
 
-    def rank(self, fit: Fit) -> tuple[bool, float]:
+    def rank(self, found: Evaluation) -> tuple[bool, float]:
         """Return what is less the better: the target reached, then the loss."""
-        return not self.is_reached(fit), fit.loss
+        return not self.is_reached(found), found.loss
 
 
 class StopTraining(Exception):  # noqa: N818, as StopIteration
@@ -128,7 +130,7 @@ class BestWeights(Callback):
         self.first_: dict[str, torch.Tensor] | None = None
         self.best_: dict[str, torch.Tensor] | None = None
         self.best_epoch_ = self.epoch_ = self.n_steps_ = 0
-        self.looks_: list[tuple[int, Fit]] = []
+        self.looks_: list[tuple[int, Evaluation]] = []
         self.tail_: TailAverage | None = None
 
     def on_epoch_begin(
@@ -139,7 +141,7 @@ class BestWeights(Callback):
             self.monitor_ = "train_loss" if dataset_valid is None else "valid_loss"
             self.rows_: Any = dataset_train if dataset_valid is None else dataset_valid
             self.first_ = self.best_ = weights_of(net)
-            self.fit_ = self.first_fit_ = self._fit(net)
+            self.of_best_ = self.of_first_ = self._evaluate(net)
             self.tail_ = TailAverage(net) if self.average else None
         self.epoch_ += 1
         lags = self.monitor_ == "train_loss" and not self.average
@@ -156,10 +158,10 @@ class BestWeights(Callback):
         """Compare, and stop if a rule says so."""
         look = self._look(net)
         if look is not None:
-            fit, weights = look
-            self.looks_.append((self.epoch_, fit))
-            if self.rules.rank(fit) < self.rules.rank(self.fit_):
-                self.best_, self.fit_, self.best_epoch_ = weights, fit, self.epoch_
+            found, weights = look
+            self.looks_.append((self.epoch_, found))
+            if self.rules.rank(found) < self.rules.rank(self.of_best_):
+                self.best_, self.of_best_, self.best_epoch_ = weights, found, self.epoch_
         self.reason_ = self._reason(net, looked=look is not None)
         if self.reason_:
             raise StopTraining
@@ -176,46 +178,46 @@ class BestWeights(Callback):
             return
         last = weights_of(net) if self.tail_ is None else self.tail_.weights
         net.module_.load_state_dict(last)
-        fit_of_last = self._fit_of_last(net)
-        if not np.isfinite(fit_of_last.loss):
+        of_last = self._evaluate_last(net)
+        if not np.isfinite(of_last.loss):
             raise diverged("the loss is not finite after the last epoch")
         net.module_.load_state_dict(self.best_)
         # Of averaged weights the loss is known; others' was recorded while they changed.
-        fit_of_best = self.fit_ if self.average else self._fit(net)
+        of_best = self.of_best_ if self.average else self._evaluate(net)
         rank = self.rules.rank
-        if rank(fit_of_last) <= rank(fit_of_best):
+        if rank(of_last) <= rank(of_best):
             net.module_.load_state_dict(last)
         # Single draws of rows can be lucky, and their weights no better than at the start.
-        if rank(self.first_fit_) < min(rank(fit_of_last), rank(fit_of_best)):
+        if rank(self.of_first_) < min(rank(of_last), rank(of_best)):
             net.module_.load_state_dict(self.first_)
         self.best_ = self.first_ = self.before_ = self.rows_ = self.tail_ = None
 
-    def _fit(self, net: NeuralNet) -> Fit:
+    def _evaluate(self, net: NeuralNet) -> Evaluation:
         return evaluate(net, self.rows_, self.loss)
 
-    def _fit_of_last(self, net: NeuralNet) -> Fit:
+    def _evaluate_last(self, net: NeuralNet) -> Evaluation:
         if self.average and self.looks_ and self.looks_[-1][0] == self.epoch_:
             return self.looks_[-1][1]
-        return self._fit(net)
+        return self._evaluate(net)
 
-    def _look(self, net: NeuralNet) -> tuple[Fit, dict[str, torch.Tensor]] | None:
-        """Return a fit and the weights it is of, or None where it is not yet time."""
+    def _look(self, net: NeuralNet) -> tuple[Evaluation, dict[str, torch.Tensor]] | None:
+        """Return an evaluation and the weights it is of, or None where it is not yet time."""
         loss = net.history[-1, self.monitor_]
         if self.tail_ is not None:
             if not self._is_time(loss):
                 return None
             with _weights_in_place(net, self.tail_.weights):
-                fit = self._fit(net)
-                net.history.record("average_loss", fit.loss)
-                return fit, weights_of(net)
+                found = self._evaluate(net)
+                net.history.record("average_loss", found.loss)
+                return found, weights_of(net)
         if self._may_have_reached(loss):
             # What was recorded may be a mean over steps, or of some rows.
-            return self._fit(net), weights_of(net)
+            return self._evaluate(net), weights_of(net)
         # A training loss is measured before the step; over several steps it lags
         # behind the weights at the end, which are then the better guess.
         if self.before_ is not None and net.history[-1, "train_batch_count"] == 1:
-            return Fit(loss), self.before_
-        return Fit(loss), weights_of(net)
+            return Evaluation(loss), self.before_
+        return Evaluation(loss), weights_of(net)
 
     def _may_have_reached(self, loss: float, slack: float = 1.0) -> bool:
         if self.rules.target_score is None:
@@ -234,8 +236,8 @@ class BestWeights(Callback):
     def _reason(self, net: NeuralNet, *, looked: bool) -> str | None:
         """Return why the training ends, or None if it goes on."""
         rules = self.rules
-        if rules.is_reached(self.fit_):
-            asked, got = _score(rules.target_misfit), _score(self.fit_.misfit)
+        if rules.is_reached(self.of_best_):
+            asked, got = _score(rules.target_misfit), _score(self.of_best_.misfit)
             return f"reached target_score={asked} ({self.loss.score} {got})"
         if rules.until_converged and self._has_converged():
             return f"converged: {self.monitor_} fell by less than a quarter in the second half"
@@ -249,27 +251,29 @@ class BestWeights(Callback):
     def _has_converged(self) -> bool:
         if not self.looks_ or self.n_steps_ < _LEAST_STEPS:
             return False
-        epoch, fit = self.looks_[-1]
+        epoch, found = self.looks_[-1]
         # Looks are at epochs of 1.4 times each other, so that two of them are about twice.
         earlier = [past for when, past in self.looks_ if when <= 0.55 * epoch]
-        return bool(earlier) and fit.loss >= _PROGRESS * earlier[-1].loss
+        return bool(earlier) and found.loss >= _PROGRESS * earlier[-1].loss
 
 
-def evaluate(net: NeuralNet, rows: Any, loss: type[Loss] = SquaredLoss) -> Fit:
+def evaluate(net: NeuralNet, rows: Any, loss: type[Loss] = SquaredLoss) -> Evaluation:
     """Return how a network does on ``rows``, a table or subset of one."""
     batches = TensorBatches(rows, EVALUATION_ROWS)
     # Left on the device until the end: see the losses of an epoch.
     found = next(net.module_.parameters()).new_empty(len(batches), 2)
     sizes: list[int] = []
-    for X, target in batches:
-        step = net.validation_step((X, target))
-        misfit = loss.misfit(step["loss"], step["y_pred"], target)
+    for X, truth in batches:
+        step = net.validation_step((X, truth))
+        misfit = loss.misfit(step["loss"], step["y_pred"], truth)
         found[len(sizes)] = torch.stack([step["loss"], misfit])
         sizes.append(len(X))
     totals = np.zeros(2)
     for n_rows, means in zip(sizes, found.tolist(), strict=True):
         totals += n_rows * np.array(means)
-    return Fit(*(totals / len(rows)).tolist()) if np.isfinite(totals).all() else Fit(math.inf)
+    if not np.isfinite(totals).all():
+        return Evaluation(math.inf)
+    return Evaluation(*(totals / len(rows)).tolist())
 
 
 def weights_of(net: NeuralNet) -> dict[str, torch.Tensor]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from torch.utils.data import Subset
 
-from skginr.network.training._batches import TensorColumns, TensorTable, hashes_of
+from skginr.network._inputs import Inputs
+from skginr.network.training._batches import TensorTable
 
 # Rows that clusters are found among, and that are assigned to them at once.
 _CHUNK = 1 << 16
@@ -46,7 +47,7 @@ class BlockSplit:
         rows, held_out = (np.flatnonzero(mask) for mask in (~held, held))
         return Subset(dataset, rows), Subset(dataset, held_out)  # type: ignore[arg-type]
 
-    def rows_held_out(self, X: NDArray | torch.Tensor | TensorColumns) -> NDArray[np.bool_]:
+    def rows_held_out(self, X: NDArray | torch.Tensor | Inputs) -> NDArray[np.bool_]:
         """Return a mask over the rows: clusters of k-means, drawn until they are enough."""
         n_rows = len(X)
         if n_rows < 2:
@@ -66,7 +67,7 @@ class BlockSplit:
             held[np.flatnonzero(blocks == sizes.argmax())[:wanted]] = True
         return held
 
-    def folds(self, X: NDArray | torch.Tensor | TensorColumns) -> NDArray[np.intp]:
+    def folds(self, X: NDArray | torch.Tensor | Inputs) -> NDArray[np.intp]:
         """Return the fold of every row, each of about ``share`` of the rows and of whole blocks."""
         n_rows = len(X)
         n_folds = min(max(2, round(1 / self.share)), n_rows)
@@ -82,9 +83,7 @@ class BlockSplit:
         _, numbers = np.unique(folds[blocks], return_inverse=True)
         return numbers
 
-    def _clusters(
-        self, X: NDArray | torch.Tensor | TensorColumns, n_clusters: int
-    ) -> NDArray[np.integer]:
+    def _clusters(self, X: NDArray | torch.Tensor | Inputs, n_clusters: int) -> NDArray[np.integer]:
         """Return the cluster of every row; never all rows of indexed columns are made at once."""
         sample: Any = slice(None)
         if len(X) > _CHUNK:
@@ -95,16 +94,14 @@ class BlockSplit:
         return np.concatenate([k_means.predict(_array(chunk)) for chunk in chunks])
 
 
-def rows_by_chance(
-    X: torch.Tensor | TensorColumns, share: float, *, salt: int = 0
-) -> NDArray[np.bool_]:
+def rows_by_chance(X: torch.Tensor | Inputs, share: float, *, salt: int = 0) -> NDArray[np.bool_]:
     """Return a mask over the rows, about a share of them: those that are alike together.
 
     A row that was left in would predict its twin that is held out. What a row holds decides,
     whatever the order of rows; another ``salt`` is another draw.
     """
     # The upper half, since products stir upper bits most.
-    return (hashes_of(X, salt) >> np.uint64(32)) < share * 2**32
+    return (Inputs.of(X).hashes(salt) >> np.uint64(32)) < share * 2**32
 
 
 def _array(X: NDArray | torch.Tensor) -> NDArray:
