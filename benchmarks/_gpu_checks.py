@@ -176,8 +176,8 @@ def rows(n_rows):
 
 
 def presets(bench):
-    for preset in (*TO_PREDICT, "represent", "paper"):
-        given = {"batch_size": min(5000, len(bench.X))} if preset == "paper" else {}
+    for preset in (*TO_PREDICT, "represent", "reproduce"):
+        given = {"batch_size": min(5000, len(bench.X))} if preset == "reproduce" else {}
         found, expected = bench.both(lambda p=preset, given=given: bench.regressor(p, **given))
         yield bench.trained(preset, found.predict(bench.X), expected.predict(bench.X), preset)
         where = {weights.device.type for weights in found.net_.module_.parameters()}

@@ -74,7 +74,7 @@ def holds(mean, std, truth):
 
 
 def of_smoother(adjacency, order, n_rows, n_draws):
-    """Return the coverage of each draw: of the default strength, settled, and of the true one."""
+    """Return the coverage of each draw: of the default strength, chosen, and of the true one."""
     root, strength = prior(adjacency, order)
     graph = Graph.from_adjacency(adjacency)
     rows = []
@@ -84,7 +84,7 @@ def of_smoother(adjacency, order, n_rows, n_draws):
         known = GraphSmoother(graph=graph, order=order, alpha=strength)
         models = {
             "default": chosen,
-            "chosen, taken for known": chosen.settled().fit(observed[:, None], y),
+            "chosen, taken for known": chosen.tuned_clone().fit(observed[:, None], y),
             "true strength": known.fit(observed[:, None], y),
         }
         rows.append(

@@ -49,10 +49,10 @@ from skginr import (
     GraphBlockKFold,
     GraphSmoother,
     NeighborMeans,
-    PositionInterpolator,
     ResidualCorrector,
     SIRENRegressor,
     SpectralEmbedder,
+    ThinPlateSplineRegressor,
     default_smoothers,
 )
 from skginr.graphs._structural import structural_columns
@@ -216,7 +216,7 @@ def smoothers_and_corrections(problem, inner, X, X_test, y):
     cv = 10 if len(inner) == 10 else inner
     smoothers = default_smoothers(problem.graph, None if cv == 10 else cv)
     if problem.in_space:
-        smoothers.append(("thin-plate spline", PositionInterpolator(graph=problem.graph)))
+        smoothers.append(("thin-plate spline", ThinPlateSplineRegressor(graph=problem.graph)))
     start = time.perf_counter()
     stack = CorrectedSmoother(
         graph=problem.graph,
@@ -236,7 +236,7 @@ def smoothers_and_corrections(problem, inner, X, X_test, y):
         for method, regressor in correctors(spline):
             start = time.perf_counter()
             corrector = ResidualCorrector(
-                regressor, n_predictions=len(names), cv=5 if cv == 10 else cv
+                regressor, n_prediction_columns=len(names), cv=5 if cv == 10 else cv
             ).fit(seen, y)
             corrected = corrector.predict(new)
             took = time.perf_counter() - start + seconds

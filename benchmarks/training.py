@@ -171,7 +171,7 @@ def paper_curve(name, seed, most_seconds):
                 if self.spent > float(most_seconds):
                     raise KeyboardInterrupt
 
-    SIRENRegressor("paper", random_state=0, callbacks=[Look()]).fit(X, y)
+    SIRENRegressor("reproduce", random_state=0, callbacks=[Look()]).fit(X, y)
     return {"curve": curve}
 
 
@@ -306,7 +306,7 @@ def speed(quick):
             ours[target].append(result["seconds"])
         most = (5 if quick else TARGETS[0.999]) * ours[0.999][-1]
         curve = measure(paper_curve, name, seed, most)["curve"]
-        curves += [("paper", seed, *point) for point in curve]
+        curves += [("reproduce", seed, *point) for point in curve]
         for target in TARGETS:
             reached = [seconds for seconds, score in curve if score >= target]
             paper[target].append(reached[0] if reached else np.inf)
@@ -405,7 +405,7 @@ def draw(curves):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for recipe, color in (("represent", "tab:blue"), ("paper", "tab:orange")):
+    for recipe, color in (("represent", "tab:blue"), ("reproduce", "tab:orange")):
         seeds = sorted({seed for name, seed, *_ in curves if name == recipe})
         for i, seed in enumerate(seeds):
             points = [(t, 1 - r) for name, s, t, r in curves if (name, s) == (recipe, seed)]

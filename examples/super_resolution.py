@@ -8,7 +8,7 @@
 
 The Stanford bunny is refined: every face is cut in four. A pattern is grown on the fine mesh, so
 that the truth is known at all of its vertices, and only those of the coarse mesh are learned.
-Then ``transfer`` moves the fitted pipeline to the fine mesh, and R² is of vertices never seen,
+Then ``refine_model`` moves the fitted pipeline to the fine mesh, and R² is of vertices never seen,
 beside linear interpolation over the faces. The same with time: every tenth step is known at the
 coarse vertices, and the steps between them are wanted at the new ones. Needs SKGINR_DATA.
 """
@@ -24,7 +24,7 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skginr import SIRENRegressor, SpectralEmbedder, transfer
+from skginr import SIRENRegressor, SpectralEmbedder, refine_model
 from skginr.datasets import fetch_bunny, make_reaction_diffusion
 from skginr.plotting import plot_mesh
 
@@ -43,7 +43,7 @@ def main(full=False, output=Path("build")):
     )
     model = make_pipeline(SpectralEmbedder(K, graph=coarse, scaling="unit"), network)
     model.fit(coarse.labels.to_frame(name="node"), known)
-    finer = transfer(model, fine)
+    finer = refine_model(model, fine)
     ours, linear = finer.predict(fine.labels.to_frame(name="node")), weights @ known
     new = slice(coarse.n_nodes, None)
     rows = [row("texture at new nodes", texture[new], ours[new], linear[new])]
@@ -77,7 +77,7 @@ def space_and_time(full):
         random_state=0,
     )
     model = make_pipeline(columns, network).fit(known[["node", "step"]], known["v"])
-    ours = transfer(model, fine).predict(wanted.loc[new, ["node", "step"]])
+    ours = refine_model(model, fine).predict(wanted.loc[new, ["node", "step"]])
 
     by_step = known["v"].to_numpy().reshape(-1, coarse.n_nodes) @ weights.T
     linear = (by_step[1:] + by_step[:-1]).ravel() / 2

@@ -15,11 +15,11 @@ Graphs
     NeighborMeans adds what the neighbours are like.
 Coordinates of nodes
     SpectralEmbedder; MultiGraphEmbedder for several graphs. align (which gives an Alignment) and
-    transfer take coordinates to other graphs, inspect_spectrum tells how many to use.
+    refine_model take coordinates to other graphs, inspect_spectrum tells how many to use.
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
-    GraphSmoother, GraphGaussianProcessRegressor, and PositionInterpolator through space. What
+    GraphSmoother, GraphGaussianProcessRegressor, and ThinPlateSplineRegressor through space. What
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Fitted models
     predict_frame (every node, as a table), surface_gradient, save, load, to_onnx, shared_graphs (on
@@ -45,14 +45,18 @@ if TYPE_CHECKING:
     from skginr.persistence import load, save
     from skginr.persistence._onnx import to_onnx
     from skginr.prediction import predict_frame, surface_gradient
-    from skginr.smoothing import GraphGaussianProcessRegressor, GraphSmoother, PositionInterpolator
+    from skginr.smoothing import (
+        GraphGaussianProcessRegressor,
+        GraphSmoother,
+        ThinPlateSplineRegressor,
+    )
     from skginr.spectral import (
         Alignment,
         MultiGraphEmbedder,
         SpectralEmbedder,
         align,
         inspect_spectrum,
-        transfer,
+        refine_model,
     )
     from skginr.stacking import CorrectedSmoother, ResidualCorrector, default_smoothers
 
@@ -65,22 +69,22 @@ __all__ = [
     "GraphSmoother",
     "MultiGraphEmbedder",
     "NeighborMeans",
-    "PositionInterpolator",
     "ResidualCorrector",
     "SIRENClassifier",
     "SIRENRegressor",
     "SpectralEmbedder",
     "TangentKernelRegressor",
+    "ThinPlateSplineRegressor",
     "align",
     "default_smoothers",
     "inspect_spectrum",
     "load",
     "predict_frame",
+    "refine_model",
     "save",
     "shared_graphs",
     "surface_gradient",
     "to_onnx",
-    "transfer",
 ]
 
 # Imported when first asked for: who only embeds a graph need not wait for torch.
@@ -93,7 +97,7 @@ _HOME = {
     "GraphSmoother": "skginr.smoothing",
     "MultiGraphEmbedder": "skginr.spectral",
     "NeighborMeans": "skginr.graphs",
-    "PositionInterpolator": "skginr.smoothing",
+    "ThinPlateSplineRegressor": "skginr.smoothing",
     "ResidualCorrector": "skginr.stacking",
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
@@ -108,7 +112,7 @@ _HOME = {
     "shared_graphs": "skginr.distributed",
     "surface_gradient": "skginr.prediction",
     "to_onnx": "skginr.persistence._onnx",
-    "transfer": "skginr.spectral",
+    "refine_model": "skginr.spectral",
 }
 
 

@@ -21,12 +21,12 @@ from skginr import (
     GraphGaussianProcessRegressor,
     GraphSmoother,
     NeighborMeans,
-    PositionInterpolator,
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
+    ThinPlateSplineRegressor,
 )
 
 # Where a check compares two fits to 1e-7: in float64, with the gradient of all
@@ -90,7 +90,7 @@ def process(graph):
 def positioned(graph):
     places = np.random.default_rng(0).random((graph.n_nodes, 2))
     placed = Graph(graph.adjacency, labels=graph.labels, positions=places)
-    return PositionInterpolator(graph=placed, n_neighbors=10)
+    return ThinPlateSplineRegressor(graph=placed, n_neighbors=10)
 
 
 def joined(graph):

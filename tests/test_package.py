@@ -39,7 +39,7 @@ ROOMS = {
     """,
     "smoothing": """
         _penalised _generalised _strength _node_regressor _smoother _gaussian_process
-        _interpolation
+        _thin_plate_spline
     """,
     "stacking": "_smoothers _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",
@@ -114,6 +114,16 @@ def test_one_file_looks_at_who_has_called():
     assert looks == {"skginr._core._warnings", "skginr.graphs._shared"}
 
 
+def test_pages_name_files_that_there_are():
+    root = PACKAGE.parent
+    architecture = (root / "docs" / "architecture.md").read_text()
+    absent = [name for name in ORDER if f"`{name.rpartition('.')[2]}`" not in architecture]
+    assert not absent, "say in docs/architecture.md what lives there"
+    for page in [root / "README.md", *root.glob("docs/**/*.md")]:
+        for name in re.findall(r"(?:tests|benchmarks|examples|docs)/[\w/]+\.py", page.read_text()):
+            assert (root / name).exists(), (page, name)
+
+
 def test_torch_stays_in_its_rooms():
     for module, path in files_of_rooms().items():
         if room_of(module) not in ("network", "persistence"):
@@ -138,7 +148,7 @@ def _module(path):
         ("import skginr", {"torch", "geopandas", "sklearn", "scipy"}),
         ("from skginr import Graph, SpectralEmbedder", {"torch", "skorch", "geopandas"}),
         ("from skginr import GraphBlockKFold, GraphSmoother", {"torch", "geopandas"}),
-        ("from skginr import load, predict_frame, save, transfer", {"torch", "geopandas"}),
+        ("from skginr import load, predict_frame, save, refine_model", {"torch", "geopandas"}),
         ("from skginr import SIRENRegressor", {"geopandas", "matplotlib"}),
         ("import skginr; skginr.datasets, skginr.plotting", {"torch", "geopandas", "matplotlib"}),
     ],
@@ -188,9 +198,9 @@ def test_unknown_names_are_refused():
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
-    MultiGraphEmbedder NeighborMeans PositionInterpolator ResidualCorrector SIRENClassifier
+    MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
     SIRENRegressor SpectralEmbedder TangentKernelRegressor align default_smoothers inspect_spectrum
-    load predict_frame save shared_graphs surface_gradient to_onnx transfer
+    load predict_frame refine_model save shared_graphs surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -31,7 +31,7 @@ def test_the_guide_runs_from_top_to_bottom():
     assert names["other"].score(names["coordinates"], names["table"]["signal"] ** 2) > 0.99
     assert names["many"].score(names["visits"], names["sides"]) > 0.9
     assert names["in_time"].score(names["long"], names["y"]) > 0.9
-    finer = names["transfer"](names["on_sheet"], names["fine"])
+    finer = names["refine_model"](names["on_sheet"], names["fine"])
     vertices = names["pd"].DataFrame({"vertex": names["fine"].labels})
     assert names["slope"].shape == (names["sheet"].n_nodes, 3)
     signals = [names[model].predict(names["vertices"]) for model in ("on_sheet", "same")]

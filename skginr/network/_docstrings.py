@@ -26,7 +26,7 @@ seen are kept. Where the loss is lost, training goes on from the best weights at
 rate, with a ConvergenceWarning, three times at most."""
 
 _NETWORK = """\
-preset : {"predict", "train", "represent", "paper"}, default "predict"
+preset : {"predict", "train", "represent", "reproduce"}, default "predict"
     What the model is for: to predict nodes that were not observed; the same by gradient descent,
     for many rows per node and deeper networks; to memorise every node; or to repeat [1]_ exactly.
 hidden_units : int, optional
@@ -70,7 +70,7 @@ max_epochs : int or "auto", optional
     Epochs of training. "auto" means with ``schedule="anytime"`` until it has converged: the
     loss fell by less than a quarter while the training became twice as long. Otherwise it
     means at least 10 epochs and 200 steps ("train"), 50 epochs and 900 steps
-    ("represent"), or until ``patience`` ends ("paper").
+    ("represent"), or until ``patience`` ends ("reproduce").
 patience : int or "off", optional
     Epochs without a better loss after which training stops."""
 
@@ -97,8 +97,8 @@ random_state : int, RandomState instance or None, default None
     Of the initial weights and the order of the rows. An int makes runs on one
     device equal. torch's global random state is not touched.
 verbose : {0, 1, 2}, default 0
-    Nothing, progress (a bar in a terminal, a few lines in a log or among the fits of a
-    search), or skorch's table of epochs.
+    Nothing, progress (a bar in a terminal, a few lines in a log or in a worker), or skorch's table
+    of epochs.
 warm_start : bool, default False
     Whether ``fit`` goes on from the last fit: with its weights, optimiser, <kept> and
     device. The hyper-parameters of the network, ``dtype`` and ``net_params`` must

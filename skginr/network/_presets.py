@@ -81,7 +81,7 @@ PRESETS = {
         auto_epochs=(50, 900),
     ),
     # Grattarola and Vandergheynst 2022: network, initialisation and training.
-    "paper": Settings(
+    "reproduce": Settings(
         hidden_units=512,
         n_layers=6,
         activation="sine",

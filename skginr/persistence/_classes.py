@@ -39,7 +39,7 @@ _OURS = {
     "NodeKernel": "skginr.smoothing._gaussian_process:NodeKernel",
     "Penalty": "skginr.smoothing._penalised:Penalty",
     "PointRows": "skginr.spectral._rows:PointRows",
-    "PositionInterpolator": "skginr:PositionInterpolator",
+    "PositionInterpolator": "skginr:ThinPlateSplineRegressor",
     "ResidualCorrector": "skginr:ResidualCorrector",
     "RowIndex": "skginr.spectral._rows:_RowIndex",
     "SIRENClassifier": "skginr:SIRENClassifier",

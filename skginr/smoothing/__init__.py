@@ -1,13 +1,13 @@
 """Smoothers: what predicts a signal from its neighbours, along edges or in space."""
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
-from skginr.smoothing._interpolation import PositionInterpolator
 from skginr.smoothing._node_regressor import centre_and_spread
 from skginr.smoothing._smoother import GraphSmoother
+from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
 
 __all__ = [
     "GraphGaussianProcessRegressor",
     "GraphSmoother",
-    "PositionInterpolator",
+    "ThinPlateSplineRegressor",
     "centre_and_spread",
 ]

@@ -204,7 +204,7 @@ class GraphGaussianProcessRegressor(NodeRegressor):
         rows = np.column_stack(self._rows_to_predict(X, return_std=return_std))
         return self.process_.predict(rows, return_std=return_std)
 
-    def settled(self) -> Self:
+    def tuned_clone(self) -> Self:
         """Return an unfitted copy that uses the covariance that ``fit`` has chosen.
 
         Returns

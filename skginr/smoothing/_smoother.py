@@ -301,7 +301,7 @@ default "combinatorial"
             predictions[rows] = problem.predict(fit)[rows]
         return predictions
 
-    def settled(self) -> Self:
+    def tuned_clone(self) -> Self:
         """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen.
 
         Returns

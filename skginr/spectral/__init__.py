@@ -3,7 +3,7 @@
 from skginr.spectral._alignment import Alignment, align
 from skginr.spectral._embedder import SpectralEmbedder
 from skginr.spectral._inspection import inspect_spectrum
-from skginr.spectral._refinement import transfer
+from skginr.spectral._refinement import refine_model
 from skginr.spectral._several import MultiGraphEmbedder
 from skginr.spectral.eigen import bases_of, remember_basis
 
@@ -14,6 +14,6 @@ __all__ = [
     "align",
     "bases_of",
     "inspect_spectrum",
+    "refine_model",
     "remember_basis",
-    "transfer",
 ]

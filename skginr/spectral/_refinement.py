@@ -13,7 +13,7 @@ from skginr.spectral._embedder import SpectralEmbedder, continued_on
 _Model = TypeVar("_Model", bound=BaseEstimator)
 
 
-def transfer(model: _Model, graph: Graph) -> _Model:
+def refine_model(model: _Model, graph: Graph) -> _Model:
     """Return a fitted model that names the nodes of a finer graph, without training again.
 
     The nodes that it knows keep their coordinates, and so their predictions; between them
@@ -67,13 +67,13 @@ def transfer(model: _Model, graph: Graph) -> _Model:
     >>> import numpy as np
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.pipeline import make_pipeline
-    >>> from skginr import Graph, SpectralEmbedder, transfer
+    >>> from skginr import Graph, SpectralEmbedder, refine_model
     >>> square = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
     >>> coarse, _ = Graph.from_mesh(square, [[0, 1, 2], [0, 2, 3]]).refine(3)
     >>> model = make_pipeline(SpectralEmbedder(30, graph=coarse), Ridge(1e-6))
     >>> model = model.fit(coarse.labels.to_frame(), np.sin(3 * coarse.positions[:, 0]))
     >>> fine, _ = coarse.refine()
-    >>> finer = transfer(model, fine)
+    >>> finer = refine_model(model, fine)
     >>> finer.score(fine.labels.to_frame(), np.sin(3 * fine.positions[:, 0])) > 0.99
     True
     """
@@ -117,8 +117,8 @@ def _is_fitted(embedder: SpectralEmbedder) -> bool:
 def _moved(embedder: SpectralEmbedder, graph: Graph) -> SpectralEmbedder:
     if embedder.graph is None:
         raise ValueError(
-            "transfer needs an embedder of a graph; this one has graph=None, and transform places "
-            "new rows."
+            "refine_model needs an embedder of a graph; this one has graph=None, and transform "
+            "places new rows."
         )
     if not _is_fitted(embedder):
         return clone(embedder).set_params(graph=graph)

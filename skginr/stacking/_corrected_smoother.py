@@ -236,12 +236,14 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
     def _new_corrector(self, given: Splits | None, n_smoothers: int) -> Any:
         if self.corrector is None:
             # What predicts whole regions is judged on whole regions too.
-            return ResidualCorrector(cv=given or 5, n_predictions=n_smoothers, verbose=self.verbose)
+            return ResidualCorrector(
+                cv=given or 5, n_prediction_columns=n_smoothers, verbose=self.verbose
+            )
         corrector = clone(self.corrector)
         open_counts = {
             name: n_smoothers
             for name, value in corrector.get_params().items()
-            if name.rpartition("__")[2] == "n_predictions" and value is None
+            if name.rpartition("__")[2] == "n_prediction_columns" and value is None
         }
         return corrector.set_params(**open_counts)
 

@@ -43,7 +43,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     ----------
     regressor : estimator, optional
         Of the scaled residual; by default ``SIRENRegressor("train", first_gain=0.5)``.
-    n_predictions : int, optional
+    n_prediction_columns : int, optional
         How many of the first columns are predictions; by default all.
     cv : int, splitter or iterable, default 5
         Folds by which the correction is judged. Its mean over their regressors is used.
@@ -54,7 +54,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    blend_ : ndarray of shape (n_predictions,)
+    blend_ : ndarray of shape (n_prediction_columns,)
         Weights of the predictions in the offset, about their means.
     mean_ : float
         Of y, where predictions are at their means.
@@ -68,7 +68,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If X has fewer columns than ``n_predictions``, or is not finite.
+        If X has fewer columns than ``n_prediction_columns``, or is not finite.
 
     Examples
     --------
@@ -87,13 +87,13 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         self,
         regressor: Any = None,
         *,
-        n_predictions: int | None = None,
+        n_prediction_columns: int | None = None,
         cv: int | Iterable = 5,
         random_state: int = 0,
         verbose: int = 0,
     ) -> None:
         self.regressor = regressor
-        self.n_predictions = n_predictions
+        self.n_prediction_columns = n_prediction_columns
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
@@ -119,15 +119,15 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
             self, X, y, y_numeric=True, dtype=np.float64
         )
         table, signal = checked
-        n_predictions = self._count_predictions(table.shape[1])
+        n_prediction_columns = self._count_predictions(table.shape[1])
         splits = check_splits(
             self.cv, table, signal, random_state=self.random_state, partition=True
         )
         self.mean_ = float(signal.mean())
-        self._means = table[:, :n_predictions].mean(axis=0)
-        self.blend_, _ = nnls(table[:, :n_predictions] - self._means, signal - self.mean_)
+        self._means = table[:, :n_prediction_columns].mean(axis=0)
+        self.blend_, _ = nnls(table[:, :n_prediction_columns] - self._means, signal - self.mean_)
         offset = self._offset(table)
-        differences = table[:, :n_predictions] - offset[:, None]
+        differences = table[:, :n_prediction_columns] - offset[:, None]
         self._offset_scale = positive(offset.std())
         self._centre, self._scale = centre_and_spread(differences)
         self._residual_scale = float(positive((signal - offset).std()))
@@ -169,14 +169,15 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         return offset + self.weight_ * self._residual_scale * correction
 
     def _count_predictions(self, n_columns: int) -> int:
-        if self.n_predictions is None:
+        if self.n_prediction_columns is None:
             return n_columns
-        check_count("n_predictions", self.n_predictions, minimum=1)
-        if self.n_predictions > n_columns:
+        check_count("n_prediction_columns", self.n_prediction_columns, minimum=1)
+        if self.n_prediction_columns > n_columns:
             raise ValueError(
-                f"n_predictions={self.n_predictions} is more than X has columns, {n_columns}."
+                f"n_prediction_columns={self.n_prediction_columns} is more than X has columns, "
+                f"{n_columns}."
             )
-        return self.n_predictions
+        return self.n_prediction_columns
 
     def _new_regressor(self) -> Any:
         if self.regressor is not None:

@@ -75,5 +75,5 @@ def out_of_fold(
     """Return predictions of rows held out, by what has been chosen for all rows together."""
     if hasattr(fitted, "predict_out_of_fold"):
         return fitted.predict_out_of_fold(splits)
-    settled = fitted.settled() if hasattr(fitted, "settled") else clone(fitted)
-    return np.ravel(cross_val_predict(settled, X, y, cv=splits))
+    tuned = fitted.tuned_clone() if hasattr(fitted, "tuned_clone") else clone(fitted)
+    return np.ravel(cross_val_predict(tuned, X, y, cv=splits))

@@ -21,12 +21,12 @@ from skginr import (
     GraphGaussianProcessRegressor,
     GraphSmoother,
     NeighborMeans,
-    PositionInterpolator,
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
+    ThinPlateSplineRegressor,
     predict_frame,
     surface_gradient,
 )
@@ -52,7 +52,7 @@ def hourly():
 TAKES_NODE = [
     lambda graph, **node: GraphSmoother(graph=graph, alpha=1.0, **node),
     lambda graph, **node: GraphGaussianProcessRegressor(graph=graph, n_tune=50, **node),
-    lambda graph, **node: PositionInterpolator(graph=graph, **node),
+    lambda graph, **node: ThinPlateSplineRegressor(graph=graph, **node),
     lambda graph, **node: NeighborMeans(graph=graph, **node),
     lambda graph, **node: CorrectedSmoother(
         graph=graph,

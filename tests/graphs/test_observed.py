@@ -21,7 +21,7 @@ from skginr import (
     SIRENRegressor,
     SpectralEmbedder,
     predict_frame,
-    transfer,
+    refine_model,
 )
 
 ALONE = "5 of 5 rows of X name nodes of 1 connected component of the graph in which fit had no row"
@@ -94,7 +94,7 @@ def test_a_model_that_moves_takes_it_along(archipelago, tmp_path):
     loaded = skginr.load(tmp_path / "model.skginr")
     with pytest.warns(UserWarning, match=ALONE):
         loaded.predict(X[30:35])
-    for moved in (model[0].extend(graph), transfer(model, graph)[0]):
+    for moved in (model[0].extend(graph), refine_model(model, graph)[0]):
         moved.transform([[36], [0]])
         with pytest.warns(UserWarning, match="3 of 4 rows .*1 connected component.*such as 30"):
             moved.transform([[30], [37], [38], [5]])

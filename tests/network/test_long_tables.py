@@ -65,7 +65,7 @@ def both(model, y=SIGNAL, method="predict", **fit_params):
         {"preset": "train", "max_epochs": 2, "validation": 0.2},
         {"preset": "train", "max_epochs": 2, "batch_size": "all"},
         {"preset": "train", "max_epochs": 2, "sampling": "draw"},
-        {"preset": "paper", "max_epochs": 2, "hidden_units": 16},
+        {"preset": "reproduce", "max_epochs": 2, "hidden_units": 16},
     ],
 )
 @pytest.mark.parametrize("weighted", [False, True])

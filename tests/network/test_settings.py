@@ -18,7 +18,7 @@ QUICK = {"max_epochs": 15, "hidden_units": 32, "random_state": 0}
 
 
 def test_the_paper_preset_is_the_papers():
-    model = SIRENRegressor("paper", max_epochs=1).fit(np.random.rand(50, 99), np.arange(50.0))  # noqa: NPY002
+    model = SIRENRegressor("reproduce", max_epochs=1).fit(np.random.rand(50, 99), np.arange(50.0))  # noqa: NPY002
     settings = model.settings_
     assert (settings["hidden_units"], settings["n_layers"]) == (512, 6)
     assert (settings["omega_0"], settings["first_gain"], settings["skip"]) == (30.0, "siren", True)
@@ -120,7 +120,7 @@ def test_verbose_shows_progress_or_a_table(wave, capsys):
         (
             {"preset": "best"},
             ValueError,
-            "preset must be one of 'predict', 'train', 'represent', 'paper'",
+            "preset must be one of 'predict', 'train', 'represent', 'reproduce'",
         ),
         ({"hidden_units": 0}, ValueError, "hidden_units must be at least 1; got 0"),
         ({"n_layers": 1}, ValueError, "n_layers must be at least 2"),

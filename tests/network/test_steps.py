@@ -41,7 +41,7 @@ def several():
 CASES = {
     "train": (SIRENRegressor("train"), rows, {}),
     "represent": (SIRENRegressor("represent", target_score="off"), rows, {}),
-    "paper": (SIRENRegressor("paper", hidden_units=16, sampling="shuffle"), rows, {}),
+    "reproduce": (SIRENRegressor("reproduce", hidden_units=16, sampling="shuffle"), rows, {}),
     "weights": (SIRENRegressor("train"), rows, {"sample_weight": np.linspace(1, 2, N_ROWS)}),
     "validation": (SIRENRegressor("train", validation=0.25), rows, {}),
     "classes": (SIRENClassifier("train"), classes, {}),

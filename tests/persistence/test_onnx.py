@@ -38,7 +38,7 @@ def waves():
         {},
         {"dtype": "float64", "input_scaling": "unit"},
         {"preset": "train", "max_epochs": 30},
-        {"preset": "paper", "max_epochs": 30},
+        {"preset": "reproduce", "max_epochs": 30},
         {"preset": "train", "max_epochs": 30, "activation": "relu", "skip": True},
         {
             "preset": "train",

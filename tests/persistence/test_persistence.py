@@ -39,13 +39,13 @@ from skginr import (
     GraphSmoother,
     MultiGraphEmbedder,
     NeighborMeans,
-    PositionInterpolator,
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
-    transfer,
+    ThinPlateSplineRegressor,
+    refine_model,
 )
 from skginr.persistence._file import _CHECKSUM, _N_DIGITS, _file_of
 
@@ -90,7 +90,7 @@ def _cases():
     yield GraphSmoother(graph=GRAPH, order=2), X, Y, X
     yield GraphSmoother(graph=GRAPH, alpha=0.1, kappa=0.2), X, Y, X
     yield GraphGaussianProcessRegressor(graph=GRAPH), X.assign(a=POINTS[:, 0]), Y, None
-    yield PositionInterpolator(graph=GRAPH), X[::2], Y[::2], X
+    yield ThinPlateSplineRegressor(graph=GRAPH), X[::2], Y[::2], X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X
     yield make_pipeline(SpectralEmbedder(6, graph=GRAPH), StandardScaler(), network()), X, Y, X
@@ -122,7 +122,7 @@ def _cases():
         POINTS,
     )
     stack = StackingRegressor(
-        [("smooth", GraphSmoother(graph=GRAPH)), ("space", PositionInterpolator(graph=GRAPH))],
+        [("smooth", GraphSmoother(graph=GRAPH)), ("space", ThinPlateSplineRegressor(graph=GRAPH))],
         Ridge(),
     )
     yield stack, X, Y, X
@@ -311,7 +311,7 @@ def test_extended_and_transferred_models(tmp_path):
     mesh, _ = Graph.from_mesh(square, [[0, 1, 2], [0, 2, 3]]).refine(2)
     fine, _ = mesh.refine()
     model = make_pipeline(SpectralEmbedder(8, graph=mesh), Ridge(0.1))
-    model = transfer(model.fit(mesh.labels.to_frame(), mesh.positions[:, 0]), fine)
+    model = refine_model(model.fit(mesh.labels.to_frame(), mesh.positions[:, 0]), fine)
     skginr.save(model, tmp_path / "model")
     asked = fine.labels.to_frame()
     assert same(skginr.load(tmp_path / "model").predict(asked), model.predict(asked))

@@ -80,11 +80,11 @@ def test_covariates_bend_what_smoothing_leaves_straight(lattice, drawn):
 def test_settled_takes_what_was_chosen(lattice, drawn):
     X, y = drawn
     model = GraphGaussianProcessRegressor(graph=lattice, n_tune=100).fit(X, y)
-    settled = model.settled()
-    assert settled.fit(X, y).process_.kernel_ == model.process_.kernel_
-    np.testing.assert_allclose(settled.predict(X), model.predict(X), rtol=1e-9)
+    tuned = model.tuned_clone()
+    assert tuned.fit(X, y).process_.kernel_ == model.process_.kernel_
+    np.testing.assert_allclose(tuned.predict(X), model.predict(X), rtol=1e-9)
     # The covariance of all nodes is one array, however often the kernel is copied.
-    first, second = (m.process_.kernel_.k1.k1.k2.covariance for m in (model, settled))
+    first, second = (m.process_.kernel_.k1.k1.k2.covariance for m in (model, tuned))
     assert first is second
 
 
@@ -229,7 +229,7 @@ def test_rows_that_are_alike_count_as_often_as_there_are_of_them(lattice):
     variance = np.diag(K)[:60] + noise - np.einsum("ij,jk,ik->i", across, inverse, across)
     np.testing.assert_allclose(std, spread * variance**0.5, rtol=1e-5)
     # Its covariance serves other rows of the same graph.
-    model.settled().fit(nodes[:5, None], y[:5])
+    model.tuned_clone().fit(nodes[:5, None], y[:5])
 
 
 def test_too_many_rows_that_differ_are_refused(lattice, monkeypatch):

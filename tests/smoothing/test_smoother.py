@@ -280,7 +280,7 @@ def test_out_of_fold_predictions_are_those_of_cross_validation(sphere):
     y = sphere.positions[X[:, 0].astype(int), 2] ** 2 + 0.1 * X[:, 1]
     smoother = GraphSmoother(graph=sphere, order=2).fit(X, y)
     splits = list(KFold(7, shuffle=True, random_state=0).split(X))
-    expected = cross_val_predict(smoother.settled(), X, y, cv=splits)
+    expected = cross_val_predict(smoother.tuned_clone(), X, y, cv=splits)
     np.testing.assert_allclose(smoother.predict_out_of_fold(splits), expected, atol=1e-5)
     with pytest.raises(ValueError, match="splits must hold out every row once"):
         smoother.predict_out_of_fold(splits[1:])
@@ -490,7 +490,7 @@ def test_standard_deviations_allow_for_other_strengths(grid, grid_table):
         variance += weight * (spread + (signal[test] - mean) ** 2)
     np.testing.assert_allclose(std, np.sqrt(variance), rtol=1e-6)
     # A strength that is given is taken for known.
-    _, known = smoother.settled().fit(X[train], y[train]).predict(X[test], return_std=True)
+    _, known = smoother.tuned_clone().fit(X[train], y[train]).predict(X[test], return_std=True)
     assert np.abs(known / std - 1).max() > 1e-4
 
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skginr import Graph, GraphSmoother, SIRENRegressor, SpectralEmbedder, transfer
+from skginr import Graph, GraphSmoother, SIRENRegressor, SpectralEmbedder, refine_model
 from skginr.datasets import fetch_bunny, make_reaction_diffusion
 from skginr.graphs._laplacians import laplacian
 from skginr.spectral._extension import continue_smoothly
@@ -79,7 +79,7 @@ def test_weights_beyond_rounding_are_refused():
 def test_known_nodes_stay_and_new_ones_lie_between(coarse, fine, settings):
     model = ridge(coarse, **settings).fit(nodes(coarse), wave(coarse))
     before = model.predict(nodes(coarse))
-    finer = transfer(model, fine)
+    finer = refine_model(model, fine)
     np.testing.assert_array_equal(model.predict(nodes(coarse)), before)
     np.testing.assert_allclose(finer.predict(nodes(coarse)), before, atol=1e-12)
     new = nodes(fine).iloc[coarse.n_nodes :]
@@ -89,7 +89,7 @@ def test_known_nodes_stay_and_new_ones_lie_between(coarse, fine, settings):
     assert r2_score(truth, finer.predict(new)) > 0.99
     # Twice is as good as once, and of where it stands a node knows nothing.
     finest = fine.refine()[0]
-    twice = transfer(finer, finest)
+    twice = refine_model(finer, finest)
     assert r2_score(wave(finest), twice.predict(nodes(finest))) > 0.99
     assert len(pickle.loads(pickle.dumps(twice)).predict(nodes(finest))) == finest.n_nodes
 
@@ -104,7 +104,7 @@ def test_all_that_holds_an_embedder_moves(coarse, fine):
     ).set_output(transform="pandas")
     network = SIRENRegressor("train", max_epochs=100, batch_size=32, random_state=0)
     model = make_pipeline(columns, network).fit(table, signal)
-    finer = transfer(model, fine)
+    finer = refine_model(model, fine)
     X = pd.concat([nodes(fine).assign(time=t) for t in (0.0, 1.0)])
     assert r2_score(np.concatenate([wave(fine), 2 * wave(fine)]), finer.predict(X)) > 0.97
 
@@ -112,7 +112,7 @@ def test_all_that_holds_an_embedder_moves(coarse, fine):
 def test_a_search_moves_with_what_it_found(coarse, fine):
     sizes = {"spectralembedder__n_components": [3, 30]}
     search = GridSearchCV(ridge(coarse), sizes, cv=3).fit(nodes(coarse), wave(coarse))
-    finer = transfer(search, fine)
+    finer = refine_model(search, fine)
     assert finer.best_params_ == search.best_params_
     assert finer.score(nodes(fine), wave(fine)) > 0.99
     # Fitted again, it embeds the fine graph.
@@ -128,7 +128,7 @@ def test_a_component_that_is_all_new_is_said(coarse, fine):
         np.vstack([fine.positions, far]), np.vstack([fine.faces, fine.faces + fine.n_nodes])
     )
     with pytest.warns(UserWarning, match="new nodes"):
-        finer = transfer(model, both)
+        finer = refine_model(model, both)
     alone = finer[0].transform(nodes(both).iloc[fine.n_nodes :])
     np.testing.assert_array_equal(alone, 0)
 
@@ -136,18 +136,18 @@ def test_a_component_that_is_all_new_is_said(coarse, fine):
 def test_what_cannot_move_is_refused(coarse, fine):
     model = ridge(coarse).fit(nodes(coarse), wave(coarse))
     with pytest.raises(TypeError, match="graph must be a skginr.Graph"):
-        transfer(model, fine.adjacency)
+        refine_model(model, fine.adjacency)
     with pytest.raises(NotFittedError, match="must be fitted"):
-        transfer(ridge(coarse), fine)
+        refine_model(ridge(coarse), fine)
     with pytest.raises(ValueError, match="must hold a SpectralEmbedder"):
-        transfer(make_pipeline(StandardScaler(), Ridge()), fine)
+        refine_model(make_pipeline(StandardScaler(), Ridge()), fine)
     with pytest.raises(TypeError, match="GraphSmoother"):
-        transfer(make_pipeline(model[0], GraphSmoother(graph=coarse)), fine)
+        refine_model(make_pipeline(model[0], GraphSmoother(graph=coarse)), fine)
     with pytest.raises(ValueError, match="every node"):
-        transfer(model, fine.subgraph(fine.labels[5:]))
+        refine_model(model, fine.subgraph(fine.labels[5:]))
     points = np.random.default_rng(0).random((50, 2))
     with pytest.raises(ValueError, match="graph=None"):
-        transfer(make_pipeline(SpectralEmbedder(3), Ridge()).fit(points, points[:, 0]), fine)
+        refine_model(make_pipeline(SpectralEmbedder(3), Ridge()).fit(points, points[:, 0]), fine)
 
 
 def test_bunny_above_barycentric(data_root):
@@ -157,7 +157,7 @@ def test_bunny_above_barycentric(data_root):
     new = slice(bunny.n_nodes, None)
     model = make_pipeline(SpectralEmbedder(100, graph=bunny), SIRENRegressor(random_state=0))
     model.fit(nodes(bunny), signal[: bunny.n_nodes])
-    ours = r2_score(signal[new], transfer(model, fine).predict(nodes(fine).iloc[new]))
+    ours = r2_score(signal[new], refine_model(model, fine).predict(nodes(fine).iloc[new]))
     linear = r2_score(signal[new], (weights @ signal[: bunny.n_nodes])[new])
     assert 1 > ours > 0.99 > linear
 
@@ -174,7 +174,7 @@ def renumbered(graph, seed=0):
     return Graph.from_mesh(graph.positions[order], rank[graph.faces]), order
 
 
-@pytest.mark.parametrize("how", ["transfer", "extend"])
+@pytest.mark.parametrize("how", ["refine_model", "extend"])
 @pytest.mark.parametrize(
     "case", ["numbered otherwise", "mirrored", "another place", "another unit"]
 )
@@ -195,7 +195,7 @@ def test_numbers_of_another_mesh_are_noticed(how, case):
     }[case]()
 
     def move(graph):
-        return transfer(model, graph) if how == "transfer" else model[0].extend(graph)
+        return refine_model(model, graph) if how == "refine_model" else model[0].extend(graph)
 
     with pytest.warns(UserWarning, match=r"of 162 nodes that are embedded are elsewhere in graph"):
         move(other)
@@ -206,7 +206,7 @@ def test_numbers_of_another_mesh_are_noticed(how, case):
     else:
         other = Graph.from_mesh(start.positions, other.faces)
     moved = move(other)
-    if how == "transfer":
+    if how == "refine_model":
         expected = other.positions[:, 1] + other.positions[:, 2]
         assert moved.score(nodes(other), expected) > 0.99
 
@@ -218,7 +218,7 @@ def test_vertices_that_a_finer_surface_moves_a_little_are_the_same():
     fine = start.refine()[0]
     bulged = 1.05 * fine.positions / np.linalg.norm(fine.positions, axis=1, keepdims=True)
     fine = Graph.from_mesh(bulged, fine.faces, labels=fine.labels)
-    assert transfer(model, fine).score(nodes(fine), fine.positions[:, 2]) > 0.95
+    assert refine_model(model, fine).score(nodes(fine), fine.positions[:, 2]) > 0.95
 
 
 def test_nodes_that_moved_between_two_networks_are_noticed():

@@ -19,8 +19,8 @@ from skginr import (
     GraphBlockKFold,
     GraphGaussianProcessRegressor,
     GraphSmoother,
-    PositionInterpolator,
     ResidualCorrector,
+    ThinPlateSplineRegressor,
     default_smoothers,
 )
 from skginr.graphs._structural import structural_columns
@@ -72,7 +72,7 @@ class CodesNeighbors(KNeighborsRegressor):
 
 def test_it_is_a_corrector_of_predictions_and_structure(grid, grid_table, smoothers):
     X, y = grid_table[["node"]], grid_table["signal"]
-    corrector = ResidualCorrector(BOOSTING, n_predictions=2)
+    corrector = ResidualCorrector(BOOSTING, n_prediction_columns=2)
     model = CorrectedSmoother(graph=grid, smoothers=smoothers, corrector=corrector).fit(X, y)
     structure = structural_columns(grid.adjacency)[grid.locate(X["node"])]
     by_hand = corrector.fit(np.hstack([model.out_of_fold_, structure]), y)
@@ -108,7 +108,7 @@ def test_blocks_choose_everything(grid, grid_table):
     train, test = next(blocks.split(X))
     smoother = GraphSmoother(graph=grid, laplacian="symmetric", order=1, cv=blocks).fit(X, y)
     assert model.smoothers_["symmetric_1"].alpha_ == smoother.alpha_
-    smoother = smoother.settled().fit(X.iloc[train], y.iloc[train])
+    smoother = smoother.tuned_clone().fit(X.iloc[train], y.iloc[train])
     np.testing.assert_allclose(
         model.out_of_fold_["symmetric_1"].iloc[test], smoother.predict(X.iloc[test]), atol=1e-5
     )
@@ -117,9 +117,9 @@ def test_blocks_choose_everything(grid, grid_table):
 def test_smoothers_can_be_named_and_changed(grid, smoothers):
     model = CorrectedSmoother(graph=grid, smoothers=smoothers)
     assert model.get_params()["order_2__alpha"] == 0.3
-    copy = clone(model).set_params(order_2__alpha=5.0, order_1=PositionInterpolator(graph=grid))
+    copy = clone(model).set_params(order_2__alpha=5.0, order_1=ThinPlateSplineRegressor(graph=grid))
     assert dict(copy.smoothers)["order_2"].alpha == 5.0
-    assert isinstance(dict(copy.smoothers)["order_1"], PositionInterpolator)
+    assert isinstance(dict(copy.smoothers)["order_1"], ThinPlateSplineRegressor)
     assert dict(smoothers)["order_2"].alpha == 0.3
 
 
@@ -203,7 +203,7 @@ def test_the_number_of_predictions_is_given_where_it_is_open(grid, grid_table, s
     inside = make_pipeline(StandardScaler(), ResidualCorrector(LinearRegression()))
     model = CorrectedSmoother(graph=grid, smoothers=smoothers, corrector=inside).fit(X, y)
     assert model.corrector_[-1].blend_.size == 2
-    fixed = ResidualCorrector(LinearRegression(), n_predictions=1)
+    fixed = ResidualCorrector(LinearRegression(), n_prediction_columns=1)
     model.set_params(corrector=fixed).fit(X, y)
     assert model.corrector_.blend_.size == 1
 

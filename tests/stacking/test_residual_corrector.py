@@ -47,7 +47,7 @@ def test_a_correction_that_is_worth_nothing_leaves_the_blend(two_views, regresso
     X, y = two_views
     cause = np.random.default_rng(1).standard_normal((len(y), 1))
     table = np.hstack([X, cause])
-    corrector = ResidualCorrector(regressor, n_predictions=2).fit(table, y + cause[:, 0])
+    corrector = ResidualCorrector(regressor, n_prediction_columns=2).fit(table, y + cause[:, 0])
     assert corrector.weight_ == 0
     blend = corrector.mean_ + (X - X.mean(axis=0)) @ corrector.blend_
     np.testing.assert_allclose(corrector.predict(table), blend, rtol=1e-12)
@@ -69,7 +69,7 @@ def test_further_columns_are_seen_but_not_blended(two_views):
     X, y = two_views
     cause = np.random.default_rng(1).standard_normal(len(y))
     table, shifted = np.column_stack([X, cause]), y + 0.5 * cause
-    corrector = ResidualCorrector(LinearRegression(), n_predictions=2).fit(table, shifted)
+    corrector = ResidualCorrector(LinearRegression(), n_prediction_columns=2).fit(table, shifted)
     assert corrector.blend_.shape == (2,)
     assert corrector.score(table, shifted) > 0.9 > r2_score(shifted, y)
 
@@ -103,8 +103,8 @@ def test_it_is_a_final_estimator_of_a_stack():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_predictions": 3}, "n_predictions=3 is more than X has columns, 2"),
-        ({"n_predictions": 0}, "n_predictions must be"),
+        ({"n_prediction_columns": 3}, "n_prediction_columns=3 is more than X has columns, 2"),
+        ({"n_prediction_columns": 0}, "n_prediction_columns must be"),
         ({"cv": 1}, "cv must be"),
         ({"cv": "many"}, "cv"),
     ],

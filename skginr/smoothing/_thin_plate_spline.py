@@ -1,4 +1,4 @@
-"""PositionInterpolator: a signal interpolated through space, beside the graph."""
+"""ThinPlateSplineRegressor: a signal interpolated through space, beside the graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skginr._core import check_count, check_real, check_signal, unchanged_on_err
 from skginr.graphs import Graph, NodeEstimator, check_graph, locate_rows
 
 
-class PositionInterpolator(RegressorMixin, NodeEstimator):
+class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
     """Thin-plate spline through the nearest observations in space, not along the graph.
 
     For signals that are fields in space of which a surface is only the sample, such as an
@@ -59,11 +59,11 @@ class PositionInterpolator(RegressorMixin, NodeEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from skginr import Graph, PositionInterpolator
+    >>> from skginr import Graph, ThinPlateSplineRegressor
     >>> points = np.random.default_rng(0).random((200, 2))
     >>> graph = Graph.from_points(points)
     >>> X, y = np.arange(200)[:, None], np.sin(3 * points[:, 0])
-    >>> PositionInterpolator(graph=graph).fit(X[50:], y[50:]).score(X[:50], y[:50]) > 0.99
+    >>> ThinPlateSplineRegressor(graph=graph).fit(X[50:], y[50:]).score(X[:50], y[:50]) > 0.99
     True
     """
 
