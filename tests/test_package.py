@@ -38,8 +38,8 @@ ROOMS = {
         _parameters _size _warnings _embedder _several _alignment _refinement _inspection
     """,
     "smoothing": """
-        _penalised _generalised _strength _node_regressor _smoother _gaussian_process
-        _thin_plate_spline
+        _gradation _penalty _penalised _generalised _strength _node_regressor _smoother _kernels
+        _gaussian_process _thin_plate_spline
     """,
     "stacking": "_smoothers _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",

@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr.smoothing._penalised import Penalty, diagonal_of_inverse, solve_penalised
+from skginr.smoothing._penalised import diagonal_of_inverse, solve_penalised
+from skginr.smoothing._penalty import Penalty
 
 
 class SmoothFit(NamedTuple):

@@ -22,7 +22,7 @@ from skginr.graphs import (
     warn_unobserved,
     warn_without_edges,
 )
-from skginr.smoothing._penalised import Penalty
+from skginr.smoothing._penalty import Penalty
 
 
 class NodeRegressor(RegressorMixin, NodeEstimator):

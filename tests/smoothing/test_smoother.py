@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 
 from skginr import Graph, GraphBlockKFold, GraphGaussianProcessRegressor, GraphSmoother
 from skginr.graphs._laplacians import laplacian_of
-from skginr.smoothing import _penalised
+from skginr.smoothing import _penalised, _penalty
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,6 @@ def test_it_minimises_what_it_says(sphere, laplacian, order, kappa):
 
 @pytest.mark.parametrize("alpha", [1e-6, 1e-2, 1e4])
 def test_every_way_to_solve_gives_the_same(sphere, alpha, monkeypatch):
-    from skginr.smoothing import _penalised
 
     rng = np.random.default_rng(1)
     half = sphere.positions[:, 2] > 0  # a hole the size of a hemisphere
@@ -290,9 +289,9 @@ def test_out_of_fold_predictions_are_those_of_cross_validation(sphere):
 
 def test_strong_strengths_share_a_factor(sphere, monkeypatch):
     made = []
-    solver = _penalised.positive_definite_solver
+    solver = _penalty.positive_definite_solver
     monkeypatch.setattr(
-        _penalised, "positive_definite_solver", lambda matrix: made.append(1) or solver(matrix)
+        _penalty, "positive_definite_solver", lambda matrix: made.append(1) or solver(matrix)
     )
     X, rng = np.arange(600)[:, None], np.random.default_rng(0)
     y = sphere.positions[:, 2] + 3 * rng.standard_normal(600)
@@ -306,7 +305,7 @@ def test_strong_strengths_share_a_factor(sphere, monkeypatch):
 
 
 def test_a_factor_is_let_go_of_where_an_error_is_raised(sphere):
-    penalty = _penalised.Penalty(laplacian_of(sphere, "combinatorial"), order=2)
+    penalty = _penalty.Penalty(laplacian_of(sphere, "combinatorial"), order=2)
 
     def interrupted():
         with penalty.at_hand():
