@@ -62,7 +62,6 @@ def test_it_minimises_what_it_says(sphere, laplacian, order, kappa):
 
 @pytest.mark.parametrize("alpha", [1e-6, 1e-2, 1e4])
 def test_every_way_to_solve_gives_the_same(sphere, alpha, monkeypatch):
-
     rng = np.random.default_rng(1)
     half = sphere.positions[:, 2] > 0  # a hole the size of a hemisphere
     X, y = sphere.labels[half].to_frame(), rng.standard_normal(half.sum())
