@@ -28,6 +28,7 @@ from skginr._core._linalg import (
     positive_definite_solver,
     solve_refined,
     subtract_product,
+    with_short_indices,
 )
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import check_known, check_signal
@@ -79,5 +80,6 @@ __all__ = [
     "warn_once",
     "watched",
     "whole_file",
+    "with_short_indices",
     "write_whole",
 ]

@@ -37,6 +37,15 @@ def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
     )
 
 
+def with_short_indices(matrix: sp.csr_array) -> sp.csr_array:
+    """Return a matrix with indices of 32 bits.
+
+    SciPy's shortest paths and trees take no others, and not every release converts them.
+    """
+    indices, indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    return sp.csr_array((matrix.data, indices, indptr), shape=matrix.shape)
+
+
 def positive_definite_solver(
     matrix: sp.sparray,
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -5,6 +5,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
 
+from skginr._core import with_short_indices
+
 # Rounds of moving each seed to the middle of its cell.
 _LLOYD_ROUNDS = 8
 # Ends from which the eccentricity of a cell's nodes is estimated.
@@ -95,9 +97,9 @@ def components_of(adjacency: sp.csr_array, nodes: NDArray[np.intp]) -> list[NDAr
 
 def _hops(adjacency: sp.csr_array) -> sp.csr_array:
     """Return the same edges, each of length 1."""
-    # SciPy's shortest paths want 32-bit indices, and not every release converts them.
-    indices, indptr = adjacency.indices.astype(np.int32), adjacency.indptr.astype(np.int32)
-    return sp.csr_array((np.ones(adjacency.nnz), indices, indptr), shape=adjacency.shape)
+    hops = with_short_indices(adjacency)
+    hops.data = np.ones(hops.nnz)
+    return hops
 
 
 def _distance_to(hops: sp.csr_array, sources: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from skginr._core import with_short_indices
+
 # Times the median weight of an edge, to the power of the order, beyond which rounding decides.
 _GIANT = 1e9
 
@@ -62,7 +64,7 @@ def _strongest_tree(
     places = np.empty(len(there))
     places[np.argsort(-sizes[there], kind="stable")] = np.arange(1, len(there) + 1)
     graph = sp.csr_array((places, (first[there], second[there])), shape=(n_nodes, n_nodes))
-    chosen = minimum_spanning_tree(graph).data.astype(np.intp)
+    chosen = minimum_spanning_tree(with_short_indices(graph)).data.astype(np.intp)
     return there[np.argsort(places)[chosen - 1]]
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
-from skginr._core import positive_definite_solver
+from skginr._core import positive_definite_solver, with_short_indices
 from skginr.graphs import Laplacian
 from skginr.smoothing._gradation import closed, gradation, most_that_count, without_giants
 
@@ -112,7 +112,7 @@ class Penalty:
         ends = np.concatenate([rows[seen], known])
         shape = (n_nodes + 1, n_nodes + 1)
         paths = sp.csr_array((np.ones(len(starts)), (starts, ends)), shape=shape)
-        reached = breadth_first_order(paths, n_nodes, return_predecessors=False)
+        reached = breadth_first_order(with_short_indices(paths), n_nodes, return_predecessors=False)
         return ~np.isin(np.arange(n_nodes), reached)
 
     def _root(self, alpha: float) -> np.longdouble:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 from sklearn.utils import gen_batches
 
-from skginr._core import eigh_subset
+from skginr._core import eigh_subset, with_short_indices
 from skginr.spectral.eigen import fix_sign
 
 # Eigenvalues below this share of their component's largest are rounding.
@@ -65,9 +65,7 @@ def landmark_distances(
     Landmarks
         Grouped by component, the largest first.
     """
-    # SciPy's shortest paths want 32-bit indices, and not every release converts them.
-    indices, indptr = lengths.indices.astype(np.int32), lengths.indptr.astype(np.int32)
-    lengths = sp.csr_array((lengths.data, indices, indptr), shape=lengths.shape)
+    lengths = with_short_indices(lengths)
     allotted = _allot(np.bincount(components), n_landmarks)
     nodes = np.empty(sum(allotted.values()), dtype=np.intp)
     distances = np.full((len(nodes), len(components)), np.inf)

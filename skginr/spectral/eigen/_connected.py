@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import dijkstra
 
-from skginr._core import count_eigenvalues_below, deflate, eigh_subset, graded_eigenvectors
+from skginr._core import (
+    count_eigenvalues_below,
+    deflate,
+    eigh_subset,
+    graded_eigenvectors,
+    with_short_indices,
+)
 from skginr.spectral.eigen._basis import errors_of
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import (
@@ -162,8 +168,8 @@ def fills_in(matrix: sp.csr_array) -> bool:
     core = _core(matrix)
     if core.shape[0] <= _NARROW:
         return False
-    indices, indptr = core.indices.astype(np.int32), core.indptr.astype(np.int32)
-    edges = sp.csr_array((np.ones(core.nnz), indices, indptr), shape=core.shape)
+    edges = with_short_indices(core)
+    edges.data = np.ones(edges.nnz)
     end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
     hops = dijkstra(edges, indices=end, unweighted=True)
     levels = np.bincount(hops.astype(np.intp))
