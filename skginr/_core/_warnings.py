@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 # What a warning does not point into: this library, and what runs it.
-_INSIDE = ("skginr.", "sklearn.", "joblib.", "skorch.")
+_INSIDE = ("skginr.", "sklearn.", "joblib.", "skorch.", "contextlib")
 # What runs many fits, one after the other or side by side.
 _MANY_FITS = (
     "sklearn.model_selection._validation",

@@ -28,7 +28,7 @@ _WRONG = 1e-6
 _MOST_FACTORED = 10_000
 _BLOCK = 64
 
-Columns = slice | NDArray[np.intp]
+_Chosen = slice | NDArray[np.intp]
 
 
 def solve_penalised(
@@ -180,7 +180,7 @@ def _solve_iteratively(
     if not (diagonal > 0).all():
         raise RuntimeError("a node has neither an observation nor an edge")
 
-    def multiply(x: NDArray[np.float64], columns: Columns = slice(None)) -> NDArray[np.float64]:
+    def multiply(x: NDArray[np.float64], columns: _Chosen = slice(None)) -> NDArray[np.float64]:
         return counts[:, columns] * x + alpha * (penalty @ x)
 
     # Between the observations the system is only alpha large, and so are its residuals.

@@ -555,9 +555,19 @@ KEPT = Path(__file__).parent / "data"
 OLD_POINTS = np.random.default_rng(0).random((30, 2))
 
 
+def test_names_of_earlier_files_are_those_of_today():
+    give = skginr.persistence._classes.give_state
+    corrector, network = skginr.ResidualCorrector(), skginr.SIRENRegressor()
+    give(corrector, "ResidualCorrector", {"n_predictions": 2, "cv": 3})
+    assert corrector.n_prediction_columns == 2
+    assert not hasattr(corrector, "n_predictions")
+    give(network, "SIRENRegressor", {"preset": "paper"})
+    assert network.preset == "reproduce"
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 def test_files_of_earlier_versions_are_still_read(tmp_path):
-    """Made by ``python tests/test_persistence.py``, once for each version of the format."""
+    """Made by ``python tests/persistence/test_persistence.py``, once for each version of the format."""
     files = sorted(KEPT.glob("model_*.skginr"))
     assert files
     for file in files:
