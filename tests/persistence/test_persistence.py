@@ -567,7 +567,7 @@ def test_names_of_earlier_files_are_those_of_today():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 def test_files_of_earlier_versions_are_still_read(tmp_path):
-    """Made by ``python tests/persistence/test_persistence.py``, once for each version of the format."""
+    """Made by running this file, once for each version of the format."""
     files = sorted(KEPT.glob("model_*.skginr"))
     assert files
     for file in files:
