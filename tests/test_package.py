@@ -60,7 +60,8 @@ def room_of(module):
 
 def imports_of(path):
     """Every module of the package that a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in {path}"
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -69,12 +70,12 @@ def imports_of(path):
             names = [alias.name for alias in node.names]
         else:
             continue
-        if not (isinstance(node, ast.ImportFrom) and _for_types_only(node, path)):
+        if not (isinstance(node, ast.ImportFrom) and _for_types_only(node, tree)):
             yield from (name for name in names if name.partition(".")[0] == "skginr")
 
 
-def _for_types_only(node, path):
-    blocks = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.If)]
+def _for_types_only(node, tree):
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
     return any(
         ast.unparse(block.test) == "TYPE_CHECKING"
         and block.lineno < node.lineno <= block.end_lineno

@@ -331,9 +331,6 @@ class Model:
         """
         # A file may be older than the last of these: "predict" was then what is "train" now.
         state = {"preset": "train", "solution": None} | state
-        if state["preset"] == "paper":
-            # Its name in earlier files.
-            state["preset"] = "reproduce"
         state["weights"] = {
             # What torch.compile puts before names, which is not there any more.
             name.removeprefix("_orig_mod."): value

@@ -124,10 +124,24 @@ def take_state(thing: Any, name: str) -> Any:
     }
 
 
+# Names in earlier files, by class: of attributes, and of presets.
+_FORMER_ATTRIBUTES = {"ResidualCorrector": {"n_predictions": "n_prediction_columns"}}
+_FORMER_PRESETS = {"paper": "reproduce"}
+_HAVE_PRESETS = ("Model", "SIRENClassifier", "SIRENRegressor")
+
+
+def in_todays_words(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of an object with attributes and presets as they are called now."""
+    former = _FORMER_ATTRIBUTES.get(name, {})
+    state = {former.get(key, key): value for key, value in state.items()}
+    if name in _HAVE_PRESETS and state.get("preset") in _FORMER_PRESETS:
+        state["preset"] = _FORMER_PRESETS[state["preset"]]
+    return state
+
+
 def give_state(thing: Any, name: str, state: Any) -> None:
     """Make an empty object what it was, with defaults for parameters that are younger than it."""
     if isinstance(thing, BaseEstimator):
-        state = _with_todays_names(name, state)
         parameters = inspect.signature(type(thing)).parameters
         state = {name: it.default for name, it in parameters.items()} | state
         _drop_folders(type(thing).__name__, state)
@@ -139,17 +153,6 @@ def give_state(thing: Any, name: str, state: Any) -> None:
         thing.__dict__.update(state)
     if name in _RESTORED:
         _RESTORED[name](thing)
-
-
-def _with_todays_names(name: str, state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of an estimator with parameters as they are called now."""
-    if name == "ResidualCorrector" and "n_predictions" in state:
-        count = state["n_predictions"]
-        state = {key: value for key, value in state.items() if key != "n_predictions"}
-        return state | {"n_prediction_columns": count}
-    if name in ("SIRENRegressor", "SIRENClassifier") and state.get("preset") == "paper":
-        return state | {"preset": "reproduce"}
-    return state
 
 
 # Parameters whose values a search gives to what it fits.

@@ -18,7 +18,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr.persistence._bounds import check_nodes, check_words
-from skginr.persistence._classes import class_named, give_state, name_of, take_state
+from skginr.persistence._classes import (
+    class_named,
+    give_state,
+    in_todays_words,
+    name_of,
+    take_state,
+)
 from skginr.persistence._random import generator_of, random_state_of
 
 _SPARSE = {
@@ -318,14 +324,18 @@ class Decoder:
         return made
 
     def _object(self, node: dict[str, Any], number: int) -> Any:
-        kind = class_named(node["class"])
-        state = {str(key): value for key, value in node["state"]}
+        name, kind = node["class"], class_named(node["class"])
         if hasattr(kind, "from_state"):
             # A network and a graph are built, not filled.
-            return kind.from_state({key: self.decode(part) for key, part in state.items()})
+            return kind.from_state(self._state(name, node))
         made = self._made[number] = kind.__new__(kind)
-        give_state(made, node["class"], {key: self.decode(part) for key, part in state.items()})
+        give_state(made, name, self._state(name, node))
         return made
+
+    def _state(self, name: str, node: dict[str, Any]) -> dict[str, Any]:
+        state = {str(key): value for key, value in node["state"]}
+        decoded = {key: self.decode(value) for key, value in state.items()}
+        return in_todays_words(name, decoded)
 
     def _tuple_object(self, node: dict[str, Any], number: int) -> Any:
         kind = class_named(node["class"])

@@ -159,6 +159,15 @@ def test_it_is_said_at_the_line_that_asked(archipelago):
     with pytest.warns(UserWarning, match=ALONE) as caught:
         model.predict(X[30:35])
     assert [warning.filename for warning in caught] == [__file__]
+    # Past what has parts of a model not repeat each other, which is of the standard library.
+    smoothers = [
+        ("one", GraphSmoother(graph=archipelago)),
+        ("two", GraphSmoother(graph=archipelago)),
+    ]
+    stacked = CorrectedSmoother(graph=archipelago, smoothers=smoothers, cv=3).fit(X[:30], y[:30])
+    with pytest.warns(UserWarning, match=ALONE) as caught:
+        stacked.predict(X[30:35])
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_several_smoothers_say_it_once(archipelago, footprints):

@@ -556,13 +556,18 @@ OLD_POINTS = np.random.default_rng(0).random((30, 2))
 
 
 def test_names_of_earlier_files_are_those_of_today():
-    give = skginr.persistence._classes.give_state
+    classes = skginr.persistence._classes
+
+    def give(thing, name, state):
+        classes.give_state(thing, name, classes.in_todays_words(name, state))
+
     corrector, network = skginr.ResidualCorrector(), skginr.SIRENRegressor()
     give(corrector, "ResidualCorrector", {"n_predictions": 2, "cv": 3})
     assert corrector.n_prediction_columns == 2
     assert not hasattr(corrector, "n_predictions")
     give(network, "SIRENRegressor", {"preset": "paper"})
     assert network.preset == "reproduce"
+    assert classes.in_todays_words("Model", {"preset": "paper"}) == {"preset": "reproduce"}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
