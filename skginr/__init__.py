@@ -19,8 +19,9 @@ Coordinates of nodes
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
-    GraphSmoother, GraphGaussianProcessRegressor, and ThinPlateSplineRegressor through space. What
-    learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
+    GraphSmoother, GraphGaussianProcessRegressor. Beside the graph, through space:
+    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
+    errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Fitted models
     predict_frame (every node, as a table), surface_gradient, save, load, to_onnx, shared_graphs (on
     a cluster).
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
         GraphSmoother,
+        SpatialGaussianProcessRegressor,
         ThinPlateSplineRegressor,
     )
     from skginr.spectral import (
@@ -72,6 +74,7 @@ __all__ = [
     "ResidualCorrector",
     "SIRENClassifier",
     "SIRENRegressor",
+    "SpatialGaussianProcessRegressor",
     "SpectralEmbedder",
     "TangentKernelRegressor",
     "ThinPlateSplineRegressor",
@@ -101,6 +104,7 @@ _HOME = {
     "ResidualCorrector": "skginr.stacking",
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
+    "SpatialGaussianProcessRegressor": "skginr.smoothing",
     "SpectralEmbedder": "skginr.spectral",
     "TangentKernelRegressor": "skginr.network",
     "align": "skginr.spectral",

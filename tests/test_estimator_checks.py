@@ -24,6 +24,7 @@ from skginr import (
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
+    SpatialGaussianProcessRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
     ThinPlateSplineRegressor,
@@ -93,6 +94,13 @@ def positioned(graph):
     return ThinPlateSplineRegressor(graph=placed, n_neighbors=10)
 
 
+def spatial(graph):
+    # Where the signal has a place: neighbours are near.
+    places = np.column_stack(np.divmod(np.arange(graph.n_nodes), 9))
+    placed = Graph(graph.adjacency, labels=graph.labels, positions=places)
+    return SpatialGaussianProcessRegressor(graph=placed)
+
+
 def joined(graph):
     ages = pd.DataFrame({"age": np.arange(graph.n_nodes) ** 2}, index=graph.labels)
     return NeighborMeans(graph=graph.with_attributes(ages), passthrough=False)
@@ -106,8 +114,8 @@ def trained(graph):
     return make_pipeline(SpectralEmbedder(6, graph=graph, scaling="unit"), clone(EXACT_SIREN))
 
 
-GRAPH_MODE = [embedder, joined, smoother, process, positioned, corrected, pipeline, trained]
-WITH_SIGNAL = [smoother, process, positioned, corrected, pipeline, trained]
+PREDICTORS = [smoother, process, spatial, positioned, corrected, pipeline, trained]
+GRAPH_MODE = [embedder, joined, *PREDICTORS]
 
 
 def test_every_exported_estimator_is_checked():
@@ -212,7 +220,7 @@ def test_unfit_tables_are_refused(grid, grid_table, make):
             make(grid).fit(X, y)
 
 
-@pytest.mark.parametrize("make", WITH_SIGNAL)
+@pytest.mark.parametrize("make", PREDICTORS)
 def test_unfit_signals_are_refused(grid, grid_table, make):
     X, y = grid_table[["node"]], grid_table["signal"]
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -38,10 +38,11 @@ ROOMS = {
         _parameters _size _warnings _embedder _several _alignment _refinement _inspection
     """,
     "smoothing": """
-        _gradation _penalty _penalised _generalised _strength _node_regressor _smoother _kernels
-        _gaussian_process _thin_plate_spline
+        _gradation _penalty _penalised _generalised _strength _node_regressor _smoother
+        _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
+        _thin_plate_spline
     """,
-    "stacking": "_smoothers _residual_corrector _corrected_smoother",
+    "stacking": "_smoothers _blend _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """
@@ -200,8 +201,9 @@ def test_unknown_names_are_refused():
 NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
     MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
-    SIRENRegressor SpectralEmbedder TangentKernelRegressor align default_smoothers inspect_spectrum
-    load predict_frame refine_model save shared_graphs surface_gradient to_onnx
+    SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
+    default_smoothers inspect_spectrum load predict_frame refine_model save shared_graphs
+    surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

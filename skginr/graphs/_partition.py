@@ -16,7 +16,11 @@ _SPREAD = 0.05
 
 
 def balanced_folds(
-    adjacency: sp.csr_array, weights: NDArray[np.float64], n_folds: int, blocks_per_fold: int
+    adjacency: sp.csr_array,
+    weights: NDArray[np.float64],
+    n_folds: int,
+    blocks_per_fold: int,
+    draw: np.random.RandomState | None = None,
 ) -> NDArray[np.intp]:
     """Return the fold of every node: unions of connected blocks of about equal weight.
 
@@ -28,12 +32,14 @@ def balanced_folds(
     n_folds : int
     blocks_per_fold : int
         About how many blocks make a fold; small components are blocks of their own.
+    draw : RandomState, optional
+        Of where to begin; by default a rim.
 
     Returns
     -------
     ndarray of int of shape (n_nodes,)
     """
-    blocks = connected_blocks(adjacency, weights, n_folds * blocks_per_fold)
+    blocks = connected_blocks(adjacency, weights, n_folds * blocks_per_fold, draw)
     folds: list[list[NDArray[np.intp]]] = [[] for _ in range(n_folds)]
     totals = np.zeros(n_folds)
     # Heaviest first to the lightest fold: islands come last and fill the gaps.
@@ -73,7 +79,10 @@ def _even_out(
 
 
 def connected_blocks(
-    adjacency: sp.csr_array, weights: NDArray[np.float64], n_blocks: int
+    adjacency: sp.csr_array,
+    weights: NDArray[np.float64],
+    n_blocks: int,
+    draw: np.random.RandomState | None = None,
 ) -> list[NDArray[np.intp]]:
     """Return about ``n_blocks`` connected sets of nodes that together make the graph."""
     target = weights.sum() / n_blocks
@@ -83,7 +92,7 @@ def connected_blocks(
         if n_parts < 2:
             blocks.append(nodes)
             continue
-        cells = _voronoi_cells(_hops(adjacency[nodes][:, nodes]), n_parts)
+        cells = _voronoi_cells(_hops(adjacency[nodes][:, nodes]), n_parts, draw)
         blocks += [nodes[cells == cell] for cell in range(n_parts)]
     return blocks
 
@@ -106,10 +115,15 @@ def _distance_to(hops: sp.csr_array, sources: NDArray[np.intp]) -> NDArray[np.fl
     return dijkstra(hops, directed=False, indices=sources, min_only=True)
 
 
-def _voronoi_cells(hops: sp.csr_array, n_cells: int) -> NDArray[np.intp]:
+def _voronoi_cells(
+    hops: sp.csr_array, n_cells: int, draw: np.random.RandomState | None
+) -> NDArray[np.intp]:
     """Return the cell of every node of a connected graph: connected, compact, none empty."""
-    # Farthest-point seeds, from a node at the rim.
-    seeds = [int(_distance_to(hops, np.array([0])).argmax())]
+    # Farthest-point seeds, from a node at the rim, or from any.
+    if draw is None:
+        seeds = [int(_distance_to(hops, np.array([0])).argmax())]
+    else:
+        seeds = [int(draw.randint(hops.shape[0]))]
     while len(seeds) < n_cells:
         seeds.append(int(_distance_to(hops, np.array(seeds)).argmax()))
     cells = _nearest_seed(hops, np.array(seeds))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.gaussian_process.kernels import RBF, Kernel, WhiteKernel
+from scipy.spatial.distance import cdist
+from sklearn.gaussian_process.kernels import RBF, Hyperparameter, Kernel, WhiteKernel
 
 from skginr.graphs import (
     Laplacian,
@@ -17,6 +19,10 @@ from skginr.smoothing._penalty import Penalty
 
 # Variance of what the nodes of a component have in common, in those of what tells nodes apart.
 _MOST_TOGETHER = 50.0
+# Ranges of covariances in space, in root mean squared distances of places from their middle.
+_RANGES = (0.1, 0.3, 1.0, 3.0)
+# Rows whose covariances are kept while amplitudes are tried.
+_FEW = 1_000
 
 
 class Covariance:
@@ -59,6 +65,98 @@ class NodeKernel(Kernel):
     def is_stationary(self) -> bool:
         """Return False: nodes differ."""
         return False
+
+
+class Places:
+    """Where nodes are, about 0 and of unit size; never copied.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_nodes, n_dimensions)
+    source : tuple
+    """
+
+    # What was asked for last, for the many amplitudes that are tried on the same rows.
+    _last: tuple[NDArray[np.intp], list[NDArray[np.float64]]] | None = None
+
+    def __init__(self, places: NDArray[np.float64], source: tuple[Any, ...]) -> None:
+        self.places = places
+        self.source = source
+
+    def covariances(
+        self, first: NDArray[np.intp], second: NDArray[np.intp] | None
+    ) -> Iterable[NDArray[np.float64]]:
+        """Return covariances of unit variance between nodes: rough ones and smooth, by range.
+
+        Matérn's of smoothness 1/2 and 3/2.
+        """
+        if second is not None or len(first) > _FEW:
+            return self._each(first, first if second is None else second)
+        if self._last is None or not np.array_equal(self._last[0], first):
+            self._last = first, list(self._each(first, first))
+        return self._last[1]
+
+    def _each(
+        self, first: NDArray[np.intp], second: NDArray[np.intp]
+    ) -> Iterator[NDArray[np.float64]]:
+        distances = cdist(self.places[first], self.places[second])
+        for reach in _RANGES:
+            yield np.exp(-distances / reach)
+        for reach in _RANGES:
+            steps = distances * (3**0.5 / reach)
+            yield (1 + steps) * np.exp(-steps)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"places": self.places, "source": self.source}
+
+    def __repr__(self) -> str:
+        return f"<places of {len(self.places)} nodes>"
+
+
+class SpaceKernel(Kernel):
+    """Covariances in space, each of an amplitude of its own, of nodes by the first column of X."""
+
+    def __init__(
+        self,
+        places: Places,
+        amplitudes: ArrayLike = 1.0,
+        amplitudes_bounds: tuple[float, float] = (1e-5, 1e3),
+    ) -> None:
+        self.places = places
+        self.amplitudes = amplitudes
+        self.amplitudes_bounds = amplitudes_bounds
+
+    @property
+    def hyperparameter_amplitudes(self) -> Hyperparameter:
+        """Variances, the rough ones first, from the shortest range on."""
+        n_amplitudes = 2 * len(_RANGES)
+        return Hyperparameter("amplitudes", "numeric", self.amplitudes_bounds, n_amplitudes)
+
+    def __call__(
+        self, X: NDArray, Y: NDArray | None = None, eval_gradient: bool = False
+    ) -> NDArray | tuple[NDArray, NDArray]:
+        """Return the covariance, and with ``eval_gradient`` its gradient."""
+        first = X[:, 0].astype(int)
+        second = None if Y is None else Y[:, 0].astype(int)
+        parts = self.places.covariances(first, second)
+        sizes = np.broadcast_to(self.amplitudes, 2 * len(_RANGES))
+        if eval_gradient:
+            parts = list(parts)
+        values = np.zeros((len(first), len(first if second is None else second)))
+        for size, part in zip(sizes, parts, strict=True):
+            values += size * part
+        return (values, np.stack(list(parts), axis=-1) * sizes) if eval_gradient else values
+
+    def diag(self, X: NDArray) -> NDArray:
+        """Return the variances."""
+        return np.full(len(X), np.broadcast_to(self.amplitudes, 2 * len(_RANGES)).sum())
+
+    def is_stationary(self) -> bool:
+        """Return True: a distance is all that counts."""
+        return True
 
 
 class MeanNoise(WhiteKernel):

@@ -1,4 +1,4 @@
-"""What regressors over edges share: parameters of a penalty, rows of fit, rows to predict."""
+"""What regressors on nodes share: rows of fit, rows to predict, parameters of a penalty."""
 
 from __future__ import annotations
 
@@ -26,37 +26,21 @@ from skginr.smoothing._penalty import Penalty
 
 
 class NodeRegressor(RegressorMixin, NodeEstimator):
-    """A regressor by a penalty of what is rough over a graph, and by covariates of rows.
+    """A regressor on nodes and covariates of rows.
 
-    A subclass has the parameters ``laplacian``, ``order`` and ``kappa`` of the penalty. Its ``fit``
-    leaves behind ``graph_``, the ``_scaling`` of covariates, as :func:`centre_and_spread` returns
-    it, and which nodes were ``_observed``, as :func:`~skginr.graphs.with_observations` does.
+    The ``fit`` of a subclass leaves behind ``graph_``, the ``_scaling`` of covariates, as
+    :func:`centre_and_spread` returns it, and which nodes were ``_observed``, as
+    :func:`~skginr.graphs.with_observations` does.
     """
 
-    laplacian: str
-    order: int
-    kappa: float
     graph_: Graph
-
-    def _check_penalty(self, *, forgets: bool) -> None:
-        """Raise unless parameters make a penalty: one that ``forgets`` by a kappa above 0."""
-        check_laplacian(self.laplacian)
-        check_count("order", self.order, minimum=1)
-        check_real("kappa", self.kappa, minimum=0, strict=forgets)
-
-    def _penalty(self, graph: Graph) -> tuple[Penalty, Laplacian]:
-        """Return the penalty, and the Laplacian that it is made of."""
-        operator = laplacian_of(graph, self.laplacian)
-        return Penalty(operator, self.order, self.kappa), operator
 
     def _rows_of_fit(
         self, graph: Graph, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
         """Return nodes, covariates as they are, and the signal."""
         nodes, covariates = locate_rows(self, X, graph, reset=True)
-        y = check_signal(y, nodes)
-        warn_without_edges(graph, "a node without a row is predicted to be as all others are")
-        return nodes, covariates, y
+        return nodes, covariates, check_signal(y, nodes)
 
     def _rows_to_predict(
         self, X: ArrayLike | pd.DataFrame, *, return_std: Any
@@ -74,6 +58,29 @@ class NodeRegressor(RegressorMixin, NodeEstimator):
         """Return covariates about 0 and of one size: their own sizes and places mean nothing."""
         centre, spread = self._scaling
         return (covariates - centre) / spread
+
+
+class PenaltyMixin:
+    """The parameters ``laplacian``, ``order`` and ``kappa`` of what is rough over a graph."""
+
+    laplacian: str
+    order: int
+    kappa: float
+
+    def _check_penalty(self, *, forgets: bool) -> None:
+        """Raise unless parameters make a penalty: one that ``forgets`` by a kappa above 0."""
+        check_laplacian(self.laplacian)
+        check_count("order", self.order, minimum=1)
+        check_real("kappa", self.kappa, minimum=0, strict=forgets)
+
+    def _penalty(self, graph: Graph) -> tuple[Penalty, Laplacian]:
+        """Return the penalty, and the Laplacian that it is made of."""
+        operator = laplacian_of(graph, self.laplacian)
+        return Penalty(operator, self.order, self.kappa), operator
+
+
+def warn_of_no_edges(graph: Graph) -> None:
+    warn_without_edges(graph, "a node without a row is predicted to be as all others are")
 
 
 def centre_and_spread(

@@ -14,14 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 from skginr._core import check_real, check_splits, check_verbose, unchanged_on_error, warn_once
 from skginr.graphs import Graph, as_table, check_graph, components_by_size, with_observations
 from skginr.smoothing._generalised import SmoothProblem
-from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
+from skginr.smoothing._node_regressor import (
+    NodeRegressor,
+    PenaltyMixin,
+    centre_and_spread,
+    warn_of_no_edges,
+)
 from skginr.smoothing._strength import check_strength, choose_strength, training_weights
 
 # So many values of a covariate at a node, on average, are those of something like time.
 _MANY_VALUES = 3
 
 
-class GraphSmoother(NodeRegressor):
+class GraphSmoother(PenaltyMixin, NodeRegressor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
@@ -170,6 +175,7 @@ default "combinatorial"
         check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
         check_verbose(self.verbose)
         nodes, covariates, y = self._rows_of_fit(graph, X, y)
+        warn_of_no_edges(graph)
         self._warn_of_times(as_table(X), graph, nodes, covariates)
         self._centre, self._spread = centre_and_spread(covariates)
         problem = self._problem(graph, nodes, self._scaled(covariates), y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable
 from numbers import Integral
 from typing import Any, Self
@@ -18,11 +19,11 @@ from skginr._core import (
     Splits,
     check_flag,
     check_signal,
-    check_splits,
     check_verbose,
     open_progress,
     saying_all_once,
     unchanged_on_error,
+    warn,
 )
 from skginr.graphs import (
     Graph,
@@ -32,12 +33,15 @@ from skginr.graphs import (
     locate_rows,
     structural_columns,
 )
+from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._residual_corrector import ResidualCorrector
 from skginr.stacking._smoothers import (
     MOST_NODES_OF_PROCESS,
+    PROCESSES,
     check_regressor,
     default_smoothers,
     out_of_fold,
+    partitions,
 )
 
 
@@ -95,6 +99,11 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
     ValueError
         If a label is unknown, another column than the first could name nodes and ``node`` is not
         given, or y is not finite or of another length.
+
+    Warns
+    -----
+    UserWarning
+        If no default smoother predicts held-out rows better than the mean of y.
 
     References
     ----------
@@ -154,15 +163,15 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         check_verbose(self.verbose)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
         y = check_signal(y, nodes)
-        splits = check_splits(self.cv, X, y, random_state=self.random_state, partition=True)
-        given = None if isinstance(self.cv, Integral) else splits
+        parts = partitions(self.cv, X, y, self.random_state)
+        given = None if isinstance(self.cv, Integral) else [fold for part in parts for fold in part]
         smoothers = self.smoothers
         if smoothers is None:
             node = as_table(X).columns[self._node_column]
             smoothers = default_smoothers(graph, given, node=node)
             n_distinct = len(np.unique(np.column_stack([nodes, covariates]), axis=0))
             if n_distinct > MOST_NODES_OF_PROCESS:
-                smoothers = [pair for pair in smoothers if pair[0] != "process"]
+                smoothers = [pair for pair in smoothers if pair[0] not in PROCESSES]
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             check_regressor("corrector", self.corrector)
@@ -171,21 +180,28 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
             fitted, predictions = {}, []
             for name, smoother in smoothers:
                 progress.note(f"{name}")
-                fitted[name] = clone(smoother).fit(X, y)
+                fitted[name] = self._fitted(smoother, X, y)
                 progress.advance()
                 progress.note(f"{name}, out of fold")
-                predictions.append(out_of_fold(fitted[name], X, y, splits))
+                predictions.append([out_of_fold(fitted[name], X, y, part) for part in parts])
                 progress.advance()
             self.graph_, self.smoothers_ = graph, fitted
-            self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, predictions, strict=True)))
+            first = [columns[0] for columns in predictions]
+            self.out_of_fold_ = pd.DataFrame(dict(zip(fitted, first, strict=True)))
             self._structural = (
                 structural_columns(graph.adjacency) if self.structural_features else None
             )
             progress.note("corrector")
-            corrector = self._new_corrector(given, len(fitted))
-            self.corrector_ = corrector.fit(self._columns(predictions, nodes), y)
+            corrector = self._new_corrector(parts, predictions, y)
+            self.corrector_ = corrector.fit(self._columns(first, nodes), y)
             progress.advance()
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
+        if self.smoothers is None and np.ptp(y) > 0 and (self.scores_ <= 0).all():
+            warn(
+                "no smoother predicts rows that were held out better than the mean of y does: what "
+                "is predicted is near the mean. The graph may not be that of the signal, or the "
+                "rows too few."
+            )
         return self
 
     @saying_all_once()
@@ -233,19 +249,42 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         """
         return self._set_params("smoothers", **params)
 
-    def _new_corrector(self, given: Splits | None, n_smoothers: int) -> Any:
+    def _fitted(self, smoother: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]) -> Any:
+        with warnings.catch_warnings():
+            if self.smoothers is None:
+                # What one of them does not see another may, and together they say so.
+                warnings.filterwarnings("ignore", "y goes with", UserWarning)
+            return clone(smoother).fit(X, y)
+
+    def _new_corrector(
+        self,
+        parts: list[Splits],
+        predictions: list[list[NDArray[np.float64]]],
+        y: NDArray[np.float64],
+    ) -> Any:
+        """Return the corrector, told how many columns are predictions and how to blend them."""
+        settings: dict[str, Any] = {"n_prediction_columns": len(predictions)}
+        if len(parts) > 1:
+            columns = np.column_stack([np.concatenate(of_parts) for of_parts in predictions])
+            settings["blend"] = shrunk_weights(columns, np.tile(y, len(parts)), len(parts))
         if self.corrector is None:
             # What predicts whole regions is judged on whole regions too.
-            return ResidualCorrector(
-                cv=given or 5, n_prediction_columns=n_smoothers, verbose=self.verbose
-            )
+            cv = 5 if isinstance(self.cv, Integral) else parts[0]
+            return ResidualCorrector(cv=cv, verbose=self.verbose, **settings)
         corrector = clone(self.corrector)
-        open_counts = {
-            name: n_smoothers
-            for name, value in corrector.get_params().items()
-            if name.rpartition("__")[2] == "n_prediction_columns" and value is None
+        parameters = corrector.get_params()
+        owners = [
+            name.removesuffix("n_prediction_columns")
+            for name in parameters
+            if name.rpartition("__")[2] == "n_prediction_columns"
+        ]
+        still_open = {
+            owner + name: value
+            for owner in owners
+            for name, value in settings.items()
+            if owner + name in parameters and parameters[owner + name] is None
         }
-        return corrector.set_params(**open_counts)
+        return corrector.set_params(**still_open)
 
     def _check_smoothers(self, smoothers: Any) -> None:
         pairs = isinstance(smoothers, list) and all(

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,6 +22,7 @@ from skginr._core import (
 from skginr.graphs import positive
 from skginr.network import SIRENRegressor
 from skginr.smoothing import centre_and_spread
+from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._smoothers import check_regressor
 
 # Differences between predictions are cut off at so many standard deviations: a network must not
@@ -34,8 +34,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     """Blend of predictions, corrected by a regressor that has learned where the blend errs.
 
     The final estimator of a stack: X holds out-of-fold predictions of the same signal, as
-    :class:`sklearn.ensemble.StackingRegressor` makes them. Their best non-negative combination
-    is the offset; a regressor learns what is left of y from the offset, from how the
+    :class:`sklearn.ensemble.StackingRegressor` makes them. Their offset is a mean of them, weighed
+    by what they were worth but not far from equally where rows are few, and of the mean of y; a
+    regressor learns what is left of y from the offset, from how the
     predictions differ from it, and from any further columns; and its correction counts as much
     as it was worth on rows that it had not seen, which may be nothing.
 
@@ -45,6 +46,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         Of the scaled residual; by default ``SIRENRegressor("train", first_gain=0.5)``.
     n_prediction_columns : int, optional
         How many of the first columns are predictions; by default all.
+    blend : array-like of shape (n_prediction_columns,), optional
+        Weights of the predictions, not negative, of a sum of at most 1: what is left is that of the
+        mean of y. By default they are chosen.
     cv : int, splitter or iterable, default 5
         Folds by which the correction is judged. Its mean over their regressors is used.
     random_state : int, default 0
@@ -55,9 +59,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     blend_ : ndarray of shape (n_prediction_columns,)
-        Weights of the predictions in the offset, about their means.
+        Weights of the predictions in the offset.
     mean_ : float
-        Of y, where predictions are at their means.
+        Of y, whose weight is what those of predictions leave to 1.
     weight_ : float
         Share of the correction that is used, between 0 and 1.
     regressors_ : list of estimators
@@ -88,12 +92,14 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         regressor: Any = None,
         *,
         n_prediction_columns: int | None = None,
+        blend: ArrayLike | None = None,
         cv: int | Iterable = 5,
         random_state: int = 0,
         verbose: int = 0,
     ) -> None:
         self.regressor = regressor
         self.n_prediction_columns = n_prediction_columns
+        self.blend = blend
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
@@ -124,8 +130,11 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
             self.cv, table, signal, random_state=self.random_state, partition=True
         )
         self.mean_ = float(signal.mean())
-        self._means = table[:, :n_prediction_columns].mean(axis=0)
-        self.blend_, _ = nnls(table[:, :n_prediction_columns] - self._means, signal - self.mean_)
+        self._means = np.full(n_prediction_columns, self.mean_)
+        if self.blend is None:
+            self.blend_ = shrunk_weights(table[:, :n_prediction_columns], signal)
+        else:
+            self.blend_ = self._check_blend(n_prediction_columns)
         offset = self._offset(table)
         differences = table[:, :n_prediction_columns] - offset[:, None]
         self._offset_scale = positive(offset.std())
@@ -143,7 +152,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
                 progress.advance()
         size = unseen @ unseen
         # Where no prediction is worth anything, a regressor learns from them only how folds differ.
-        useful = size > 0 and self.blend_.any()
+        useful = size > 0 and (signal - offset).std() < signal.std()
         self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if useful else 0.0
         return self
 
@@ -178,6 +187,19 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
                 f"{n_columns}."
             )
         return self.n_prediction_columns
+
+    def _check_blend(self, n_prediction_columns: int) -> NDArray[np.float64]:
+        try:
+            blend = np.asarray(self.blend, dtype=float)
+        except (TypeError, ValueError):
+            blend = np.empty(0)
+        fits = blend.shape == (n_prediction_columns,) and (blend >= 0).all()
+        if not (fits and blend.sum() <= 1 + 1e-9):
+            raise ValueError(
+                f"blend must be {n_prediction_columns} weights, one for each prediction column, "
+                f"not negative and of a sum of at most 1; got {self.blend!r}."
+            )
+        return blend
 
     def _new_regressor(self) -> Any:
         if self.regressor is not None:

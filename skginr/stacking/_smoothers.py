@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -11,12 +12,33 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 
-from skginr._core import Splits
-from skginr.graphs import Graph, check_graph
-from skginr.smoothing import GraphGaussianProcessRegressor, GraphSmoother
+from skginr._core import Splits, check_splits
+from skginr.graphs import Graph, GraphBlockKFold, check_graph, laplacian_of
+from skginr.smoothing import (
+    GraphGaussianProcessRegressor,
+    GraphSmoother,
+    SpatialGaussianProcessRegressor,
+    ThinPlateSplineRegressor,
+)
 
 # Or distinct rows: a Gaussian process takes minutes beyond.
 MOST_NODES_OF_PROCESS = 5_000
+PROCESSES = frozenset({"process", "process_scores", "space", "space_scores"})
+# Of fewer rows a blend cannot tell what order 2 is worth.
+_MANY_NODES = 1_000
+# A spline through space takes longer than all smoothers beyond.
+_MOST_NODES_OF_SPLINE = 20_000
+# Laplacians and orders.
+_ON_GRAPHS = [("combinatorial", 1), ("symmetric", 1), ("symmetric", 2)]
+_ON_MESHES = [
+    *[("combinatorial", 1), ("symmetric", 2), ("combinatorial", 2)],
+    *[("random_walk", 3), ("cotangent", 2), ("cotangent", 3)],
+]
+# Kappa of all but the first, in mean edges: without, orders above 1 go on as steep as they left
+# the last observation, however far.
+_FORGETTING = 0.15
+# Partitions by which regions are judged, of up to so many rows and of more.
+_REPEATS, _FEW_ROWS, _REPEATS_OF_MANY = 5, 1_000, 3
 
 
 def default_smoothers(
@@ -24,9 +46,15 @@ def default_smoothers(
 ) -> list[tuple[str, Any]]:
     """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
 
-    Orders 1 and 2 of the symmetric Laplacian and order 2 of the combinatorial one. On a mesh
-    order 3 of the random walk and orders 2 and 3 of the cotangent Laplacian too; elsewhere, up to
-    5,000 nodes, a :class:`~skginr.GraphGaussianProcessRegressor`.
+    Order 1 of the combinatorial Laplacian, and from 1,000 nodes on orders 1 and 2 of the symmetric
+    one, which forget with distance (kappa). Up to 5,000 nodes a
+    :class:`~skginr.GraphGaussianProcessRegressor`, and where the graph has positions a
+    :class:`~skginr.SpatialGaussianProcessRegressor`; the last of these once more on normal scores,
+    for heavy tails.
+
+    On a mesh order 1 of the combinatorial Laplacian; order 2 of the combinatorial, the symmetric
+    and the cotangent one and order 3 of the random walk and the cotangent one, which forget with
+    distance; and up to 20,000 nodes a :class:`~skginr.ThinPlateSplineRegressor`.
 
     Parameters
     ----------
@@ -50,23 +78,65 @@ def default_smoothers(
     >>> from skginr import Graph
     >>> from skginr import default_smoothers
     >>> [name for name, _ in default_smoothers(Graph.from_adjacency([[0, 1], [1, 0]]))]
-    ['process', 'symmetric_1', 'symmetric_2', 'combinatorial_2']
+    ['process', 'process_scores', 'combinatorial_1']
     """
-    kinds = [("symmetric", 1), ("symmetric", 2), ("combinatorial", 2)]
+    on_mesh = check_graph(graph).faces is not None
     smoothers: list[tuple[str, Any]] = []
-    if check_graph(graph).faces is not None:
-        kinds += [("random_walk", 3), ("cotangent", 2), ("cotangent", 3)]
-    elif graph.n_nodes <= MOST_NODES_OF_PROCESS:
-        smoothers.append(("process", GraphGaussianProcessRegressor(graph=graph, node=node)))
+    if not on_mesh and graph.n_nodes <= MOST_NODES_OF_PROCESS:
+        smoothers += _processes(graph, node)
+    kinds = _ON_MESHES if on_mesh else _ON_GRAPHS
+    if not on_mesh and graph.n_nodes < _MANY_NODES:
+        kinds = kinds[:1]
     for kind, order in kinds:
-        smoother = GraphSmoother(graph=graph, laplacian=kind, order=order, cv=cv, node=node)
+        kappa = 0.0 if (kind, order) == kinds[0] else _FORGETTING * _steepest(graph, kind)
+        smoother = GraphSmoother(
+            graph=graph, laplacian=kind, order=order, kappa=kappa, cv=cv, node=node
+        )
         smoothers.append((f"{kind}_{order}", smoother))
+    if on_mesh and graph.n_nodes <= _MOST_NODES_OF_SPLINE:
+        smoothers.append(("spline", ThinPlateSplineRegressor(graph=graph, node=node)))
     return smoothers
+
+
+def _steepest(graph: Graph, kind: str) -> float:
+    """Return the root of about the largest eigenvalue: the inverse of the length of an edge."""
+    operator = laplacian_of(graph, kind)
+    return float(np.mean(operator.stiffness.diagonal() / operator.mass)) ** 0.5
+
+
+def _processes(graph: Graph, node: Hashable) -> list[tuple[str, Any]]:
+    process = GraphGaussianProcessRegressor(graph=graph, node=node)
+    if graph.positions is None:
+        kinds = {"process": process}
+    else:
+        kinds = {
+            "process": process,
+            "space": SpatialGaussianProcessRegressor(graph=graph, node=node),
+        }
+    name, last = list(kinds.items())[-1]
+    return [*kinds.items(), (f"{name}_scores", clone(last).set_params(normal_scores=True))]
 
 
 def check_regressor(name: str, given: Any) -> None:
     if isinstance(given, type) or not (hasattr(given, "predict") and hasattr(given, "get_params")):
         raise TypeError(f"{name} must be a regressor, an instance; got {given!r}.")
+
+
+def partitions(
+    cv: int | Iterable, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], random_state: int
+) -> list[Splits]:
+    """Return the folds that are asked for, and of regions further ones of the same size.
+
+    A few regions say little of others: which smoother is good at one is chance.
+    """
+    first = check_splits(cv, X, y, random_state=random_state, partition=True)
+    if not isinstance(cv, GraphBlockKFold):
+        return [first]
+    n_more = (_REPEATS if len(y) <= _FEW_ROWS else _REPEATS_OF_MANY) - 1
+    redrawn = [copy.copy(cv) for _ in range(n_more)]
+    for seed, splitter in enumerate(redrawn):
+        splitter.random_state = seed + random_state
+    return [first, *(check_splits(more, X, y, partition=True) for more in redrawn)]
 
 
 def out_of_fold(

@@ -185,3 +185,17 @@ def test_what_is_no_table_is_refused(grid):
     ):
         with pytest.raises(error, match=message):
             list(folds.split(X))
+
+
+def test_other_seeds_cut_other_blocks_as_large(grid):
+    X = grid.labels.to_frame()
+    cuts = [
+        [test for _, test in GraphBlockKFold(4, graph=grid, random_state=seed).split(X)]
+        for seed in (None, 0, 0, 1)
+    ]
+    for folds in cuts:
+        assert sorted(np.concatenate(folds)) == list(range(108))
+        assert max(map(len, folds)) - min(map(len, folds)) <= 3
+    as_sets = [{frozenset(fold) for fold in folds} for folds in cuts]
+    assert as_sets[1] == as_sets[2]
+    assert as_sets[0] != as_sets[1] != as_sets[3]

@@ -24,6 +24,7 @@ from skginr import (
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
+    SpatialGaussianProcessRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
     ThinPlateSplineRegressor,
@@ -52,6 +53,7 @@ def hourly():
 TAKES_NODE = [
     lambda graph, **node: GraphSmoother(graph=graph, alpha=1.0, **node),
     lambda graph, **node: GraphGaussianProcessRegressor(graph=graph, n_tune=50, **node),
+    lambda graph, **node: SpatialGaussianProcessRegressor(graph=graph, n_tune=50, **node),
     lambda graph, **node: ThinPlateSplineRegressor(graph=graph, **node),
     lambda graph, **node: NeighborMeans(graph=graph, **node),
     lambda graph, **node: CorrectedSmoother(
@@ -62,7 +64,7 @@ TAKES_NODE = [
         **node,
     ),
 ]
-NAMES = ["smoother", "process", "interpolator", "means", "corrected"]
+NAMES = ["smoother", "process", "spatial", "interpolator", "means", "corrected"]
 
 
 @pytest.mark.parametrize("make", TAKES_NODE, ids=NAMES)
@@ -95,7 +97,7 @@ def test_the_column_that_is_named_names_the_nodes(areas, hourly, make):
     np.testing.assert_allclose(found, expected, atol=1e-8)
     other = answers(make(areas, node="hour"), table[["hour", "area"]])
     assert not np.allclose(other, expected)
-    if make is not TAKES_NODE[3]:
+    if make is not TAKES_NODE[NAMES.index("means")]:
         by_position = answers(make(areas, node=1), table[["hour", "area"]].to_numpy())
         np.testing.assert_allclose(by_position, expected, atol=1e-8)
     with pytest.raises(ValueError, match="node='place' is not a column of X"):

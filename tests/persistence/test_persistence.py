@@ -42,6 +42,7 @@ from skginr import (
     ResidualCorrector,
     SIRENClassifier,
     SIRENRegressor,
+    SpatialGaussianProcessRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
     ThinPlateSplineRegressor,
@@ -90,6 +91,7 @@ def _cases():
     yield GraphSmoother(graph=GRAPH, order=2), X, Y, X
     yield GraphSmoother(graph=GRAPH, alpha=0.1, kappa=0.2), X, Y, X
     yield GraphGaussianProcessRegressor(graph=GRAPH), X.assign(a=POINTS[:, 0]), Y, None
+    yield SpatialGaussianProcessRegressor(graph=GRAPH, normal_scores=True), X[::2], Y[::2], X
     yield ThinPlateSplineRegressor(graph=GRAPH), X[::2], Y[::2], X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X

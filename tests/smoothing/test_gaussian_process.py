@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from skginr import Graph, GraphGaussianProcessRegressor, GraphSmoother
 from skginr.graphs._laplacians import laplacian_of
-from skginr.smoothing import _gaussian_process as processes
+from skginr.smoothing import _gaussian_process, _process
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_graphs_too_large_or_another(lattice, drawn, grid, grid_table, monkeypat
         GraphGaussianProcessRegressor(graph=lattice, kernel=kernel).fit(X[:, :1].astype(int), y)
     with pytest.raises(ValueError, match="the same laplacian, order and kappa"):
         GraphGaussianProcessRegressor(graph=lattice, kernel=kernel, kappa=0.5).fit(X, y)
-    monkeypatch.setattr(processes, "_MOST_NODES", 399)
+    monkeypatch.setattr(_gaussian_process, "MOST_NODES", 399)
     with pytest.raises(ValueError, match="400 nodes; a Gaussian process is for at most 399"):
         GraphGaussianProcessRegressor(graph=lattice).fit(X, y)
 
@@ -233,7 +233,7 @@ def test_rows_that_are_alike_count_as_often_as_there_are_of_them(lattice):
 
 
 def test_too_many_rows_that_differ_are_refused(lattice, monkeypatch):
-    monkeypatch.setattr(processes, "_MOST_NODES", 400)
+    monkeypatch.setattr(_process, "MOST_NODES", 400)
     X = np.column_stack([np.tile(np.arange(400), 2), np.arange(800) / 7])
     with pytest.raises(ValueError, match="X has 800 distinct rows; a Gaussian process is for at"):
         GraphGaussianProcessRegressor(graph=lattice, node=0).fit(X, X[:, 1])

@@ -1,6 +1,7 @@
 import networkx as nx
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, StackingRegressor
@@ -9,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, train_test_split
 
 from skginr import Graph, GraphSmoother, ResidualCorrector
+from skginr.stacking._blend import shrunk_weights
 
 BOOSTING = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, random_state=0)
 
@@ -33,13 +35,43 @@ def two_views():
     return X, y
 
 
-def test_the_blend_is_the_best_non_negative_one(two_views):
-    X, y = two_views
+@pytest.mark.parametrize("n_rows", [12, 1500])
+def test_the_blend_is_a_mean_that_errors_decide_as_far_as_there_are_rows(two_views, n_rows):
+    """Against a general solver of the same programme."""
+    X, y = two_views[0][:n_rows], two_views[1][:n_rows]
     hostile = np.column_stack([X, -y])
     corrector = ResidualCorrector(DummyRegressor()).fit(hostile, y)
-    assert corrector.blend_[2] == 0
-    expected = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
-    np.testing.assert_allclose(corrector.blend_[:2], expected, atol=1e-10)
+    errors = np.column_stack([y.mean() - y, hostile - y[:, None]])
+    least = (errors**2).mean(axis=0).min()
+
+    def loss(weights):
+        return ((errors @ weights) ** 2).sum() / least + 3 * ((weights - 0.25) ** 2).sum()
+
+    constraint = {"type": "eq", "fun": lambda weights: weights.sum() - 1}
+    start, bounds, precise = np.full(4, 0.25), [(0, 1)] * 4, {"ftol": 1e-14, "maxiter": 500}
+    found = minimize(loss, start, bounds=bounds, constraints=constraint, options=precise)
+    np.testing.assert_allclose(corrector.blend_, found.x[1:], atol=1e-5)
+    assert corrector.blend_[2] < 1e-3
+
+
+def test_without_rows_to_tell_by_weights_are_alike():
+    y = np.array([0.0, 1.0])
+    weights = shrunk_weights(np.column_stack([y, y, y]), y)
+    np.testing.assert_allclose(weights, 1 / 3, atol=1e-6)
+    assert (shrunk_weights(np.ones((5, 2)), np.ones(5)) == 0).all()
+
+
+def test_rows_that_come_again_do_not_count_more(two_views):
+    X, y = two_views[0][:20], two_views[1][:20]
+    again = shrunk_weights(np.tile(X, (3, 1)), np.tile(y, 3), 3)
+    np.testing.assert_allclose(again, shrunk_weights(X, y), atol=1e-10)
+
+
+def test_a_blend_may_be_given(two_views):
+    X, y = two_views
+    corrector = ResidualCorrector(DummyRegressor(), blend=[0.25, 0.5]).fit(X, y)
+    assert corrector.weight_ == 0
+    np.testing.assert_allclose(corrector.predict(X), 0.25 * y.mean() + X @ [0.25, 0.5])
 
 
 @pytest.mark.parametrize("regressor", [DummyRegressor(), Wrong()])
@@ -49,7 +81,7 @@ def test_a_correction_that_is_worth_nothing_leaves_the_blend(two_views, regresso
     table = np.hstack([X, cause])
     corrector = ResidualCorrector(regressor, n_prediction_columns=2).fit(table, y + cause[:, 0])
     assert corrector.weight_ == 0
-    blend = corrector.mean_ + (X - X.mean(axis=0)) @ corrector.blend_
+    blend = corrector.mean_ + (X - corrector.mean_) @ corrector.blend_
     np.testing.assert_allclose(corrector.predict(table), blend, rtol=1e-12)
 
 
@@ -107,6 +139,11 @@ def test_it_is_a_final_estimator_of_a_stack():
         ({"n_prediction_columns": 0}, "n_prediction_columns must be"),
         ({"cv": 1}, "cv must be"),
         ({"cv": "many"}, "cv"),
+        ({"blend": [0.5]}, "blend must be 2 weights"),
+        ({"blend": [0.9, 0.2]}, "of a sum of at most 1"),
+        ({"blend": [-0.1, 0.2]}, "not negative"),
+        ({"blend": [np.nan, 0.2]}, "not negative"),
+        ({"blend": "equal"}, "blend must be 2 weights"),
     ],
 )
 def test_unfit_parameters_of_the_corrector(two_views, parameters, message):

@@ -1,0 +1,292 @@
+"""What Gaussian processes of nodes share: their covariance chosen, conditioned and asked."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_solve
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, WhiteKernel
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skginr._core import check_count, check_flag, check_splits, unchanged_on_error, warn
+from skginr.graphs import Graph, as_table, check_graph
+from skginr.smoothing._kernels import CovariateKernel
+from skginr.smoothing._likelihood import (
+    NOISE_BOUNDS,
+    Rows,
+    distinct_rows,
+    fitted_process,
+    sizes_to_start_from,
+)
+from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
+from skginr.smoothing._normal_scores import NormalScores
+
+# A dense covariance of as many nodes takes 3 GB, and minutes.
+MOST_NODES = 20_000
+BOUNDS = (1e-3, 1e3)
+
+
+class NodeProcess(NodeRegressor, ABC):
+    """A Gaussian process of nodes, whose covariance a subclass makes.
+
+    It adds ``s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2))`` of covariates, and noise. Built on
+    :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
+    """
+
+    n_tune: int
+    normal_scores: bool
+    kernel: Kernel | None
+    random_state: int | np.random.RandomState | None
+
+    # Not everywhere does one climb lead to the top.
+    _one_climb = False
+    # Not in the files of earlier versions.
+    _observed: NDArray[np.bool_] | None = None
+    _scores: NormalScores | None = None
+
+    @abstractmethod
+    def _check_parameters(self, graph: Graph) -> None:
+        """Raise unless parameters make a covariance of the graph's nodes."""
+
+    @abstractmethod
+    def _covariance(self, graph: Graph) -> Kernel:
+        """Return the covariance of nodes."""
+
+    @abstractmethod
+    def _source(self, graph: Graph) -> tuple[Any, ...]:
+        """Return what makes a covariance of nodes what it is."""
+
+    @abstractmethod
+    def _resize(self, kernel: Kernel, size: float) -> None:
+        """Set the size of the covariance of nodes, in variances of y."""
+
+    @abstractmethod
+    def _warn_at_bound(self, kernel: Kernel) -> None:
+        """Warn if what was chosen is as little, or as much, as may be."""
+
+    @abstractmethod
+    def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which nodes rows at ``nodes`` say anything about."""
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Choose the covariance and condition on the rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
+            Node labels, which may repeat, and covariates.
+        y : array-like of shape (n_rows,)
+            One signal.
+
+        Returns
+        -------
+        self
+        """
+        graph = check_graph(self.graph)
+        self._check_parameters(graph)
+        check_count("n_tune", self.n_tune, minimum=2)
+        check_flag("normal_scores", self.normal_scores)
+        if self.kernel is not None:
+            self._check_kernel(self.kernel, graph, n_features=len(as_table(X).columns))
+        nodes, covariates, y = self._rows_of_fit(graph, X, y)
+        self._scaling = centre_and_spread(covariates)
+        self._table = np.column_stack([nodes, self._scaled(covariates)])
+        self._signal = y
+        self._scores = NormalScores(y) if self.normal_scores else None
+        rows = self._rows(slice(None), self._scores)
+        if len(rows.X) > MOST_NODES:
+            raise ValueError(
+                f"X has {len(rows.X)} distinct rows; a Gaussian process is for at most "
+                f"{MOST_NODES}, since its time goes with their cube. Rows that differ in nothing "
+                f"count as one: leave out columns with many values at a node, or use GraphSmoother."
+            )
+        self.graph_ = graph
+        self._observed = self._nodes_told_of(graph, nodes)
+        kernel = self.kernel or self._tuned(self._kernel(graph, covariates.shape[1]), rows)
+        self.process_, _ = fitted_process(kernel, rows, climb=False)
+        return self
+
+    def predict(
+        self, X: ArrayLike | pd.DataFrame, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the signal at the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+        return_std : bool, default False
+            Whether to also return standard deviations of new rows, noise included.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_rows,)
+        std : ndarray of shape (n_rows,), if ``return_std``
+        """
+        rows = np.column_stack(self._rows_to_predict(X, return_std=return_std))
+        if self._scores is None:
+            return self.process_.predict(rows, return_std=return_std)
+        mean, std = self._scores.expected(*self.process_.predict(rows, return_std=True))
+        return (mean, std) if return_std else mean
+
+    def predict_out_of_fold(
+        self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    ) -> NDArray[np.float64]:
+        """Return predictions of the rows of ``fit``, each made from the folds without it.
+
+        What ``cross_val_predict`` returns for :meth:`tuned_clone`, but for the scale of
+        covariates. Where no rows are alike all folds have one inverse.
+
+        Parameters
+        ----------
+        splits : iterable of (train, test)
+            As by ``cv.split(X, y)``; every row in one test set.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        y = self._signal
+        splits = check_splits(splits, y, y, name="splits", partition=True)
+        n_rows, process = len(y), self.process_
+        alike = len(process.X_train_) < n_rows
+        precision = None if alike else cho_solve((process.L_, True), np.eye(n_rows))
+        predictions = np.empty(n_rows)
+        for train, test in splits:
+            scores = None if self._scores is None else NormalScores(y[train])
+            if precision is None or len(train) + len(test) < n_rows:
+                fitted, _ = fitted_process(process.kernel_, self._rows(train, scores), climb=False)
+                mean, std = fitted.predict(self._table[test], return_std=True)
+            else:
+                signal = y[train] if scores is None else scores.of(y[train])
+                mean, std = _held_out(precision, train, test, signal)
+            predictions[test] = mean if scores is None else scores.expected(mean, std)[0]
+        return predictions
+
+    def tuned_clone(self) -> Self:
+        """Return an unfitted copy that uses the covariance that ``fit`` has chosen.
+
+        Returns
+        -------
+        estimator
+        """
+        check_is_fitted(self)
+        return clone(self).set_params(kernel=self.process_.kernel_)
+
+    def _rows(self, chosen: slice | NDArray[np.intp], scores: NormalScores | None) -> Rows:
+        """Return distinct rows among those of ``fit``."""
+        y = self._signal[chosen]
+        return distinct_rows(self._table[chosen], y if scores is None else scores.of(y))
+
+    def _tuned(self, kernel: Kernel, rows: Rows) -> Kernel:
+        if len(rows.X) < 2:
+            raise ValueError(
+                f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
+                f"{int(rows.counts.sum())}. Give kernel=, or more rows."
+            )
+        draw = check_random_state(self.random_state).permutation(len(rows.X))[: self.n_tune]
+        rows = Rows(*(part[draw] for part in rows))
+        likeliest = max(
+            (self._started(kernel, *start) for start in sizes_to_start_from(rows)),
+            key=lambda start: fitted_process(start, rows, climb=False)[1],
+        )
+        with warnings.catch_warnings():
+            # A length scale at its upper bound is how a covariate is left out, and a noise at its
+            # lower one is none.
+            warnings.filterwarnings("ignore", "The optimal value", ConvergenceWarning)
+            starts = [likeliest] if self._one_climb else [kernel, likeliest]
+            fitted = [fitted_process(start, rows, climb=True) for start in starts]
+        best = max(fitted, key=lambda pair: pair[1])[0].kernel_
+        if np.ptp(rows.y) > 0:
+            self._warn_at_bound(best)
+        return best
+
+    def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
+        kernel = self._covariance(graph)
+        if n_covariates:
+            lengths = np.full(n_covariates, 3.0)
+            kernel += ConstantKernel(0.5, BOUNDS) * CovariateKernel(lengths, BOUNDS)
+        return kernel + WhiteKernel(0.2, NOISE_BOUNDS)
+
+    def _started(self, kernel: Kernel, size: float, noise: float) -> Kernel:
+        """Return the kernel with another size of the covariance of nodes, and of the noise."""
+        started = clone(kernel)
+        self._resize(started, size)
+        started.k2.noise_level = noise
+        return started
+
+    def _check_kernel(self, kernel: object, graph: Graph, n_features: int) -> None:
+        parts = kernel.get_params().values() if isinstance(kernel, Kernel) else []
+        sources = [part.source for part in parts if hasattr(part, "source")]
+        if not sources:
+            raise TypeError(
+                f"kernel must be process_.kernel_ of a fitted {type(self).__name__}; got "
+                f"{kernel!r}."
+            )
+        if sources[0] != self._source(graph):
+            raise ValueError(
+                "kernel must be of a process on the same graph, with the same laplacian, order and "
+                "kappa; this one is of another. Leave kernel out to choose again."
+            )
+        lengths = [part.length_scale for part in parts if isinstance(part, CovariateKernel)]
+        n_covariates = np.size(lengths[0]) if lengths else 0
+        if n_covariates != n_features - 1:
+            raise ValueError(
+                f"kernel must be of a process with X's {n_features - 1} covariates; this one has "
+                f"{n_covariates}. Leave kernel out to choose again."
+            )
+
+
+def covariance_of_nodes(kernel: Kernel) -> Kernel:
+    """Return the part of a kernel that is left of the covariates, left of the noise."""
+    part = kernel
+    while hasattr(part, "k1"):
+        part = part.k1
+    return part
+
+
+def has_covariates(kernel: Kernel) -> bool:
+    return any(isinstance(part, CovariateKernel) for part in kernel.get_params().values())
+
+
+def warn_of_nothing(where: str, way: str) -> None:
+    warn(f"y goes with {where} no more than noise would: what is predicted is the mean. {way}")
+
+
+def _held_out(
+    precision: NDArray[np.float64],
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    signal: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what rows of ``train`` tell of those of ``test``, by the inverse for all.
+
+    The block of the inverse that belongs to the test rows is the inverse of their covariance given
+    the others.
+
+    Parameters
+    ----------
+    precision : ndarray of shape (n_rows, n_rows)
+        Inverse of the covariance of rows, in variances of the signal.
+    train, test : ndarray of int
+        All rows together.
+    signal : ndarray of shape (n_train,)
+
+    Returns
+    -------
+    mean, std : ndarray of shape (n_test,)
+    """
+    centre, spread = signal.mean(), signal.std() or 1.0
+    given = np.linalg.inv(precision[np.ix_(test, test)])
+    mean = -given @ (precision[np.ix_(test, train)] @ (signal - centre))
+    return centre + mean, spread * np.sqrt(given.diagonal())

@@ -1,0 +1,53 @@
+"""Weights of predictions of one signal: what they were worth on rows held out, shrunk to equal."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+# Variance of a weight about an equal one, before anything is seen: errors of few rows decide
+# little.
+_SPREAD = 1 / 3
+# What makes weights sum to one, beside all else.
+_HEAVY = 1e6
+# Squared errors, as a share of the signal's variation, below which they are rounding.
+_ROUNDING = 1e-20
+
+
+def shrunk_weights(
+    predictions: NDArray[np.float64], signal: NDArray[np.float64], n_repeats: int = 1
+) -> NDArray[np.float64]:
+    """Return weights of predictions, which with that of the mean are positive and sum to one.
+
+    The likeliest, for errors as those of the best column, among weights that are about equal: of
+    many rows their errors decide, of few they stay alike. What no prediction deserves goes to the
+    mean of the signal.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_rows, n_columns)
+        Of rows held out.
+    signal : ndarray of shape (n_rows,)
+    n_repeats : int
+        How often each row is in the table.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+    """
+    n_columns = predictions.shape[1]
+    # Of weights that sum to one, the error is the same combination of errors.
+    errors = np.column_stack([signal.mean() - signal, predictions - signal[:, None]])
+    squares = errors.T @ errors / n_repeats
+    variation = squares[0, 0]
+    if variation == 0:
+        return np.zeros(n_columns)
+    # Predictions without any error are told apart by rounding, and should not be.
+    unit = max(squares.diagonal().min(), _ROUNDING * variation) / (len(signal) / n_repeats)
+    matrix = squares / unit + np.eye(n_columns + 1) / _SPREAD
+    right = np.full(n_columns + 1, 1 / (n_columns + 1) / _SPREAD)
+    heavy = _HEAVY * matrix.diagonal().min()
+    root = np.linalg.cholesky(matrix + heavy)
+    weights, _ = nnls(root.T, np.linalg.solve(root, right + heavy))
+    return weights[1:] / weights.sum()
