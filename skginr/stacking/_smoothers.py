@@ -29,16 +29,16 @@ _MANY_NODES = 1_000
 # A spline through space takes longer than all smoothers beyond.
 _MOST_NODES_OF_SPLINE = 20_000
 # Laplacians and orders.
-_ON_GRAPHS = [("combinatorial", 1), ("symmetric", 1), ("symmetric", 2)]
+_ON_GRAPHS = [("combinatorial", 1), ("symmetric", 1), ("symmetric", 2), ("combinatorial", 2)]
 _ON_MESHES = [
     *[("combinatorial", 1), ("symmetric", 2), ("combinatorial", 2)],
     *[("random_walk", 3), ("cotangent", 2), ("cotangent", 3)],
 ]
-# Kappa of all but the first, in mean edges: without, orders above 1 go on as steep as they left
-# the last observation, however far.
+# Kappa of orders above 1, in mean edges: without, they go on as steep as they left the last
+# observation, however far.
 _FORGETTING = 0.15
-# Partitions by which regions are judged, of up to so many rows and of more.
-_REPEATS, _FEW_ROWS, _REPEATS_OF_MANY = 5, 1_000, 3
+# Partitions by which regions are judged, of up to so many rows.
+_REPEATS = {1_000: 5, 10_000: 3, float("inf"): 2}
 
 
 def default_smoothers(
@@ -46,8 +46,8 @@ def default_smoothers(
 ) -> list[tuple[str, Any]]:
     """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
 
-    Order 1 of the combinatorial Laplacian, and from 1,000 nodes on orders 1 and 2 of the symmetric
-    one, which forget with distance (kappa). Up to 5,000 nodes a
+    Order 1 of the combinatorial Laplacian, and from 1,000 nodes on order 1 of the symmetric one
+    and order 2 of both, which forget with distance (kappa). Up to 5,000 nodes a
     :class:`~skginr.GraphGaussianProcessRegressor`, and where the graph has positions a
     :class:`~skginr.SpatialGaussianProcessRegressor`; the last of these once more on normal scores,
     for heavy tails.
@@ -88,7 +88,7 @@ def default_smoothers(
     if not on_mesh and graph.n_nodes < _MANY_NODES:
         kinds = kinds[:1]
     for kind, order in kinds:
-        kappa = 0.0 if (kind, order) == kinds[0] else _FORGETTING * _steepest(graph, kind)
+        kappa = 0.0 if order == 1 else _FORGETTING * _steepest(graph, kind)
         smoother = GraphSmoother(
             graph=graph, laplacian=kind, order=order, kappa=kappa, cv=cv, node=node
         )
@@ -132,8 +132,8 @@ def partitions(
     first = check_splits(cv, X, y, random_state=random_state, partition=True)
     if not isinstance(cv, GraphBlockKFold):
         return [first]
-    n_more = (_REPEATS if len(y) <= _FEW_ROWS else _REPEATS_OF_MANY) - 1
-    redrawn = [copy.copy(cv) for _ in range(n_more)]
+    n_parts = next(n_parts for most, n_parts in _REPEATS.items() if len(y) <= most)
+    redrawn = [copy.copy(cv) for _ in range(n_parts - 1)]
     for seed, splitter in enumerate(redrawn):
         splitter.random_state = seed + random_state
     return [first, *(check_splits(more, X, y, partition=True) for more in redrawn)]
