@@ -75,7 +75,8 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     Bunch
         ``frame`` : GeoDataFrame of 3,106 rows, EPSG:4269: ``fips`` (five digits, str),
         ``name``, nine standardised covariates, ``election``, ``geometry``.
-        ``graph`` : Graph of 3,106 nodes and 22,574 edges, labelled by ``fips``.
+        ``graph`` : Graph of 3,106 nodes and 22,574 edges of length 1, labelled by ``fips``, with
+        positions, a point in each county, on the sphere in metres.
 
     Raises
     ------
@@ -104,4 +105,14 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     edges = np.loadtxt(data_path("us_county_fb", "US-county-fb-graph.txt", owner=owner), dtype=int)
     # Ids in the file are row numbers of the table, counted from 1.
     ends = pd.DataFrame(table["fips"].to_numpy()[edges - 1], columns=["source", "target"])
-    return Bunch(frame=frame, graph=Graph.from_edges(ends, "source", "target"))
+    friends = Graph.from_edges(ends, "source", "target")
+    counties = Graph.from_geodataframe(frame, labels="fips", method="knn")
+    graph = Graph(
+        friends.adjacency,
+        labels=friends.labels,
+        # How far friends live from each other is not how near friends they are.
+        edge_lengths=friends.edge_lengths,
+        positions=pd.DataFrame(counties.positions, index=counties.labels),
+        source="an edge table",
+    )
+    return Bunch(frame=frame, graph=graph)

@@ -53,6 +53,13 @@ def test_the_election_is_joined_to_the_right_counties(data_root, year):
     inside = gpd.points_from_xy(votes["lon"], votes["lat"], crs=4326).to_crs(frame.crs)
     inside = gpd.GeoSeries(inside, index=lead.index)[frame["fips"]].reset_index(drop=True)
     assert frame.geometry.contains(inside).mean() > 0.995
+    # Positions are theirs too: on the sphere, within a county's size of that point.
+    x, y, z = graph.positions.T / np.linalg.norm(graph.positions, axis=1).mean()
+    places = np.rad2deg(np.column_stack([np.arctan2(y, x), np.arcsin(z)]))
+    expected = votes.set_index(lead.index).loc[graph.labels, ["lon", "lat"]].to_numpy()
+    assert np.median(np.abs(places - expected)) < 0.1
+    assert np.abs(places - expected).max() < 3
+    assert (graph.edge_lengths.data == 1).all()
 
 
 def test_friends_vote_alike(data_root):
