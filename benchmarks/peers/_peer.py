@@ -1,0 +1,110 @@
+"""What every peer's script is run by: reads tasks, times the fit, writes predictions.
+
+    python peers/kriging.py TASK.npz OUT.npz [TASK.npz OUT.npz ...]
+
+A script hands ``fit(task)``, which returns ``predict()`` -> (mean, standard deviation or None) of
+the test rows; y is of mean 0 and spread 1 there. The values of test rows are not in the file.
+"""
+
+import resource
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+# Seconds for a fit and its prediction; beyond, the process is ended.
+LIMIT = 300
+
+
+class Unfit(Exception):
+    """The method has no answer to such a task; says what it would need."""
+
+
+@dataclass
+class Task:
+    """Rows of a table, and which of them are known."""
+
+    # Compressed sparse rows of the adjacency.
+    indptr: np.ndarray
+    indices: np.ndarray
+    data: np.ndarray
+    # Of every row.
+    nodes: np.ndarray
+    covariates: np.ndarray
+    # Numbers of rows; y and fold are of the training rows.
+    train: np.ndarray
+    test: np.ndarray
+    y: np.ndarray
+    fold: np.ndarray
+    # Of every row, and of a mesh; may be absent.
+    positions: np.ndarray | None = None
+    # What smoothers say of every row, out of fold where it is known.
+    smoothed: np.ndarray | None = None
+    vertices: np.ndarray | None = None
+    faces: np.ndarray | None = None
+
+    @property
+    def n_nodes(self):
+        return len(self.indptr) - 1
+
+    @property
+    def edges(self):
+        """Return both ends of every entry of the adjacency."""
+        return np.repeat(np.arange(self.n_nodes), np.diff(self.indptr)), self.indices
+
+    def need(self, what, most=None):
+        """Raise where covariates or positions are absent, or rows are too many."""
+        found = getattr(self, what)
+        if found is None or not found.size:
+            raise Unfit(f"needs {what}")
+        if most and len(self.nodes) > most:
+            raise Unfit(f"more than {most:,} rows")
+
+    def splits(self):
+        """Yield the inner folds, as numbers among the training rows."""
+        for number in np.unique(self.fold):
+            yield np.flatnonzero(self.fold != number), np.flatnonzero(self.fold == number)
+
+
+def scaled(columns, like):
+    """Return columns of mean 0 and spread 1 in the rows ``like``."""
+    spread = columns[like].std(axis=0)
+    return (columns - columns[like].mean(axis=0)) / np.where(spread > 0, spread, 1)
+
+
+def answer(fit, task):
+    """Return what is written: predictions and seconds, or why there are none."""
+    mean, spread = task.y.mean(), task.y.std()
+    task.y = (task.y - mean) / spread
+    try:
+        start = time.perf_counter()
+        predict = fit(task)
+        middle = time.perf_counter()
+        predicted, std = predict()
+        seconds = middle - start, time.perf_counter() - middle
+    except Unfit as error:
+        return {"failed": str(error)}
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        return {"failed": f"{type(error).__name__}: {lines[-1]}"[:150]}
+    predicted = np.ravel(predicted)
+    std = np.full(len(predicted), np.nan) if std is None else np.ravel(std)
+    return {
+        "mean": mean + spread * predicted,
+        "std": spread * std,
+        "seconds": np.array(seconds),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main(fit):
+    pairs = sys.argv[1:]
+    for source, target in zip(pairs[::2], pairs[1::2], strict=True):
+        with np.load(source) as kept:
+            task = Task(**kept)
+        signal.alarm(LIMIT)
+        found = answer(fit, task)
+        signal.alarm(0)
+        np.savez(target, **found)
