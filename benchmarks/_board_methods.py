@@ -140,10 +140,11 @@ def refuse_large(n):
         raise Unfit(f"more than {MOST_ROWS:,}")
 
 
-def beside(fold, columns):
-    """Return columns with the covariates, all of spread 1 in the training rows."""
-    rows = np.hstack([columns, fold.table.covariates])
-    return StandardScaler().fit(rows[fold.train]).transform(rows)
+def scaled(fold, columns):
+    """Return columns of spread 1 in the training rows; there may be none."""
+    if not columns.size:
+        return columns
+    return StandardScaler().fit(columns[fold.train]).transform(columns)
 
 
 def coordinates(fold, n_components=None, **given):
@@ -164,12 +165,12 @@ def searched(model, grid, rows, fold, inner=None):
 
 def neighbours(fold, where):
     if where == "positions":
-        rows = beside(fold, fold.table.positions)
+        rows = scaled(fold, fold.table.positions)
     else:
-        width = coordinates(fold)
-        covariates = beside(fold, width)[:, width.shape[1] :]
         # Coordinates stay as wide as they are, which says how far nodes are apart.
-        rows = np.hstack([width / width[fold.train].std(axis=0).max(), covariates])
+        rows = coordinates(fold)
+        rows = rows / rows[fold.train].std(axis=0).max()
+    rows = np.hstack([rows, scaled(fold, fold.table.covariates)])
     least = min(len(seen) for seen, _ in fold.inner)
     grid = {"n_neighbors": [k for k in (1, 2, 3, 5, 8, 12, 20, 40) if k < 0.7 * least]}
     return searched(KNeighborsRegressor(weights="distance"), grid, rows, fold)
@@ -181,7 +182,7 @@ def process(fold):
     places = fold.table.positions
     places = (places - places[fold.train].mean(axis=0)) / places[fold.train].std()
     n_axes = places.shape[1]
-    rows = np.hstack([places, beside(fold, np.empty((len(places), 0)))])
+    rows = np.hstack([places, scaled(fold, fold.table.covariates)])
     lengths = [0.3] * n_axes + [3.0] * (rows.shape[1] - n_axes)
     kernel = ConstantKernel() * Matern(lengths, (1e-2, 1e3), nu=1.5) + WhiteKernel(0.3)
     some = np.random.default_rng(0).permutation(fold.train)[:SOME_ROWS]
@@ -233,7 +234,7 @@ def ridge(fold):
     n_components = min(128, len(fold.train) // 2, fold.table.graph.n_nodes // 2)
     rows = coordinates(fold, n_components, scaling="unit")
     extra = fold.table.covariates.shape[1]
-    rows = np.hstack([beside(fold, rows)[:, rows.shape[1] :], rows])
+    rows = np.hstack([scaled(fold, fold.table.covariates), rows])
     sizes = [k for k in (2, 4, 8, 16, 32, 64, 128) if k <= n_components]
     grid = {
         "functiontransformer__kw_args": [{"n": extra + k} for k in sizes],

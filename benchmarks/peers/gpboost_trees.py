@@ -7,15 +7,15 @@ from gpboost_process import process
 
 PARAMETERS = {
     "objective": "regression",
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "max_depth": 3,
     "min_data_in_leaf": 5,
     "num_threads": 1,
     "verbose": -1,
 }
-MOST_TREES = 200
+MOST_TREES = 100
 # Of the inner folds: each trains a process for every tree.
-FOLDS = 3
+FOLDS = 2
 
 
 def fit(task):

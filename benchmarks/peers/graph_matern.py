@@ -42,15 +42,11 @@ def fit(task):
     some, y = task.train[drawn], task.y[drawn]
     columns = scaled(task.covariates, task.train)
 
-    def along(left, right, nu, length):
-        """Return the covariance over the graph, of unit mean variance."""
+    def weights_of(nu, length):
+        """Return the weights of eigenvectors that make a covariance of unit mean variance."""
         parameters = {"nu": np.array([nu]), "lengthscale": np.array([length])}
         weights = np.ravel(kernel.eigenvalues(parameters))
-        weights = weights / np.mean(vectors[some] ** 2 @ weights)
-        return (vectors[left] * weights) @ vectors[right].T
-
-    def linear(left, right):
-        return LINEAR * (1 + columns[left] @ columns[right].T)
+        return weights / np.mean(vectors[some] ** 2 @ weights)
 
     def loss(logarithms, K, straight):
         signal, noise = np.exp(logarithms)
@@ -63,11 +59,11 @@ def fit(task):
 
     rates = np.ravel(kernel.eigenvalues_laplacian)
     rates = rates[rates > 1e-6 * rates.max()]
-    straight = linear(some, some)
+    straight = LINEAR * (1 + columns[some] @ columns[some].T)
     found = []
     for nu in SMOOTHNESS:
         for length in np.geomspace(rates.max() ** -0.5, 3 * rates.min() ** -0.5, LENGTHS):
-            K = along(some, some, nu, length)
+            K = (vectors[some] * weights_of(nu, length)) @ vectors[some].T
             options = {"xatol": 0.05, "fatol": 0.05}
             best = minimize(
                 loss, np.log([0.5, 0.3]), (K, straight), "Nelder-Mead", options=options
@@ -75,18 +71,17 @@ def fit(task):
             found.append((best.fun, nu, length, *np.exp(np.clip(best.x, -14, 7))))
     _, nu, length, signal, noise = min(found)
 
-    def covariance(left, right):
-        return signal * along(left, right, nu, length) + linear(left, right)
-
-    K = covariance(task.train, task.train)
-    K[np.diag_indices_from(K)] += noise
-    factor = cho_factor(K)
+    # As a regression on eigenvectors and covariates, which is the same process.
+    straight = np.sqrt(LINEAR) * np.column_stack([np.ones(len(columns)), columns])
+    features = np.hstack([vectors * np.sqrt(signal * weights_of(nu, length)), straight])
+    known = features[task.train]
+    factor = cho_factor(known.T @ known / noise + np.eye(features.shape[1]))
+    coefficients = cho_solve(factor, known.T @ task.y) / noise
 
     def predict():
-        across = covariance(task.train, task.test)
-        spread = np.diag(covariance(task.test, task.test)) + noise
-        spread = spread - np.einsum("ij,ij->j", across, cho_solve(factor, across))
-        return across.T @ cho_solve(factor, task.y), np.sqrt(np.maximum(spread, 1e-12))
+        asked = features[task.test]
+        variance = np.einsum("ij,ji->i", asked, cho_solve(factor, asked.T)) + noise
+        return asked @ coefficients, np.sqrt(variance)
 
     return predict
 
