@@ -10,6 +10,8 @@ from functools import cached_property, partial
 
 import networkx as nx
 import numpy as np
+from _tables import Table
+from peers._peer import UnfitError
 from scipy.interpolate import RBFInterpolator
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
@@ -22,8 +24,6 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from _tables import Table
-from peers._peer import Unfit
 from skginr import (
     CorrectedSmoother,
     GraphBlockKFold,
@@ -51,7 +51,7 @@ class Fold:
     test: np.ndarray
 
     @property
-    def X(self):
+    def rows(self):
         return self.table.X.iloc[self.train]
 
     @property
@@ -59,7 +59,7 @@ class Fold:
         return self.table.y[self.train]
 
     @property
-    def X_test(self):
+    def asked(self):
         return self.table.X.iloc[self.test]
 
     @property
@@ -70,7 +70,7 @@ class Fold:
     @cached_property
     def inner(self):
         folds = self.blocks or KFold(10, shuffle=True, random_state=0)
-        return list(folds.split(self.X))
+        return list(folds.split(self.rows))
 
 
 # --- skginr's
@@ -79,8 +79,8 @@ class Fold:
 def predicted(model, fold):
     """Return what a fitted model says of a row: its mean and, where it knows, its deviation."""
     if "return_std" not in inspect.signature(model.predict).parameters:
-        return model.predict(fold.X_test), None
-    mean, std = model.predict(fold.X_test, return_std=True)
+        return model.predict(fold.asked), None
+    mean, std = model.predict(fold.asked, return_std=True)
     # A smoother's is of the signal without the noise of a row.
     return mean, np.sqrt(std**2 + getattr(model, "noise_variance_", 0))
 
@@ -88,7 +88,7 @@ def predicted(model, fold):
 def corrected(fold, **given):
     """Return the default; what its best smoother missed on inner folds is taken for the spread."""
     cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv, **given).fit(fold.X, fold.y)
+    model = CorrectedSmoother(graph=fold.table.graph, **cv, **given).fit(fold.rows, fold.y)
     mean, std = predicted(model, fold)
     if std is None:
         missed = fold.y[:, None] - model.out_of_fold_.to_numpy()
@@ -99,37 +99,37 @@ def corrected(fold, **given):
 def smoothed_columns(fold):
     """Return what the default's smoothers say of every row: out of fold where it was known."""
     cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.X, fold.y)
+    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
     columns = np.empty((len(fold.table.y), len(model.smoothers_)))
     columns[fold.train] = model.out_of_fold_
     for i, one in enumerate(model.smoothers_.values()):
-        columns[fold.test, i] = one.predict(fold.X_test)
+        columns[fold.test, i] = one.predict(fold.asked)
     return columns
 
 
 def smoother(fold, **given):
     model = GraphSmoother(graph=fold.table.graph, cv=fold.blocks, **given)
-    return predicted(model.fit(fold.X, fold.y), fold)
+    return predicted(model.fit(fold.rows, fold.y), fold)
 
 
 def graph_process(fold):
     refuse_large(fold.table.graph.n_nodes)
     model = GraphGaussianProcessRegressor(graph=fold.table.graph)
-    return predicted(model.fit(fold.X, fold.y), fold)
+    return predicted(model.fit(fold.rows, fold.y), fold)
 
 
 def network(fold):
     """Return the README's pipeline; covariates stand beside the coordinates."""
     given = {"validation": 0.2} if fold.kind == "regions" else {}
-    covariates = list(fold.X.columns[1:])
+    covariates = list(fold.rows.columns[1:])
     columns = make_column_transformer(
         (SpectralEmbedder(graph=fold.table.graph), [fold.table.label]),
         (StandardScaler(), covariates),
     )
-    model = make_pipeline(columns, SIRENRegressor(random_state=0, **given)).fit(fold.X, fold.y)
+    model = make_pipeline(columns, SIRENRegressor(random_state=0, **given)).fit(fold.rows, fold.y)
     score = getattr(model[-1], "held_out_score_", np.nan)
     std = fold.y.std() * np.sqrt(max(1 - score, 0)) if np.isfinite(score) else None
-    return model.predict(fold.X_test), None if std is None else np.full(len(fold.test), std)
+    return model.predict(fold.asked), None if std is None else np.full(len(fold.test), std)
 
 
 # --- scikit-learn's
@@ -137,7 +137,7 @@ def network(fold):
 
 def refuse_large(n):
     if n > MOST_ROWS:
-        raise Unfit(f"more than {MOST_ROWS:,}")
+        raise UnfitError(f"more than {MOST_ROWS:,}")
 
 
 def scaled(fold, columns):
@@ -186,7 +186,9 @@ def process(fold):
     lengths = [0.3] * n_axes + [3.0] * (rows.shape[1] - n_axes)
     kernel = ConstantKernel() * Matern(lengths, (1e-2, 1e3), nu=1.5) + WhiteKernel(0.3)
     some = np.random.default_rng(0).permutation(fold.train)[:SOME_ROWS]
-    tuned = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0)
+    tuned = GaussianProcessRegressor(
+        kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0
+    )
     tuned.fit(rows[some], fold.table.y[some])
     model = GaussianProcessRegressor(tuned.kernel_, normalize_y=True, optimizer=None)
     model.fit(rows[fold.train], fold.y)
@@ -250,7 +252,7 @@ def first(rows, n):
 def spline(fold):
     """Return the thin-plate spline through space, its smoothing chosen."""
     if fold.table.covariates.size:
-        raise Unfit("takes no covariates")
+        raise UnfitError("takes no covariates")
     places = fold.table.positions / fold.table.positions[fold.train].std()
 
     def answer(seen, asked, smoothing):

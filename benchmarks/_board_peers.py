@@ -1,7 +1,7 @@
 """The board's peers: each in an environment of its own, told of a fold by a file.
 
-    python benchmarks/_board_peers.py              makes build/peers/, a few minutes and 5 GB
-    python benchmarks/_board_peers.py gpboost      one environment
+python benchmarks/_board_peers.py              makes build/peers/, a few minutes and 5 GB
+python benchmarks/_board_peers.py gpboost      one environment
 """
 
 import json

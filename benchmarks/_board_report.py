@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from _board_methods import GRAPH_PROCESS, HARMONIC, MEAN, ORDER_1, OURS, SKGINR, ABLATION
+from _board_methods import ABLATION, GRAPH_PROCESS, HARMONIC, MEAN, ORDER_1, OURS, SKGINR
 from _board_peers import PEERS
 from scipy.special import ndtr
 
@@ -12,9 +12,9 @@ R² is pooled: squared errors of all folds over squared deviations from the sign
 a normal distribution with the method's own standard deviation, or, where it has none, with the
 root mean square of what it missed on inner folds. "Within 90%": share of the values in the
 interval of mean ± 1.645 deviations. Seconds of fit and prediction together, median over folds;
-memory of the whole process, the most of all folds. "Ours minus it": difference in R², paired by fold,
-and its standard error. Shuffles and partitions hold the same rows out again, so they count as one
-in it: it is the spread over folds by the root of how many folds one shuffle has."""
+memory of the whole process, the most of all folds. "Ours minus it": difference in R², paired by
+fold, and its standard error. Shuffles and partitions hold the same rows out again, so they count
+as one in it: it is the spread over folds by the root of how many folds one shuffle has."""
 
 
 def crps(y, mean, std):
@@ -36,7 +36,9 @@ def report(board, speed):
         for part in summaries:
             lines += ["", f"### {part.attrs['title']}", "", *markdown(shown(part))]
         for kind in ("random", "regions"):
-            chosen = [part for part in summaries if part.attrs["kind"] == kind and OURS in part.index]
+            chosen = [
+                part for part in summaries if part.attrs["kind"] == kind and OURS in part.index
+            ]
             if chosen:
                 lines += ["", f"## {kind}", "", *best_of(chosen), "", *verdict(kind, chosen)]
     if speed.exists():
@@ -88,10 +90,22 @@ def shown(part):
     told = part[["R²", "RMSE", "CRPS", "within 90%", "seconds", "peak MB"]].copy()
     pairs = zip(part["gain"], part["error"], part["why"], strict=True)
     told["ours minus it"] = [
-        f"— {why}" if isinstance(why, str) else "" if np.isnan(gain) else f"{gain:+.4f} ± {error:.4f}"
+        f"— {why}"
+        if isinstance(why, str)
+        else ""
+        if np.isnan(gain)
+        else f"{gain:+.4f} ± {error:.4f}"
         for gain, error, why in pairs
     ]
     return told.rename_axis("method").reset_index()
+
+
+def difference(row):
+    return "" if np.isnan(row.gain) else f"{row.gain:+.4f} ± {row.error:.4f}"
+
+
+def measured(part):
+    return OURS in part.index and not np.isnan(part.loc[OURS, "R²"])
 
 
 def rivals(part):
@@ -104,17 +118,17 @@ def best_of(parts):
     rows = []
     for part in parts:
         others = rivals(part)
-        if others.empty or np.isnan(part.at[OURS, "R²"]):
+        if others.empty:
             continue
         best = others.iloc[0]
-        sure = "won" if best["gain"] > best["error"] else "lost"
+        sure = "won" if best["gain"] > 0 else "LOST"
         rows.append(
             {
                 "table": part.attrs["table"],
-                "ours": part.at[OURS, "R²"],
+                "ours": part.loc[OURS, "R²"],
                 "best of the others": best.name,
                 "its R²": best["R²"],
-                "ours minus it": f"{best['gain']:+.4f} ± {best['error']:.4f}",
+                "ours minus it": difference(best),
                 "": "level" if abs(best["gain"]) <= best["error"] else sure,
                 "best of skginr's": part[part.index.isin(SKGINR)].index[0],
             }
@@ -124,23 +138,24 @@ def best_of(parts):
 
 def verdict(kind, parts):
     """Yield what all rows say together."""
-    parts = [part for part in parts if not np.isnan(part.at[OURS, "R²"])]
-    if not parts:
+    others = [rivals(part) for part in parts]
+    level = sum(bool((part["gain"] >= -part["error"]).all()) for part in others)
+    above = sum(bool((part["gain"] >= 0).all()) for part in others)
+    rank = np.mean([part["R²"].rank(ascending=False)[OURS] for part in parts])
+    most = np.mean([part["R²"].notna().sum() for part in parts])
+    yield f"- {OURS} is at or above every one of the others, within a standard error, in"
+    yield f"  {level} of {len(parts)} rows, and by the numbers alone in {above}."
+    yield f"- Mean rank {rank:.1f} of {most:.0f}, skginr's other methods among them."
+    if kind == "random":
         return
-    ranks = [part["R²"].rank(ascending=False)[OURS] for part in parts]
-    level = [bool((rivals(p)["gain"] >= -rivals(p)["error"]).all()) for p in parts]
-    above = [bool((rivals(p)["gain"] >= 0).all()) for p in parts]
-    n = len(parts)
-    yield f"- {OURS} is at or above every one of the others, within a standard error, in {sum(level)} "
-    yield f"  of {n} rows; above or equal by the numbers in {sum(above)}. Mean rank {np.mean(ranks):.1f}."
-    if kind == "regions":
-        for name in (HARMONIC, ORDER_1, GRAPH_PROCESS, MEAN):
-            pairs = [part.at[name, "gain"] for part in parts if name in part.index]
-            pairs = [gain for gain in pairs if not np.isnan(gain)]
-            yield f"- At or above {name} in {sum(gain >= 0 for gain in pairs)} of {len(pairs)} rows."
-        worst = min(parts, key=lambda part: part.at[OURS, "R²"])
-        base = worst.at[MEAN, "R²"] if MEAN in worst.index else np.nan
-        yield f"- Worst R² {worst.at[OURS, 'R²']:.3f} ({worst.attrs['table']}), of the mean {base:.3f}."
+    for name in (HARMONIC, ORDER_1, GRAPH_PROCESS, MEAN):
+        gains = [part.loc[name, "gain"] for part in parts if name in part.index]
+        gains = np.array(gains)[~np.isnan(gains)]
+        yield f"- At or above {name} in {(gains >= 0).sum()} of {len(gains)} rows."
+    worst = min(parts, key=lambda part: part.loc[OURS, "R²"])
+    base = worst.loc[MEAN, "R²"] if MEAN in worst.index else np.nan
+    found = f"{worst.loc[OURS, 'R²']:.3f} ({worst.attrs['table']})"
+    yield f"- Worst R² {found}, where the mean has {base:.3f}."
 
 
 def left_out():

@@ -22,7 +22,9 @@ def corrected(name):
     table = load(name)
     split = ShuffleSplit(1, test_size=0.1, random_state=SEED)
     train, test = next(split.split(table.X))
-    return fit_and_score(CorrectedSmoother(graph=table.graph), table.X, table.y, table.y, train, test)
+    return fit_and_score(
+        CorrectedSmoother(graph=table.graph), table.X, table.y, table.y, train, test
+    )
 
 
 def wave(n):

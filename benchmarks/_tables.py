@@ -64,7 +64,9 @@ def map_table(name, frame, label, signal, covariates=(), graph=None, method="que
 
 
 def georgia(covariates=()):
-    return map_table("georgia", gpd.read_file(get_path("G_utm.shp")), "AreaKey", "PctPov", covariates)
+    return map_table(
+        "georgia", gpd.read_file(get_path("G_utm.shp")), "AreaKey", "PctPov", covariates
+    )
 
 
 def tokyo():
@@ -104,7 +106,7 @@ def unemployment():
 
 
 def election(year, covariates=False):
-    """Return the Republican lead on the graph of friendships; it has no positions, counties have."""
+    """Return the Republican lead; the graph of friendships has no positions, counties have."""
     data = fetch_us_election(year)
     table = map_table(f"election {year}", data.frame, "fips", "election", graph=data.graph)
     if not covariates:

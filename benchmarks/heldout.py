@@ -36,7 +36,7 @@ from _board_peers import PEERS, TOO_LONG, answers
 from _board_report import crps, report
 from _board_speed import measure_speed
 from _tables import COUNTIES, SMALL, TABLES, load
-from peers._peer import LIMIT, Unfit, peak_mb
+from peers._peer import LIMIT, UnfitError, peak_mb
 from scipy.special import ndtri
 from sklearn.model_selection import KFold, ShuffleSplit
 
@@ -141,7 +141,7 @@ def in_child(method, fold, writer):
     start = time.perf_counter()
     try:
         mean, std = HERE_METHODS[method](fold)
-    except Unfit as error:
+    except UnfitError as error:
         writer.send({"failed": str(error)})
         return
     except Exception as error:

@@ -19,7 +19,7 @@ import numpy as np
 LIMIT = 300
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """The method has no answer to such a task; says what it would need."""
 
 
@@ -59,9 +59,9 @@ class Task:
         """Raise where covariates or positions are absent, or rows are too many."""
         found = getattr(self, what)
         if found is None or not found.size:
-            raise Unfit(f"needs {what}")
+            raise UnfitError(f"needs {what}")
         if most and len(self.nodes) > most:
-            raise Unfit(f"more than {most:,} rows")
+            raise UnfitError(f"more than {most:,} rows")
 
     def splits(self):
         """Yield the inner folds, as numbers among the training rows."""
@@ -93,7 +93,7 @@ def answer(fit, task):
         middle = time.perf_counter()
         predicted, std = predict()
         seconds = middle - start, time.perf_counter() - middle
-    except Unfit as error:
+    except UnfitError as error:
         return {"failed": str(error)}
     except Exception as error:
         lines = str(error).strip().splitlines() or [""]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import scipy.sparse as sp
-from _peer import Unfit, main, scaled
+from _peer import UnfitError, main, scaled
 from dgmrf.losses import dgmrf_elbo
 from dgmrf.models import DGMRF, MeanField
 from dgmrf.train import Model
@@ -27,13 +27,13 @@ jax.config.update("jax_enable_x64", True)
 
 
 def trainer(task):
-    """Return what trains a new field: (y, hidden) -> model. Compiled once; all tasks are on one graph."""
+    """Return what trains: (y, hidden) -> model. Compiled once: all tasks are on one graph."""
     n = task.n_nodes
     shape = (n, n)
     adjacency = sp.csr_array((task.data, task.indices, task.indptr), shape=shape).toarray()
     degrees = adjacency.sum(axis=1)
     if not degrees.all():
-        raise Unfit("no node may be without an edge")
+        raise UnfitError("no node may be without an edge")
     keys = jax.random.split(jax.random.PRNGKey(0), 2)
     pair = (jnp.asarray(adjacency), jnp.asarray(degrees))
     with contextlib.redirect_stdout(io.StringIO()):
@@ -62,7 +62,7 @@ def trainer(task):
 
 def fit(task):
     if task.n_nodes > MOST_NODES:
-        raise Unfit(f"more than {MOST_NODES:,} nodes")
+        raise UnfitError(f"more than {MOST_NODES:,} nodes")
     if not KEPT:
         KEPT["train"] = trainer(task)
     columns = scaled(task.covariates, task.train)

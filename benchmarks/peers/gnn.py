@@ -6,7 +6,6 @@ folds decide when to stop, and how far and how strongly residuals spread; severa
 
 import numpy as np
 import scipy.sparse as sp
-import scipy.sparse.linalg
 import torch
 from _peer import main, scaled
 from torch_geometric.nn import GCNConv, SAGEConv

@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
-from _peer import Unfit, main, scaled
+from _peer import UnfitError, main, scaled
 from geometric_kernels.kernels import MaternGeometricKernel
 from geometric_kernels.spaces import Graph, Mesh
 from scipy.linalg import cho_factor, cho_solve
@@ -26,7 +26,7 @@ def spectrum(task):
         if task.faces is not None:
             where, n_pairs = Mesh(task.vertices, task.faces), EIGENPAIRS
         elif task.n_nodes > MOST_NODES:
-            raise Unfit(f"more than {MOST_NODES:,} nodes")
+            raise UnfitError(f"more than {MOST_NODES:,} nodes")
         else:
             shape = (task.n_nodes, task.n_nodes)
             adjacency = sp.csr_array((task.data, task.indices, task.indptr), shape=shape)
@@ -65,9 +65,7 @@ def fit(task):
         for length in np.geomspace(rates.max() ** -0.5, 3 * rates.min() ** -0.5, LENGTHS):
             K = (vectors[some] * weights_of(nu, length)) @ vectors[some].T
             options = {"xatol": 0.05, "fatol": 0.05}
-            best = minimize(
-                loss, np.log([0.5, 0.3]), (K, straight), "Nelder-Mead", options=options
-            )
+            best = minimize(loss, np.log([0.5, 0.3]), (K, straight), "Nelder-Mead", options=options)
             found.append((best.fun, nu, length, *np.exp(np.clip(best.x, -14, 7))))
     _, nu, length, signal, noise = min(found)
 

@@ -1,13 +1,13 @@
 """fast-graph-gp: process with a diffusion kernel by graph random features, likelihood maximised.
 
-The library's other kernel, whose weights of walks are free, did worse on maps of some hundred nodes.
+The library's other kernel, whose weights of walks are free, did worse on small maps.
 """
 
 import gpytorch
 import numpy as np
 import scipy.sparse as sp
 import torch
-from _peer import Unfit, main, scaled
+from _peer import UnfitError, main, scaled
 from grf_gp import GRFGP, GRFSampler
 from grf_gp.kernels import DiffusionGRFKernel
 
@@ -24,7 +24,7 @@ def walks(task):
     """Return the random walks; all tasks of a run are on one graph."""
     if not KEPT:
         if task.n_nodes > MOST_NODES:
-            raise Unfit(f"more than {MOST_NODES:,} nodes")
+            raise UnfitError(f"more than {MOST_NODES:,} nodes")
         shape = (task.n_nodes, task.n_nodes)
         adjacency = sp.csr_array((task.data, task.indices, task.indptr), shape=shape)
         # Of the normalised Laplacian but for its diagonal, which scales the kernel alone.
