@@ -186,8 +186,9 @@ def process(fold):
     lengths = [0.3] * n_axes + [3.0] * (rows.shape[1] - n_axes)
     kernel = ConstantKernel() * Matern(lengths, (1e-2, 1e3), nu=1.5) + WhiteKernel(0.3)
     some = np.random.default_rng(0).permutation(fold.train)[:SOME_ROWS]
+    restarts = int(len(some) < SOME_ROWS)
     tuned = GaussianProcessRegressor(
-        kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0
+        kernel, normalize_y=True, n_restarts_optimizer=restarts, random_state=0
     )
     tuned.fit(rows[some], fold.table.y[some])
     model = GaussianProcessRegressor(tuned.kernel_, normalize_y=True, optimizer=None)

@@ -58,20 +58,20 @@ FIELDS += ("covered", "seconds", "peak_mb", "failed")
 
 @cache
 def folds_of(name):
-    """Return the folds of a table: of small ones many, of meshes few."""
+    """Return the folds of a table: of small ones many, of large ones the first few."""
     table = load(name)
     blocks = partial(GraphBlockKFold, graph=table.graph)
+    shuffled = partial(KFold, 5, shuffle=True)
     if name in SMALL:
-        random = [KFold(5, shuffle=True, random_state=SEED + i) for i in range(SHUFFLES)]
+        random = [(shuffled(random_state=SEED + i), 5) for i in range(SHUFFLES)]
         regions = [(blocks(5), 5), (blocks(7, blocks_per_fold=3), 7)]
     elif name in COUNTIES:
-        random = [KFold(5, shuffle=True, random_state=SEED)]
-        regions = [(blocks(5), 5)]
+        random, regions = [(shuffled(random_state=SEED), 3)], [(blocks(5), 5)]
     else:
-        random = [ShuffleSplit(2, test_size=0.1, random_state=SEED)]
-        regions = [(blocks(10), 2) if name.startswith("bunny") else (blocks(5), 5)]
+        random = [(ShuffleSplit(2, test_size=0.1, random_state=SEED), 2)]
+        regions = [(blocks(10), 2) if name.startswith("bunny") else (blocks(5), 3)]
     found = []
-    for kind, splitters in (("random", [(one, None) for one in random]), ("regions", regions)):
+    for kind, splitters in (("random", random), ("regions", regions)):
         for repeat, (splitter, most) in enumerate(splitters):
             splits = list(splitter.split(table.X))[:most]
             for number, (train, test) in enumerate(splits):

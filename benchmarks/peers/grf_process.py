@@ -13,7 +13,7 @@ from grf_gp.kernels import DiffusionGRFKernel
 
 WALKS = 50
 LENGTH = 10
-STEPS = 60
+STEPS = 40
 # Rows by which parameters are chosen; predictions use all.
 ROWS = 500
 MOST_NODES = 5000
