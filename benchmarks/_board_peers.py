@@ -10,18 +10,18 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from peers._peer import TOO_SLOW
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "peers"
 ENVIRONMENTS = HERE.parent / "build" / "peers"
 ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 TOO_LONG = "too long"
-# The signal that ends a peer at its limit.
-ALARM = -14
 
 
 @dataclass(frozen=True)
@@ -115,35 +115,54 @@ def write_task(fold, file, smoothed=None):
 
 
 def answers(peer, folds, smoothed=None):
-    """Yield what a peer says of each fold, as soon as its process ends.
+    """Yield what a peer says of each fold, as soon as it has said it.
 
-    One process for all folds, since starting takes longer than fitting; where it is ended, another
-    goes on with what is left, unless it was too slow.
+    One process for all folds, since starting takes longer than fitting; where it ends early,
+    another goes on with what is left, unless it was too slow.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        waiting = list(enumerate(folds))
-        while waiting:
-            pairs = [(Path(folder, f"{i}.npz"), Path(folder, f"{i}-out.npz")) for i, _ in waiting]
-            for (_, fold), (source, _) in zip(waiting, pairs, strict=True):
+    waiting = list(folds)
+    while waiting:
+        with tempfile.TemporaryDirectory() as folder:
+            names = [Path(folder, str(i)) for i in range(len(waiting))]
+            pairs = [(name.with_suffix(".npz"), name.with_suffix(".out.npz")) for name in names]
+            for fold, (source, _) in zip(waiting, pairs, strict=True):
                 write_task(fold, source, smoothed(fold) if smoothed else None)
-            command = [peer.python, SCRIPTS / f"{peer.script}.py", *sum(pairs, ())]
-            done = subprocess.run(
-                command, capture_output=True, text=True, env=os.environ | ONE_CORE, check=False
-            )
-            while waiting and pairs[0][1].exists():
-                with np.load(pairs.pop(0)[1]) as kept:
-                    yield waiting.pop(0)[1], {name: kept[name] for name in kept.files}
-            if waiting and done.returncode == ALARM:
-                yield from ((fold, {"failed": TOO_LONG}) for _, fold in waiting)
+            errors = Path(folder, "errors")
+            process = start(peer, pairs, errors)
+            for found in appearing(process, [target for _, target in pairs]):
+                yield waiting.pop(0), found
+            if waiting and -process.returncode in TOO_SLOW:
+                yield from ((fold, {"failed": TOO_LONG}) for fold in waiting)
                 return
             if waiting:
-                yield waiting.pop(0)[1], {"failed": reason_of(done)}
+                yield waiting.pop(0), {"failed": reason_of(process, errors.read_text())}
 
 
-def reason_of(done):
-    lines = done.stderr.strip().splitlines()
-    ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else ""
-    return ended or (lines[-1][:150] if lines else f"exit status {done.returncode}")
+def start(peer, pairs, errors):
+    command = [peer.python, SCRIPTS / f"{peer.script}.py", *sum(pairs, ())]
+    with errors.open("w") as file:
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=file, env=os.environ | ONE_CORE
+        )
+
+
+def appearing(process, files):
+    """Yield what is in files, in turn, until the process that writes them has ended."""
+    running = True
+    while running:
+        # Asked before looking, so that what it writes last is seen.
+        running = process.poll() is None
+        while files and files[0].exists():
+            with np.load(files.pop(0)) as kept:
+                yield {name: kept[name] for name in kept.files}
+        time.sleep(0.1)
+
+
+def reason_of(process, errors):
+    if process.returncode < 0:
+        return f"ended by signal {-process.returncode}"
+    lines = errors.strip().splitlines()
+    return lines[-1][:150] if lines else f"exit status {process.returncode}"
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ LEGEND = """\
 R² is pooled: squared errors of all folds over squared deviations from the signal's mean. CRPS is of
 a normal distribution with the method's own standard deviation, or, where it has none, with the
 root mean square of what it missed on inner folds. "Within 90%": share of the values in the
-interval of mean ± 1.645 deviations. Seconds of fit and prediction together, median over folds;
-memory of the whole process, the most of all folds. "Ours minus it": difference in R², paired by
-fold, and its standard error. Shuffles and partitions hold the same rows out again, so they count
-as one in it: it is the spread over folds by the root of how many folds one shuffle has."""
+interval of mean ± 1.645 deviations. Seconds of processor for fit and prediction, median over
+folds; memory of the whole process, the most of all folds. "Ours minus it": difference in R²,
+paired by fold, and its standard error. Shuffles and partitions hold the same rows out again, so
+they count as one in it: it is the spread over folds by the root of how many folds one has."""
 
 
 def crps(y, mean, std):

@@ -18,7 +18,6 @@ real data, all tables; without it the maps that ship with libpysal.
 import argparse
 import multiprocessing
 import os
-import signal
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -36,7 +35,7 @@ from _board_peers import PEERS, TOO_LONG, answers
 from _board_report import crps, report
 from _board_speed import measure_speed
 from _tables import COUNTIES, SMALL, TABLES, load
-from peers._peer import LIMIT, UnfitError, peak_mb
+from peers._peer import LIMIT, TOO_SLOW, UnfitError, cpu_seconds, limit, peak_mb
 from scipy.special import ndtri
 from sklearn.model_selection import KFold, ShuffleSplit
 
@@ -129,16 +128,16 @@ def here(method, fold):
         return reader.recv()
     except EOFError:
         process.join()
-        ended = process.exitcode == -signal.SIGALRM
-        return {"failed": TOO_LONG if ended else f"ended by signal {-process.exitcode}"}
+        slow = -process.exitcode in TOO_SLOW
+        return {"failed": TOO_LONG if slow else f"ended by signal {-process.exitcode}"}
     finally:
         process.join()
 
 
 def in_child(method, fold, writer):
-    signal.alarm(LIMIT)
+    limit(LIMIT)
     warnings.simplefilter("ignore")
-    start = time.perf_counter()
+    start = cpu_seconds()
     try:
         mean, std = HERE_METHODS[method](fold)
     except UnfitError as error:
@@ -150,7 +149,7 @@ def in_child(method, fold, writer):
     found = {
         "mean": np.ravel(mean),
         "std": np.full(len(fold.test), np.nan) if std is None else np.ravel(std),
-        "seconds": time.perf_counter() - start,
+        "seconds": cpu_seconds() - start,
         "peak_mb": peak_mb(),
     }
     writer.send(found)
