@@ -35,7 +35,9 @@ from skginr import (
 )
 
 # A process of so many rows takes minutes; its kernel is chosen by fewer.
-MOST_ROWS, SOME_ROWS = 5000, 500
+MOST_ROWS, SOME_ROWS = 5000, 300
+# A smoother's deviations take a solve per node: minutes beyond.
+MOST_SOLVES = 20_000
 OURS = "CorrectedSmoother"
 
 
@@ -109,7 +111,10 @@ def smoothed_columns(fold):
 
 def smoother(fold, **given):
     model = GraphSmoother(graph=fold.table.graph, cv=fold.blocks, **given)
-    return predicted(model.fit(fold.rows, fold.y), fold)
+    model.fit(fold.rows, fold.y)
+    if fold.table.graph.n_nodes > MOST_SOLVES:
+        return model.predict(fold.asked), None
+    return predicted(model, fold)
 
 
 def graph_process(fold):
@@ -168,7 +173,7 @@ def neighbours(fold, where):
         rows = scaled(fold, fold.table.positions)
     else:
         # Coordinates stay as wide as they are, which says how far nodes are apart.
-        rows = coordinates(fold)
+        rows = coordinates(fold, min(32, len(fold.train) // 3))
         rows = rows / rows[fold.train].std(axis=0).max()
     rows = np.hstack([rows, scaled(fold, fold.table.covariates)])
     least = min(len(seen) for seen, _ in fold.inner)

@@ -1,6 +1,6 @@
 """The board: what predicts best where nothing was observed, beside what an expert would name.
 
-    python benchmarks/heldout.py                        everything, about an hour of two cores
+    python benchmarks/heldout.py                        everything, some 90 minutes of two cores
     python benchmarks/heldout.py --methods ours         others' rows are kept
     python benchmarks/heldout.py --methods peers --only georgia --only tokyo
     python benchmarks/heldout.py --resume               go on where a run was stopped
