@@ -58,13 +58,11 @@ class Task:
         """Return both ends of every entry of the adjacency."""
         return np.repeat(np.arange(self.n_nodes), np.diff(self.indptr)), self.indices
 
-    def need(self, what, most=None):
-        """Raise where covariates or positions are absent, or rows are too many."""
+    def need(self, what):
+        """Raise where covariates or positions are absent."""
         found = getattr(self, what)
         if found is None or not found.size:
             raise UnfitError(f"needs {what}")
-        if most and len(self.nodes) > most:
-            raise UnfitError(f"more than {most:,} rows")
 
     def splits(self):
         """Yield the inner folds, as numbers among the training rows."""

@@ -1,7 +1,7 @@
 """PyTorch Geometric: a graph network, its residual propagated (Jia and Benson, KDD 2020).
 
-Inputs are covariates, else eigenvectors, with positions and the logarithm of the degree. Inner
-folds decide when to stop, and how far and how strongly residuals spread; several, averaged.
+Inputs are covariates, else eigenvectors, with positions and the logarithm of the degree. Some inner
+folds decide when to stop, and how far residuals spread.
 """
 
 import numpy as np
