@@ -1,13 +1,14 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout bench-memory bench-scaling bench-small bench-campaigns bench-gpu reproduce docs test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-campaigns bench-gpu reproduce docs test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
-	@echo "make bench-heldout  what predicts best where nothing was observed; about 80 minutes"
+	@echo "make peers   environments of the peers of bench-heldout, into build/peers; some minutes and 6 GB"
+	@echo "make bench-heldout  what predicts best where nothing was observed, peers too; about 90 minutes"
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
@@ -30,6 +31,9 @@ bench-training:
 
 bench-heldout:
 	$(PYTHON) benchmarks/heldout.py
+
+peers:
+	$(PYTHON) benchmarks/_board_peers.py
 
 bench-memory:
 	$(PYTHON) benchmarks/memory.py

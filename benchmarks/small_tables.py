@@ -16,17 +16,17 @@ import argparse
 import os
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-import geopandas as gpd
 import joblib
 import networkx as nx
 import numpy as np
 import pandas as pd
-from libpysal.examples import get_path
+from _tables import bunny, maps
 from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -46,7 +46,6 @@ from skginr import (
     SIRENRegressor,
     SpectralEmbedder,
 )
-from skginr.datasets import fetch_us_election, load_us_unemployment
 from skginr.network.solving import _readout
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,44 +54,6 @@ SEEDS = (2000, 2001, 2002, 2003, 2004)
 FEW = 500
 # Of the average over strengths; a row of the ablation changes it.
 SHARPNESS = _readout._SHARPNESS
-
-
-# --- tables
-
-
-def maps():
-    """Yield name, graph, positions, labels and signal of every table."""
-    georgia = gpd.read_file(get_path("G_utm.shp"))
-    yield table("georgia", georgia, "AreaKey", "PctPov")
-    tokyo = gpd.read_file(get_path("tokyomet262.shp"))
-    rates = pd.read_csv(get_path("Tokyomortality.csv"))
-    tokyo = tokyo.merge(rates, left_on="AreaID", right_on="IDnum0")
-    tokyo["geometry"] = tokyo.geometry.make_valid()
-    yield table("tokyo", tokyo, "AreaID", "OWNH")
-    baltimore = gpd.read_file(get_path("baltim.shp")).set_crs(3857, allow_override=True)
-    yield table("baltimore", baltimore, "STATION", "PRICE", method="delaunay")
-    columbus = gpd.read_file(get_path("columbus.shp")).reset_index(names="tract")
-    yield table("columbus", columbus, "tract", "CRIME")
-    yield table("unemployment", load_us_unemployment(), "fips", "unemployment")
-    if "SKGINR_DATA" in os.environ:
-        for year in (2012, 2016):
-            data = fetch_us_election(year)
-            yield table(f"election {year}", data.frame, "fips", "election", graph=data.graph)
-
-
-def table(name, frame, label, signal, method="queen", graph=None):
-    graph = graph or Graph.from_geodataframe(frame, labels=label, method=method)
-    known = frame.dropna(subset=[signal])
-    geographic = known.crs is not None and known.crs.is_geographic
-    places = known.to_crs(5070) if geographic else known
-    centres = places.geometry.representative_point()
-    return {
-        "name": name,
-        "graph": graph,
-        "X": pd.DataFrame({label: known[label].to_numpy()}),
-        "y": known[signal].to_numpy(float),
-        "places": pd.DataFrame({"x": centres.x, "y": centres.y}).set_index(known[label].to_numpy()),
-    }
 
 
 # --- methods
@@ -109,40 +70,44 @@ def network(graph, way, **given):
     return make_pipeline(SpectralEmbedder(**embedder), together if n_seeds > 1 else networks[0])
 
 
+def places(task):
+    """Return what turns labels into positions."""
+    known = pd.DataFrame(task.positions, index=task.X[task.label])
+    return FunctionTransformer(lambda X: known.loc[X.iloc[:, 0]].to_numpy())
+
+
 def neighbours(task, way):
-    to_places = FunctionTransformer(lambda X: task["places"].loc[X.iloc[:, 0]].to_numpy())
-    sizes = [k for k in (3, 5, 10, 20, 40) if k < 0.5 * len(task["X"])]
+    sizes = [k for k in (3, 5, 10, 20, 40) if k < 0.5 * len(task.X)]
     return GridSearchCV(
-        make_pipeline(to_places, KNeighborsRegressor(weights="distance")),
+        make_pipeline(places(task), KNeighborsRegressor(weights="distance")),
         {"kneighborsregressor__n_neighbors": sizes},
         cv=inner(task, way),
     )
 
 
 def process(task, way):
-    scale = task["places"].std().mean()
+    scale = task.positions.std(axis=0, ddof=1).mean()
     kernel = ConstantKernel() * RBF(0.3 * scale, (1e-3 * scale, 1e2 * scale)) + WhiteKernel(0.3)
-    to_places = FunctionTransformer(lambda X: task["places"].loc[X.iloc[:, 0]].to_numpy())
     model = GaussianProcessRegressor(
         kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0
     )
-    return make_pipeline(to_places, model)
+    return make_pipeline(places(task), model)
 
 
 def inner(task, way):
     if way == "regions":
-        return GraphBlockKFold(5, graph=task["graph"])
+        return GraphBlockKFold(5, graph=task.graph)
     return KFold(5, shuffle=True, random_state=1)
 
 
 METHODS = {
-    "network, defaults": lambda task, way: network(task["graph"], way),
+    "network, defaults": lambda task, way: network(task.graph, way),
     "network trained, as before": lambda task, way: network(
-        task["graph"], way, preset="train", embedder={"n_components": None, "scaling": "unit"}
+        task.graph, way, preset="train", embedder={"n_components": None, "scaling": "unit"}
     ),
     "nearest neighbours, tuned": neighbours,
     "graph smoother": lambda task, way: GraphSmoother(
-        graph=task["graph"], cv=inner(task, way) if way == "regions" else None
+        graph=task.graph, cv=inner(task, way) if way == "regions" else None
     ),
     "Gaussian process on positions": process,
 }
@@ -166,23 +131,23 @@ ABLATION = {
 
 def predicted(model, task, splits):
     """Return held-out predictions of every row."""
-    values = np.empty(len(task["y"]))
+    values = np.empty(len(task.y))
     with warnings.catch_warnings():
         # Islands are held out, signals are noise, and bounds are reached: the scores tell.
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         for train, test in splits:
-            fitted = clone(model).fit(task["X"].iloc[train], task["y"][train])
-            values[test] = fitted.predict(task["X"].iloc[test])
+            fitted = clone(model).fit(task.X.iloc[train], task.y[train])
+            values[test] = fitted.predict(task.X.iloc[test])
     return values
 
 
 def splits_of(task, way):
     """Return lists of folds that hold out every row once."""
     if way == "regions":
-        return [list(GraphBlockKFold(5, graph=task["graph"]).split(task["X"]))]
-    seeds = SEEDS if len(task["X"]) <= FEW else SEEDS[:1]
-    return [list(KFold(5, shuffle=True, random_state=seed).split(task["X"])) for seed in seeds]
+        return [list(GraphBlockKFold(5, graph=task.graph).split(task.X))]
+    seeds = SEEDS if len(task.X) <= FEW else SEEDS[:1]
+    return [list(KFold(5, shuffle=True, random_state=seed).split(task.X)) for seed in seeds]
 
 
 def score(name, task, way):
@@ -192,9 +157,9 @@ def score(name, task, way):
     else:
         given = dict(ABLATION[name])
         _readout._SHARPNESS = given.pop("sharpness", SHARPNESS)
-        model = network(task["graph"], way, **given)
+        model = network(task.graph, way, **given)
     runs = [predicted(model, task, splits) for splits in splits_of(task, way)]
-    return float(np.mean([r2_score(task["y"], values) for values in runs]))
+    return float(np.mean([r2_score(task.y, values) for values in runs]))
 
 
 # --- parts
@@ -208,14 +173,14 @@ def part_maps(n_jobs):
         for name in METHODS
         for task in tasks
         for way in ("random", "regions")
-        if not (name.startswith("Gaussian") and len(task["X"]) > FEW)
+        if not (name.startswith("Gaussian") and len(task.X) > FEW)
     ]
     yield from table_of(tasks, cells, n_jobs)
 
 
 def part_ablation(n_jobs):
     """Yield lines of the table of what the default is made of."""
-    tasks = [task for task in maps() if len(task["X"]) <= FEW]
+    tasks = [task for task in maps() if len(task.X) <= FEW]
     cells = [
         (name, task, way) for name in ABLATION for task in tasks for way in ("random", "regions")
     ]
@@ -226,19 +191,18 @@ def table_of(tasks, cells, n_jobs):
     run = joblib.Parallel(n_jobs=n_jobs)
     found = run(joblib.delayed(score)(*cell) for cell in cells)
     scores = {
-        (name, task["name"], way): value
-        for (name, task, way), value in zip(cells, found, strict=True)
+        (name, task.name, way): value for (name, task, way), value in zip(cells, found, strict=True)
     }
     yield (
         "| random / regions | "
-        + " | ".join(f"{task['name']}, {len(task['X']):,}" for task in tasks)
+        + " | ".join(f"{task.name}, {len(task.X):,}" for task in tasks)
         + " |"
     )
     yield "|---" * (1 + len(tasks)) + "|"
     for name in dict.fromkeys(name for name, _, _ in cells):
         row = []
         for task in tasks:
-            pair = [scores.get((name, task["name"], way)) for way in ("random", "regions")]
+            pair = [scores.get((name, task.name, way)) for way in ("random", "regions")]
             row.append(" / ".join("" if s is None else f"{s:.3f}" for s in pair))
         yield f"| {name} | " + " | ".join(row) + " |"
 
@@ -296,31 +260,22 @@ def part_time(n_jobs):
     """Yield lines of the table of times."""
     yield "| one thread | coordinates, CPU s | network, CPU s | R² of rows held out |"
     yield "|---|---|---|---|"
-    tasks = [task for task in maps() if task["name"] == "unemployment"]
+    tasks = [task for task in maps() if task.name == "unemployment"]
     if "SKGINR_DATA" in os.environ:
-        tasks.append(bunny())
+        tasks.append(replace(bunny("random_walk", seed=2000), name="texture on the bunny"))
     import torch
 
     torch.set_num_threads(1)
     for task in tasks:
         start = time.process_time()
-        coordinates = SpectralEmbedder(graph=task["graph"]).fit_transform(task["X"])
+        coordinates = SpectralEmbedder(graph=task.graph).fit_transform(task.X)
         middle = time.process_time()
-        model = SIRENRegressor(random_state=0).fit(coordinates, task["y"])
+        model = SIRENRegressor(random_state=0).fit(coordinates, task.y)
         end = time.process_time()
         yield (
-            f"| {task['name']}, {len(task['X']):,} rows, k = {coordinates.shape[1]} | "
+            f"| {task.name}, {len(task.X):,} rows, k = {coordinates.shape[1]} | "
             f"{middle - start:.1f} | {end - middle:.1f} | {model.held_out_score_:.4f} |"
         )
-
-
-def bunny():
-    from skginr.datasets import fetch_bunny, make_reaction_diffusion
-
-    graph = fetch_bunny()
-    texture = make_reaction_diffusion(graph, laplacian="random_walk", random_state=2000)
-    X = pd.DataFrame({"node": graph.labels})
-    return {"name": "texture on the bunny", "graph": graph, "X": X, "y": texture["v"].to_numpy()}
 
 
 PARTS = {
