@@ -31,6 +31,7 @@ _OURS = {
     "Isomap": "skginr.spectral._methods:Isomap",
     "Kernel": "skginr.spectral._embedding:Kernel",
     "LaplacianEigenmap": "skginr.spectral._methods:LaplacianEigenmap",
+    "LinearKernel": "skginr.smoothing._kernels:LinearKernel",
     "LocallyLinearEmbedding": "skginr.spectral._methods:LocallyLinearEmbedding",
     "Model": "skginr.network._model:Model",
     "MultiGraphEmbedder": "skginr:MultiGraphEmbedder",

@@ -26,10 +26,12 @@ from skginr.smoothing._process import (
 class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     """Gaussian process whose covariance adds one over the graph and one over covariates.
 
-    ``k = s_g**2 k_graph(node, node') + s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + noise``,
-    with k_graph the Matérn covariance ``(kappa**2 M + K)^-order`` of the graph, scaled to unit
-    mean variance in every component, and a length scale for each covariate, so that those without
-    use are left out. Amplitudes, length scales and noise maximise the marginal likelihood of
+    ``k = s_g**2 k_graph(node, node') + k_x + noise``, with k_graph the Matérn covariance
+    ``(kappa**2 M + K)^-order`` of the graph, scaled to unit mean variance in every component, and
+    ``k_x = s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + s_l**2 sum_j x_j x'_j`` of scaled
+    covariates: what bends, and what is linear. Where rows tell them apart every covariate has a
+    length scale of its own, so that those without use are left out; else one is for all (Schwarz's
+    criterion). Amplitudes, length scales and noise maximise the marginal likelihood of
     ``n_tune`` rows; predictions use all. Built on
     :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
 

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
-from sklearn.gaussian_process.kernels import RBF, Hyperparameter, Kernel, WhiteKernel
+from sklearn.gaussian_process.kernels import (
+    RBF,
+    DotProduct,
+    Hyperparameter,
+    Kernel,
+    WhiteKernel,
+)
 
 from skginr.graphs import (
     Laplacian,
@@ -189,6 +195,24 @@ class CovariateKernel(RBF):
     ) -> NDArray | tuple[NDArray, NDArray]:
         """Return the covariance, and with ``eval_gradient`` its gradient."""
         return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:], eval_gradient)
+
+
+class LinearKernel(DotProduct):
+    """Covariance of what is linear in the columns of X after the first, so many."""
+
+    def __init__(self, n_columns: int, sigma_0: float = 0.0, sigma_0_bounds: Any = "fixed") -> None:
+        super().__init__(sigma_0, sigma_0_bounds)
+        self.n_columns = n_columns
+
+    def __call__(
+        self, X: NDArray, Y: NDArray | None = None, eval_gradient: bool = False
+    ) -> NDArray | tuple[NDArray, NDArray]:
+        """Return the covariance, and with ``eval_gradient`` that it has no hyper-parameters."""
+        return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:], eval_gradient)
+
+    def diag(self, X: NDArray) -> NDArray:
+        """Return the variances."""
+        return super().diag(X[:, 1:])
 
 
 def matern_covariance(

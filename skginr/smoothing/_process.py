@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_count, check_flag, check_splits, unchanged_on_error, warn
 from skginr.graphs import Graph, as_table, check_graph
-from skginr.smoothing._kernels import CovariateKernel
+from skginr.smoothing._kernels import CovariateKernel, LinearKernel
 from skginr.smoothing._likelihood import (
     NOISE_BOUNDS,
     Rows,
@@ -38,7 +38,8 @@ BOUNDS = (1e-3, 1e3)
 class NodeProcess(NodeRegressor, ABC):
     """A Gaussian process of nodes, whose covariance a subclass makes.
 
-    It adds ``s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2))`` of covariates, and noise. Built on
+    It adds ``s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + s_l**2 sum_j x_j x'_j`` of
+    covariates, and noise. Built on
     :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
     """
 
@@ -112,7 +113,7 @@ class NodeProcess(NodeRegressor, ABC):
             )
         self.graph_ = graph
         self._observed = self._nodes_told_of(graph, nodes)
-        kernel = self.kernel or self._tuned(self._kernel(graph, covariates.shape[1]), rows)
+        kernel = self.kernel or self._chosen(graph, rows)
         self.process_, _ = fitted_process(kernel, rows, climb=False)
         return self
 
@@ -188,14 +189,27 @@ class NodeProcess(NodeRegressor, ABC):
         y = self._signal[chosen]
         return distinct_rows(self._table[chosen], y if scores is None else scores.of(y))
 
-    def _tuned(self, kernel: Kernel, rows: Rows) -> Kernel:
+    def _chosen(self, graph: Graph, rows: Rows) -> Kernel:
+        """Return the likeliest covariance of rows drawn at random."""
         if len(rows.X) < 2:
             raise ValueError(
                 f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
                 f"{int(rows.counts.sum())}. Give kernel=, or more rows."
             )
         draw = check_random_state(self.random_state).permutation(len(rows.X))[: self.n_tune]
-        rows = Rows(*(part[draw] for part in rows))
+        rows, n_covariates = Rows(*(part[draw] for part in rows)), rows.X.shape[1] - 1
+        best, likelihood = self._tuned(self._kernel(graph, n_covariates, 1), rows)
+        if n_covariates > 1:
+            apart, higher = self._tuned(self._kernel(graph, n_covariates, n_covariates), rows)
+            # Schwarz's criterion: on few rows lengths of their own fit noise.
+            if higher - likelihood > 0.5 * (n_covariates - 1) * np.log(len(rows.X)):
+                best = apart
+        if np.ptp(rows.y) > 0:
+            self._warn_at_bound(best)
+        return best
+
+    def _tuned(self, kernel: Kernel, rows: Rows) -> tuple[Kernel, float]:
+        """Return the kernel with its likeliest hyper-parameters, and how likely it is."""
         likeliest = max(
             (self._started(kernel, *start) for start in sizes_to_start_from(rows)),
             key=lambda start: fitted_process(start, rows, climb=False)[1],
@@ -206,16 +220,15 @@ class NodeProcess(NodeRegressor, ABC):
             warnings.filterwarnings("ignore", "The optimal value", ConvergenceWarning)
             starts = [likeliest] if self._one_climb else [kernel, likeliest]
             fitted = [fitted_process(start, rows, climb=True) for start in starts]
-        best = max(fitted, key=lambda pair: pair[1])[0].kernel_
-        if np.ptp(rows.y) > 0:
-            self._warn_at_bound(best)
-        return best
+        process, likelihood = max(fitted, key=lambda pair: pair[1])
+        return process.kernel_, likelihood
 
-    def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
+    def _kernel(self, graph: Graph, n_covariates: int, n_lengths: int) -> Kernel:
         kernel = self._covariance(graph)
         if n_covariates:
-            lengths = np.full(n_covariates, 3.0)
+            lengths = 3.0 if n_lengths == 1 else np.full(n_lengths, 3.0)
             kernel += ConstantKernel(0.5, BOUNDS) * CovariateKernel(lengths, BOUNDS)
+            kernel += ConstantKernel(0.5 / n_covariates, BOUNDS) * LinearKernel(n_covariates)
         return kernel + WhiteKernel(0.2, NOISE_BOUNDS)
 
     def _started(self, kernel: Kernel, size: float, noise: float) -> Kernel:
@@ -238,8 +251,10 @@ class NodeProcess(NodeRegressor, ABC):
                 "kernel must be of a process on the same graph, with the same laplacian, order and "
                 "kappa; this one is of another. Leave kernel out to choose again."
             )
-        lengths = [part.length_scale for part in parts if isinstance(part, CovariateKernel)]
-        n_covariates = np.size(lengths[0]) if lengths else 0
+        linear = [part.n_columns for part in parts if isinstance(part, LinearKernel)]
+        # The only part of covariates in earlier versions.
+        lengths = [np.size(p.length_scale) for p in parts if isinstance(p, CovariateKernel)]
+        n_covariates = [*linear, *lengths, 0][0]
         if n_covariates != n_features - 1:
             raise ValueError(
                 f"kernel must be of a process with X's {n_features - 1} covariates; this one has "

@@ -38,7 +38,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     by what they were worth but not far from equally where rows are few, and of the mean of y; a
     regressor learns what is left of y from the offset, from how the
     predictions differ from it, and from any further columns; and its correction counts as much
-    as it was worth on rows that it had not seen, which may be nothing.
+    as it was surely worth on rows that it had not seen, which may be nothing.
 
     Parameters
     ----------
@@ -150,10 +150,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
                 unseen[test] = np.ravel(fitted.predict(inputs[test]))
                 self.regressors_.append(fitted)
                 progress.advance()
-        size = unseen @ unseen
         # Where no prediction is worth anything, a regressor learns from them only how folds differ.
-        useful = size > 0 and (signal - offset).std() < signal.std()
-        self.weight_ = float(np.clip(unseen @ residual / size, 0, 1)) if useful else 0.0
+        useful = (signal - offset).std() < signal.std()
+        self.weight_ = _worth(unseen, residual, [test for _, test in splits]) if useful else 0.0
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -215,3 +214,21 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         differences = (X[:, :n] - offset[:, None] - self._centre) / self._scale
         size = (offset - self.mean_) / self._offset_scale
         return np.column_stack([size, np.clip(differences, -_CLIP, _CLIP), X[:, n:]])
+
+
+def _worth(
+    unseen: NDArray[np.float64], residual: NDArray[np.float64], folds: list[NDArray[np.intp]]
+) -> float:
+    """Return the share of corrections that is sure to help on rows they have not seen.
+
+    The best share, by least squares, less its standard error, as folds left out one by one tell it:
+    on few rows a correction that looks good may be chance.
+    """
+    products = np.array([unseen[rows] @ residual[rows] for rows in folds])
+    sizes = np.array([unseen[rows] @ unseen[rows] for rows in folds])
+    if sizes.sum() == 0:
+        return 0.0
+    share = products.sum() / sizes.sum()
+    shares = (products.sum() - products) / positive(sizes.sum() - sizes)
+    error = np.sqrt((1 - 1 / len(folds)) * ((shares - shares.mean()) ** 2).sum())
+    return float(np.clip(share - error, 0, 1))

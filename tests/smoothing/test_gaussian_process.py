@@ -42,12 +42,14 @@ def test_it_is_the_posterior_that_it_says(lattice, drawn):
     X, y = drawn
     model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(X[::2], y[::2])
     kernel = model.process_.kernel_
-    graph_part, covariate_part, noise = kernel.k1.k1, kernel.k1.k2, kernel.k2.noise_level
+    covariances, noise = kernel.k1, kernel.k2.noise_level
+    graph_part, covariate_part, linear = covariances.k1.k1, covariances.k1.k2, covariances.k2
     scaled = (X[:, 1:] - X[::2, 1:].mean(axis=0)) / X[::2, 1:].std(axis=0)
     lengths = covariate_part.k2.length_scale
     squares = ((scaled[:, None] - scaled[None]) ** 2 / lengths**2).sum(axis=-1)
     K = graph_part.k1.constant_value * matern(lattice, 2, 0.5)
     K = K + covariate_part.k1.constant_value * np.exp(-squares / 2)
+    K = K + linear.k1.constant_value * scaled @ scaled.T
     system = K[::2, ::2] + (noise + 1e-8) * np.eye(200)
     mean, spread = y[::2].mean(), y[::2].std()
     expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
@@ -73,7 +75,7 @@ def test_covariates_bend_what_smoothing_leaves_straight(lattice, drawn):
     without = GraphGaussianProcessRegressor(graph=lattice).fit(X_train[:, :1].astype(int), y_train)
     score = model.score(X_test, y_test)
     assert score > smoother.score(X_test, y_test) > without.score(X_test[:, :1].astype(int), y_test)
-    lengths = model.process_.kernel_.k1.k2.k2.length_scale
+    lengths = model.process_.kernel_.k1.k1.k2.k2.length_scale
     assert lengths[1] > 3 * lengths[0]
 
 
@@ -84,7 +86,7 @@ def test_settled_takes_what_was_chosen(lattice, drawn):
     assert tuned.fit(X, y).process_.kernel_ == model.process_.kernel_
     np.testing.assert_allclose(tuned.predict(X), model.predict(X), rtol=1e-9)
     # The covariance of all nodes is one array, however often the kernel is copied.
-    first, second = (m.process_.kernel_.k1.k1.k2.covariance for m in (model, tuned))
+    first, second = (m.process_.kernel_.k1.k1.k1.k2.covariance for m in (model, tuned))
     assert first is second
 
 
@@ -136,7 +138,7 @@ def test_components_are_scaled_one_by_one(order, kappa):
     parts = [nx.path_graph(7), nx.complete_graph(4), nx.star_graph(5), nx.empty_graph(1)]
     graph = Graph.from_networkx(nx.disjoint_union_all(parts))
     model = GraphGaussianProcessRegressor(graph=graph, order=order, kappa=kappa)
-    kernel = model._kernel(graph, 0)
+    kernel = model._kernel(graph, 0, 1)
     matrix = kernel(np.arange(graph.n_nodes)[:, None]) - 0.2 * np.eye(graph.n_nodes)
     assert matrix.shape == (18, 18)
     start = 0

@@ -219,3 +219,34 @@ def test_normal_scores_is_a_flag(field):
     graph, X, signal, _ = field
     with pytest.raises(TypeError, match="normal_scores must be"):
         SpatialGaussianProcessRegressor(graph=graph, normal_scores="yes").fit(X, signal)
+
+
+# --- covariates, for both kinds of process
+
+
+@pytest.mark.parametrize("kind", [SpatialGaussianProcessRegressor, GraphGaussianProcessRegressor])
+def test_what_is_linear_goes_on_beyond_what_was_seen(field, kind):
+    graph, X, signal, rng = field
+    height = rng.standard_normal(300)
+    table = pd.DataFrame({"node": X[:, 0], "height": height})
+    seen = height < 1
+    y = 3 * height + 0.3 * signal
+    model = kind(graph=graph).fit(table[seen], y[seen])
+    error = y[~seen] - model.predict(table[~seen])
+    assert np.abs(error).max() < 0.1 * np.ptp(y)
+
+
+def test_lengths_are_told_apart_where_rows_do(field):
+    graph, X, signal, rng = field
+    covariates = rng.standard_normal((300, 10))
+    table = pd.DataFrame(covariates).set_axis([f"c{i}" for i in range(10)], axis=1)
+    table.insert(0, "node", X[:, 0])
+
+    def lengths(y):
+        model = SpatialGaussianProcessRegressor(graph=graph).fit(table[: len(y)], y)
+        return model.process_.kernel_.k1.k1.k2.k2.length_scale
+
+    # Of ten covariates none has to do with the signal, or one.
+    assert np.size(lengths(signal[:40])) == 1
+    found = lengths(np.sin(2 * covariates[:, 0]) + 0.1 * rng.standard_normal(300))
+    assert found[0] < 0.3 * found[1:].min()
