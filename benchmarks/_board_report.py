@@ -36,11 +36,10 @@ def report(board, speed):
         for part in summaries:
             lines += ["", f"### {part.attrs['title']}", "", *markdown(shown(part))]
         for kind in ("random", "regions"):
-            chosen = [
-                part for part in summaries if part.attrs["kind"] == kind and OURS in part.index
-            ]
+            chosen = [part for part in summaries if part.attrs["kind"] == kind and measured(part)]
             if chosen:
                 lines += ["", f"## {kind}", "", *best_of(chosen), "", *verdict(kind, chosen)]
+                lines += ["", f"### All R², {kind}", "", *everything(chosen)]
     if speed.exists():
         lines += ["", "## One thread", "", *markdown(pd.read_csv(speed))]
     return "\n".join([*lines, "", *left_out()])
@@ -136,6 +135,20 @@ def best_of(parts):
     yield from markdown(pd.DataFrame(rows))
 
 
+def everything(parts):
+    """Yield R² of every method on every table, and mean ranks among those that ran everywhere."""
+    scores = pd.DataFrame({part.attrs["table"]: part["R²"] for part in parts}).T
+    scores = scores.dropna(axis=1, how="all")
+    everywhere = scores.dropna(axis=1)
+    means = everywhere.mean().rename("mean")
+    ranks = everywhere.rank(axis=1, ascending=False).mean().rename("mean rank")
+    order = scores.median().sort_values(ascending=False).index
+    order = [OURS, *order.drop(OURS)]
+    table = pd.concat([scores, means.to_frame().T, ranks.to_frame().T])[order]
+    cells = table.map(lambda score: "" if np.isnan(score) else f"{score:.3f}")
+    yield from markdown(cells.rename_axis("table").reset_index())
+
+
 def verdict(kind, parts):
     """Yield what all rows say together."""
     others = [rivals(part) for part in parts]
@@ -151,11 +164,12 @@ def verdict(kind, parts):
     for name in (HARMONIC, ORDER_1, GRAPH_PROCESS, MEAN):
         gains = [part.loc[name, "gain"] for part in parts if name in part.index]
         gains = np.array(gains)[~np.isnan(gains)]
-        yield f"- At or above {name} in {(gains >= 0).sum()} of {len(gains)} rows."
-    worst = min(parts, key=lambda part: part.loc[OURS, "R²"])
-    base = worst.loc[MEAN, "R²"] if MEAN in worst.index else np.nan
-    found = f"{worst.loc[OURS, 'R²']:.3f} ({worst.attrs['table']})"
-    yield f"- Worst R² {found}, where the mean has {base:.3f}."
+        if len(gains):
+            above = f"in {(gains >= 0).sum()} of {len(gains)} rows, mean {gains.mean():+.3f}"
+            yield f"- At or above {name} {above}."
+    beside = [part.loc[OURS, "R²"] - part.loc[MEAN, "R²"] for part in parts if MEAN in part.index]
+    if beside:
+        yield f"- R² less that of the mean is at least {np.nanmin(beside):.3f}."
 
 
 def left_out():

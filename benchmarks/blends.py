@@ -26,7 +26,12 @@ from scipy.optimize import nnls
 
 from skginr import CorrectedSmoother, GraphGaussianProcessRegressor, GraphSmoother
 from skginr.stacking._blend import shrunk_weights
-from skginr.stacking._smoothers import default_smoothers, out_of_fold, partitions
+from skginr.stacking._smoothers import (
+    default_smoothers,
+    out_of_fold,
+    partitions,
+    prior_weights,
+)
 
 RESULTS = Path(__file__).parent / "results"
 # The default members before there were others.
@@ -65,21 +70,22 @@ def measure(name, number):
     def blended(members, weigh, n_parts=None):
         n_parts = n_parts or len(parts)
         columns = np.column_stack([known[m] for m in members])[: n_parts * len(y)]
-        weights = weigh(columns, np.tile(y, n_parts), n_parts)
+        weights = weigh(columns, np.tile(y, n_parts), n_parts, members)
         return y.mean() + (np.column_stack([asked[m] for m in members]) - y.mean()) @ weights
 
-    ways = {"corrected smoother": whole(fold), BLEND: blended(default, shrunk_weights)}
-    ways["one partition judges"] = blended(default, shrunk_weights, 1)
+    ways = {"corrected smoother": whole(fold), BLEND: blended(default, to_prior)}
+    ways["shrunk to equal weights"] = blended(default, evenly)
+    ways["one partition judges"] = blended(default, to_prior, 1)
     ways["equal weights"] = blended(default, equal)
     ways["non-negative least squares"] = blended(default, least_squares)
     ways["the best alone"] = blended(default, best)
     former = [m for m in FORMER if m in known]
     ways["former members, least squares, one partition"] = blended(former, least_squares, 1)
-    ways["former members, default blend"] = blended(former, shrunk_weights)
+    ways["former members, default blend"] = blended(former, to_prior)
     groups = [("process", "process_scores"), ("combinatorial_1",), ("space_scores",), IN_SPACE]
     for left_out in groups:
         rest = [m for m in default if m not in left_out]
-        ways[f"without {' and '.join(left_out)}"] = blended(rest, shrunk_weights)
+        ways[f"without {' and '.join(left_out)}"] = blended(rest, to_prior)
     ways |= {f"{member} alone": asked[member] for member in known}
     truth = fold.table.y[fold.test]
     errors = {way: ((truth - found) ** 2).sum() for way, found in ways.items()}
@@ -93,15 +99,23 @@ def whole(fold):
     return model.predict(fold.asked)
 
 
-def equal(columns, signal, n_repeats):
+def to_prior(columns, signal, n_repeats, names):
+    return shrunk_weights(columns, signal, n_repeats, prior_weights(names))
+
+
+def evenly(columns, signal, n_repeats, names):
+    return shrunk_weights(columns, signal, n_repeats)
+
+
+def equal(columns, signal, n_repeats, names):
     return np.full(columns.shape[1], 1 / columns.shape[1])
 
 
-def least_squares(columns, signal, n_repeats):
+def least_squares(columns, signal, n_repeats, names):
     return nnls(columns - signal.mean(), signal - signal.mean())[0]
 
 
-def best(columns, signal, n_repeats):
+def best(columns, signal, n_repeats, names):
     errors = ((columns - signal[:, None]) ** 2).sum(axis=0)
     return (np.arange(len(errors)) == errors.argmin()).astype(float)
 

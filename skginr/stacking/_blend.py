@@ -1,4 +1,4 @@
-"""Weights of predictions of one signal: what they were worth on rows held out, shrunk to equal."""
+"""Weights of predictions of one signal, by rows held out and shrunk to a prior."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-# Variance of a weight about an equal one, before anything is seen: errors of few rows decide
-# little.
+# Variance of a weight about its prior, before anything is seen: errors of few rows decide little.
 _SPREAD = 1 / 3
 # What makes weights sum to one, beside all else.
 _HEAVY = 1e6
@@ -16,13 +15,16 @@ _ROUNDING = 1e-20
 
 
 def shrunk_weights(
-    predictions: NDArray[np.float64], signal: NDArray[np.float64], n_repeats: int = 1
+    predictions: NDArray[np.float64],
+    signal: NDArray[np.float64],
+    n_repeats: int = 1,
+    prior: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return weights of predictions, which with that of the mean are positive and sum to one.
 
-    The likeliest, for errors as those of the best column, among weights that are about equal: of
-    many rows their errors decide, of few they stay alike. What no prediction deserves goes to the
-    mean of the signal.
+    The likeliest, for errors as those of the best column, among weights that are about those of the
+    prior: of many rows errors decide, of few the prior does. What no prediction deserves goes to
+    the mean of the signal.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def shrunk_weights(
     signal : ndarray of shape (n_rows,)
     n_repeats : int
         How often each row is in the table.
+    prior : ndarray of shape (1 + n_columns,), optional
+        Weights of the mean and the columns before anything is seen; by default equal ones.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def shrunk_weights(
     # Predictions without any error are told apart by rounding, and should not be.
     unit = max(squares.diagonal().min(), _ROUNDING * variation) / (len(signal) / n_repeats)
     matrix = squares / unit + np.eye(n_columns + 1) / _SPREAD
-    right = np.full(n_columns + 1, 1 / (n_columns + 1) / _SPREAD)
+    right = (np.full(n_columns + 1, 1 / (n_columns + 1)) if prior is None else prior) / _SPREAD
     heavy = _HEAVY * matrix.diagonal().min()
     root = np.linalg.cholesky(matrix + heavy)
     weights, _ = nnls(root.T, np.linalg.solve(root, right + heavy))

@@ -42,6 +42,7 @@ from skginr.stacking._smoothers import (
     default_smoothers,
     out_of_fold,
     partitions,
+    prior_weights,
 )
 
 
@@ -263,10 +264,10 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         y: NDArray[np.float64],
     ) -> Any:
         """Return the corrector, told how many columns are predictions and how to blend them."""
-        settings: dict[str, Any] = {"n_prediction_columns": len(predictions)}
-        if len(parts) > 1:
-            columns = np.column_stack([np.concatenate(of_parts) for of_parts in predictions])
-            settings["blend"] = shrunk_weights(columns, np.tile(y, len(parts)), len(parts))
+        columns = np.column_stack([np.concatenate(of_parts) for of_parts in predictions])
+        prior = prior_weights(list(self.out_of_fold_)) if self.smoothers is None else None
+        blend = shrunk_weights(columns, np.tile(y, len(parts)), len(parts), prior)
+        settings: dict[str, Any] = {"n_prediction_columns": len(predictions), "blend": blend}
         if self.corrector is None:
             # What predicts whole regions is judged on whole regions too.
             cv = 5 if isinstance(self.cv, Integral) else parts[0]
@@ -281,6 +282,7 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         still_open = {
             owner + name: value
             for owner in owners
+            if parameters[f"{owner}n_prediction_columns"] in (None, len(predictions))
             for name, value in settings.items()
             if owner + name in parameters and parameters[owner + name] is None
         }

@@ -37,6 +37,8 @@ _ON_MESHES = [
 # Kappa of orders above 1, in mean edges: without, they go on as steep as they left the last
 # observation, however far.
 _FORGETTING = 0.15
+# Share of the processes in space among all, before anything is seen.
+_IN_SPACE = 0.8
 # Partitions by which regions are judged, of up to so many rows.
 _REPEATS = {1_000: 5, 10_000: 3, float("inf"): 2}
 
@@ -120,6 +122,17 @@ def _processes(graph: Graph, node: Hashable) -> list[tuple[str, Any]]:
 def check_regressor(name: str, given: Any) -> None:
     if isinstance(given, type) or not (hasattr(given, "predict") and hasattr(given, "get_params")):
         raise TypeError(f"{name} must be a regressor, an instance; got {given!r}.")
+
+
+def prior_weights(names: list[str]) -> NDArray[np.float64] | None:
+    """Return weights of the mean and the default smoothers before anything is seen; None if equal.
+
+    What has a place is most often a field in space, whatever its borders.
+    """
+    in_space = np.isin(["mean", *names], ["space", "space_scores"])
+    if not in_space.any():
+        return None
+    return np.where(in_space, _IN_SPACE / in_space.sum(), (1 - _IN_SPACE) / (~in_space).sum())
 
 
 def partitions(
