@@ -36,4 +36,8 @@ def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[n
         )
     if np.abs(y).max() > np.finfo(float).max ** 0.5 / len(y):
         raise ValueError(f"y is too large to compute with: up to {np.abs(y).max():.3g}.")
+    if np.ptp(y) > 0 and np.ptp(y) ** 2 < np.finfo(float).tiny:
+        raise ValueError(
+            f"y differs by too little to compute with: {np.ptp(y):.3g}. Give it in other units."
+        )
     return y

@@ -34,7 +34,7 @@ def check_splits(
     random_state : int, RandomState instance or None
         Of random folds.
     partition : bool
-        Whether every row has to be held out once.
+        Whether every row has to be held out once, by folds that do not train on it.
 
     Raises
     ------
@@ -59,6 +59,12 @@ def check_splits(
             f"{name} must hold out every row once; its {len(splits)} folds hold out "
             f"{len(np.unique(held_out))} of {n_rows} rows, {len(held_out)} times in all."
         )
+    if partition:
+        for fold, (train, test) in enumerate(splits):
+            if np.intersect1d(train, test).size:
+                raise ValueError(
+                    f"{name} must train on other rows than it holds out; fold {fold} shares some."
+                )
     return splits
 
 

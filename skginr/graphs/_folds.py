@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,8 @@ class GraphBlockKFold(BaseCrossValidator):
     buffer : int, default 0
         Training rows within so many hops of a test node are left out.
     random_state : int, RandomState instance or None, default None
-        None cuts always the same blocks, from the rim of the graph on; an int others, which are as
-        compact: scores on a few partitions say more than on one.
+        None: always the same blocks. An int: another cut, as compact. Scores on a few cuts say
+        more than on one.
 
     Raises
     ------
@@ -78,6 +79,9 @@ class GraphBlockKFold(BaseCrossValidator):
     [5 6 7 8 9] [0 1 2 3 4]
     """
 
+    # Not in the files of earlier versions.
+    random_state: int | np.random.RandomState | None = None
+
     def __init__(
         self,
         n_splits: int = 5,
@@ -92,6 +96,7 @@ class GraphBlockKFold(BaseCrossValidator):
         check_graph(graph)
         check_count("blocks_per_fold", blocks_per_fold, minimum=1)
         check_count("buffer", buffer, minimum=0)
+        _check_seed(random_state)
         self.n_splits = n_splits
         self.graph = graph
         self.node = node
@@ -160,6 +165,16 @@ class GraphBlockKFold(BaseCrossValidator):
                 f"without touching are joined by Graph.from_geodataframe(..., tolerance=...), or "
                 f"method='knn'."
             )
+
+
+def _check_seed(random_state: Any) -> None:
+    try:
+        check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, an int of 0 to 2**32 - 1 or a RandomState; got "
+            f"{random_state!r}."
+        ) from error
 
 
 def _within(adjacency: sp.csr_array, nodes: NDArray[np.bool_], n_hops: int) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Kernel
 from skginr._core import warn
 from skginr.graphs import Graph, with_observations
 from skginr.smoothing._kernels import NodeKernel, matern_covariance
+from skginr.smoothing._likelihood import Rows
 from skginr.smoothing._node_regressor import PenaltyMixin, warn_of_no_edges
 from skginr.smoothing._process import (
     BOUNDS,
@@ -53,9 +54,9 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     n_tune : int, default 500
         Distinct rows, drawn at random, by which the hyper-parameters of the covariance are chosen.
     normal_scores : bool, default False
-        Whether y is a process after its ranks are laid out as a normal distribution has them, for
-        signals with heavy tails or outliers. Predictions are expectations of y itself, and never
-        beyond its least and largest value.
+        Whether to put normal scores in the place of y: values of a normal distribution of the same
+        ranks. For heavy tails. Predictions are expectations of y itself, never beyond its least and
+        largest value; a value that is wrong by a factor of ten is better left out.
     kernel : sklearn.gaussian_process.kernels.Kernel, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
         choosing.
@@ -131,6 +132,8 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         self.node = node
         self.random_state = random_state
 
+    _source_words = ", with the same laplacian, order and kappa"
+
     def _check_parameters(self, graph: Graph) -> None:
         self._check_penalty(forgets=True)
         if graph.n_nodes > MOST_NODES:
@@ -155,7 +158,7 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     def _resize(self, kernel: Kernel, size: float) -> None:
         covariance_of_nodes(kernel).constant_value = size
 
-    def _warn_at_bound(self, kernel: Kernel) -> None:
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
         size, low, high = covariance_of_nodes(kernel).constant_value, *BOUNDS
         if not self.graph.n_edges:
             return

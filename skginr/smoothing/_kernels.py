@@ -25,7 +25,7 @@ from skginr.smoothing._penalty import Penalty
 
 # Variance of what the nodes of a component have in common, in those of what tells nodes apart.
 _MOST_TOGETHER = 50.0
-# Ranges of covariances in space, in root mean squared distances of places from their middle.
+# Ranges of covariances in space, in median distances of places from their middle.
 _RANGES = (0.1, 0.3, 1.0, 3.0)
 # Rows whose covariances are kept while amplitudes are tried.
 _FEW = 1_000
@@ -98,9 +98,15 @@ class Places:
         """
         if second is not None or len(first) > _FEW:
             return self._each(first, first if second is None else second)
-        if self._last is None or not np.array_equal(self._last[0], first):
-            self._last = first, list(self._each(first, first))
-        return self._last[1]
+        # Read once, as another thread may be asking of other rows.
+        last = self._last
+        if last is None or not np.array_equal(last[0], first):
+            self._last = last = first, list(self._each(first, first))
+        return last[1]
+
+    def forget(self) -> None:
+        """Let go of what was asked for last."""
+        self._last = None
 
     def _each(
         self, first: NDArray[np.intp], second: NDArray[np.intp]

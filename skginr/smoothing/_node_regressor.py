@@ -83,8 +83,23 @@ def warn_of_no_edges(graph: Graph) -> None:
     warn_without_edges(graph, "a node without a row is predicted to be as all others are")
 
 
+def pairs_of_rows(splits: Any) -> Any:
+    """Return ``splits``, or raise if they are still to be made, which takes X."""
+    if hasattr(splits, "split") or isinstance(splits, int | np.integer):
+        raise TypeError(
+            f"splits must be pairs of training and test rows; got {splits!r}. Give "
+            f"list(cv.split(X, y))."
+        )
+    return splits
+
+
 def centre_and_spread(
     values: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return means and standard deviations down the first axis, 1 where all values are the same."""
-    return values.mean(axis=0), positive(values.std(axis=0))
+    # Of very large or small values squares are not numbers.
+    largest = positive(np.abs(values).max(axis=0)) if len(values) else np.ones(values.shape[1:])
+    spread = (values / largest).std(axis=0)
+    # Equal values differ from their mean by rounding.
+    spread = np.where(spread > 4 * np.finfo(float).eps, spread, 0.0) * largest
+    return (values / largest).mean(axis=0) * largest, positive(spread)

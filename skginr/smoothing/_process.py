@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_solve
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Sum, WhiteKernel
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,7 +27,7 @@ from skginr.smoothing._likelihood import (
     fitted_process,
     sizes_to_start_from,
 )
-from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread
+from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread, pairs_of_rows
 from skginr.smoothing._normal_scores import NormalScores
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
@@ -48,11 +48,14 @@ class NodeProcess(NodeRegressor, ABC):
     kernel: Kernel | None
     random_state: int | np.random.RandomState | None
 
+    # What else has to be the same for a kernel to fit, in words.
+    _source_words = ""
     # Not everywhere does one climb lead to the top.
     _one_climb = False
     # Not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
     _scores: NormalScores | None = None
+    _signal: NDArray[np.float64] | None = None
 
     @abstractmethod
     def _check_parameters(self, graph: Graph) -> None:
@@ -71,8 +74,8 @@ class NodeProcess(NodeRegressor, ABC):
         """Set the size of the covariance of nodes, in variances of y."""
 
     @abstractmethod
-    def _warn_at_bound(self, kernel: Kernel) -> None:
-        """Warn if what was chosen is as little, or as much, as may be."""
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
+        """Warn if what was chosen sees nothing, or as much as may be."""
 
     @abstractmethod
     def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -115,6 +118,9 @@ class NodeProcess(NodeRegressor, ABC):
         self._observed = self._nodes_told_of(graph, nodes)
         kernel = self.kernel or self._chosen(graph, rows)
         self.process_, _ = fitted_process(kernel, rows, climb=False)
+        for part in self.process_.kernel_.get_params().values():
+            if hasattr(part, "forget"):
+                part.forget()
         return self
 
     def predict(
@@ -157,15 +163,20 @@ class NodeProcess(NodeRegressor, ABC):
         ndarray of shape (n_rows,)
         """
         check_is_fitted(self)
+        if self._signal is None:
+            raise ValueError(
+                "this process is from a file of an earlier version: fit it again first."
+            )
         y = self._signal
-        splits = check_splits(splits, y, y, name="splits", partition=True)
+        splits = check_splits(pairs_of_rows(splits), y, y, name="splits", partition=True)
         n_rows, process = len(y), self.process_
         alike = len(process.X_train_) < n_rows
         precision = None if alike else cho_solve((process.L_, True), np.eye(n_rows))
         predictions = np.empty(n_rows)
         for train, test in splits:
             scores = None if self._scores is None else NormalScores(y[train])
-            if precision is None or len(train) + len(test) < n_rows:
+            rest = np.delete(np.arange(n_rows), test)
+            if precision is None or not np.array_equal(np.sort(train), rest):
                 fitted, _ = fitted_process(process.kernel_, self._rows(train, scores), climb=False)
                 mean, std = fitted.predict(self._table[test], return_std=True)
             else:
@@ -186,7 +197,7 @@ class NodeProcess(NodeRegressor, ABC):
 
     def _rows(self, chosen: slice | NDArray[np.intp], scores: NormalScores | None) -> Rows:
         """Return distinct rows among those of ``fit``."""
-        y = self._signal[chosen]
+        y = np.asarray(self._signal)[chosen]
         return distinct_rows(self._table[chosen], y if scores is None else scores.of(y))
 
     def _chosen(self, graph: Graph, rows: Rows) -> Kernel:
@@ -204,8 +215,9 @@ class NodeProcess(NodeRegressor, ABC):
             # Schwarz's criterion: on few rows lengths of their own fit noise.
             if higher - likelihood > 0.5 * (n_covariates - 1) * np.log(len(rows.X)):
                 best = apart
+                likelihood = higher
         if np.ptp(rows.y) > 0:
-            self._warn_at_bound(best)
+            self._warn_of_kernel(best, rows, likelihood)
         return best
 
     def _tuned(self, kernel: Kernel, rows: Rows) -> tuple[Kernel, float]:
@@ -241,15 +253,16 @@ class NodeProcess(NodeRegressor, ABC):
     def _check_kernel(self, kernel: object, graph: Graph, n_features: int) -> None:
         parts = kernel.get_params().values() if isinstance(kernel, Kernel) else []
         sources = [part.source for part in parts if hasattr(part, "source")]
-        if not sources:
+        noisy = isinstance(kernel, Sum) and isinstance(kernel.k2, WhiteKernel)
+        if not (sources and noisy):
             raise TypeError(
                 f"kernel must be process_.kernel_ of a fitted {type(self).__name__}; got "
                 f"{kernel!r}."
             )
         if sources[0] != self._source(graph):
             raise ValueError(
-                "kernel must be of a process on the same graph, with the same laplacian, order and "
-                "kappa; this one is of another. Leave kernel out to choose again."
+                f"kernel must be of a {type(self).__name__} on the same graph{self._source_words}; "
+                f"this one is of another. Leave kernel out to choose again."
             )
         linear = [part.n_columns for part in parts if isinstance(part, LinearKernel)]
         # The only part of covariates in earlier versions.

@@ -18,6 +18,7 @@ from skginr.smoothing._node_regressor import (
     NodeRegressor,
     PenaltyMixin,
     centre_and_spread,
+    pairs_of_rows,
     warn_of_no_edges,
 )
 from skginr.smoothing._strength import check_strength, choose_strength, training_weights
@@ -298,7 +299,8 @@ default "combinatorial"
         """
         check_is_fitted(self)
         problem = self._problem_
-        splits = check_splits(splits, problem.y, problem.y, name="splits", partition=True)
+        pairs = pairs_of_rows(splits)
+        splits = check_splits(pairs, problem.y, problem.y, name="splits", partition=True)
         weights, held_out = training_weights(splits, len(problem.y))
         with problem.penalty.at_hand():
             fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)

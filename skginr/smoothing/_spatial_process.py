@@ -11,6 +11,7 @@ from sklearn.gaussian_process.kernels import Kernel
 
 from skginr.graphs import Graph
 from skginr.smoothing._kernels import Places, SpaceKernel
+from skginr.smoothing._likelihood import Rows, fitted_process
 from skginr.smoothing._process import (
     NodeProcess,
     covariance_of_nodes,
@@ -21,21 +22,24 @@ from skginr.smoothing._process import (
 # Of each amplitude, in variances of y.
 _BOUNDS = (1e-5, 1e2)
 _N_AMPLITUDES = 8
+# Of the logarithm of the likelihood, that a covariance has to gain over noise.
+_SOMETHING = 2.0
 
 
 class SpatialGaussianProcessRegressor(NodeProcess):
     """Gaussian process of where nodes are, and of covariates: kriging, with its covariance learned.
 
     ``k = sum_r a_r exp(-d / r) + b_r (1 + 3**.5 d / r) exp(-3**.5 d / r) + k_x + noise``, with d
-    the distance of two nodes in space and r four ranges, .1, .3, 1 and 3 times the root mean
-    squared distance of nodes from their middle: what is rough and what is smooth, near and far,
-    each with an amplitude of its own. ``k_x`` is the covariance of covariates, as in
+    the distance of two nodes in space and r four ranges, .1, .3, 1 and 3 times the median
+    distance of nodes from their middle: what is rough and what is smooth, near and far, each with
+    an amplitude of its own. ``k_x`` is the covariance of covariates, as in
     :class:`~skginr.GraphGaussianProcessRegressor`. Amplitudes, length scales and noise maximise
     the marginal likelihood of ``n_tune`` rows; predictions use all. Far from all observations it
     falls back to their mean.
 
-    For signals that are fields in space, as those of most maps are; edges are not looked at. To
-    predict regions where nothing was observed it is the best single model for maps.
+    For signals that are fields in space, as those of most maps are; edges are not looked at.
+    Places to be predicted are nodes of the graph: put them into the table that makes the graph
+    (``Graph.from_points``, ``Graph.from_geodataframe``), and leave them out of X and y of ``fit``.
 
     For up to some thousands of rows: time goes with the cube of the number of distinct rows.
 
@@ -46,7 +50,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     n_tune : int, default 500
         Distinct rows, drawn at random, by which the hyper-parameters of the covariance are chosen.
     normal_scores : bool, default False
-        As in :class:`~skginr.GraphGaussianProcessRegressor`: for heavy tails and outliers.
+        As in :class:`~skginr.GraphGaussianProcessRegressor`: for heavy tails.
     kernel : sklearn.gaussian_process.kernels.Kernel, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
         choosing.
@@ -130,11 +134,14 @@ class SpatialGaussianProcessRegressor(NodeProcess):
             )
 
     def _covariance(self, graph: Graph) -> Kernel:
-        positions = np.asarray(graph.positions)
-        centred = positions - positions.mean(axis=0)
-        # Divided twice, as squares of very large or small coordinates are not numbers.
+        # Divided by the largest first, as squares of very large or small ones are not numbers.
+        positions = np.asarray(graph.positions, dtype=float)
+        positions = positions / np.abs(positions).max()
+        centred = positions - np.median(positions, axis=0)
         centred /= np.abs(centred).max()
-        places = centred / np.sqrt((centred**2).sum(axis=1).mean())
+        distances = np.linalg.norm(centred, axis=1)
+        # One far node says nothing of how far the others are apart.
+        places = centred / (np.median(distances) or distances.mean())
         return SpaceKernel(
             Places(places, self._source(graph)),
             np.full(_N_AMPLITUDES, 0.8 / _N_AMPLITUDES),
@@ -147,10 +154,13 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     def _resize(self, kernel: Kernel, size: float) -> None:
         covariance_of_nodes(kernel).amplitudes = np.full(_N_AMPLITUDES, size / _N_AMPLITUDES)
 
-    def _warn_at_bound(self, kernel: Kernel) -> None:
-        size = np.sum(covariance_of_nodes(kernel).amplitudes)
-        if size <= 1e-3 and not has_covariates(kernel):
-            warn_of_nothing("positions", "A larger n_tune may see more.")
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
+        if has_covariates(kernel):
+            return
+        # What is as short as the distance of neighbours is noise too: only likelihood tells.
+        noise = self._started(kernel, _BOUNDS[0], 1.0)
+        if likelihood - fitted_process(noise, rows, climb=False)[1] < _SOMETHING:
+            warn_of_nothing("positions", "More rows may show more; so may a larger n_tune.")
 
     def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
         return np.ones(graph.n_nodes, dtype=bool)

@@ -45,7 +45,7 @@ def shrunk_weights(
     errors = np.column_stack([signal.mean() - signal, predictions - signal[:, None]])
     squares = errors.T @ errors / n_repeats
     variation = squares[0, 0]
-    if variation == 0:
+    if np.ptp(signal) == 0:
         return np.zeros(n_columns)
     # Predictions without any error are told apart by rounding, and should not be.
     unit = max(squares.diagonal().min(), _ROUNDING * variation) / (len(signal) / n_repeats)

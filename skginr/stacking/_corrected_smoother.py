@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from numbers import Integral
 from typing import Any, Self
 
@@ -85,7 +86,8 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
     corrector_ : estimator
         Fitted on out-of-fold predictions.
     out_of_fold_ : pandas.DataFrame of shape (n_rows, n_smoothers)
-        What each smoother predicts at the rows of ``fit`` from folds without them.
+        What each smoother predicts at the rows of ``fit`` from folds without them; of several
+        partitions into regions, the first.
     scores_ : pandas.Series
         R² of each of its columns.
     n_features_in_ : int
@@ -171,20 +173,29 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
             node = as_table(X).columns[self._node_column]
             smoothers = default_smoothers(graph, given, node=node)
             n_distinct = len(np.unique(np.column_stack([nodes, covariates]), axis=0))
-            if n_distinct > MOST_NODES_OF_PROCESS:
+            if not 2 <= n_distinct <= MOST_NODES_OF_PROCESS:
                 smoothers = [pair for pair in smoothers if pair[0] not in PROCESSES]
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             check_regressor("corrector", self.corrector)
         total, verbose = 2 * len(smoothers) + 1, self.verbose
-        with open_progress("smoothers", unit="parts", total=total, verbose=verbose) as progress:
+        with (
+            open_progress("smoothers", unit="parts", total=total, verbose=verbose) as progress,
+            self._saying_what_holds_for_all(dict(smoothers)),
+        ):
             fitted, predictions = {}, []
             for name, smoother in smoothers:
                 progress.note(f"{name}")
-                fitted[name] = self._fitted(smoother, X, y)
+                fitted[name] = clone(smoother).fit(X, y)
                 progress.advance()
                 progress.note(f"{name}, out of fold")
-                predictions.append([out_of_fold(fitted[name], X, y, part) for part in parts])
+                found = [out_of_fold(fitted[name], X, y, part) for part in parts]
+                if not np.isfinite(found).all():
+                    raise ValueError(
+                        f"smoothers[{name!r}] predicts values that are not finite on rows held "
+                        f"out. Leave it out."
+                    )
+                predictions.append(found)
                 progress.advance()
             self.graph_, self.smoothers_ = graph, fitted
             first = [columns[0] for columns in predictions]
@@ -197,7 +208,7 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
             self.corrector_ = corrector.fit(self._columns(first, nodes), y)
             progress.advance()
         self.scores_ = self.out_of_fold_.apply(lambda predicted: r2_score(y, predicted))
-        if self.smoothers is None and np.ptp(y) > 0 and (self.scores_ <= 0).all():
+        if self.smoothers is None and not _better_than_mean(predictions, y):
             warn(
                 "no smoother predicts rows that were held out better than the mean of y does: what "
                 "is predicted is near the mean. The graph may not be that of the signal, or the "
@@ -220,7 +231,8 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
-        predictions = [np.ravel(smoother.predict(X)) for smoother in self.smoothers_.values()]
+        with self._saying_what_holds_for_all(self.smoothers_):
+            predictions = [np.ravel(smoother.predict(X)) for smoother in self.smoothers_.values()]
         return self.corrector_.predict(self._columns(predictions, nodes))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -250,12 +262,16 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         """
         return self._set_params("smoothers", **params)
 
-    def _fitted(self, smoother: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]) -> Any:
+    @contextlib.contextmanager
+    def _saying_what_holds_for_all(self, names: Iterable[str]) -> Iterator[None]:
+        """Hold back what default smoothers say of themselves alone: another may know better."""
         with warnings.catch_warnings():
             if self.smoothers is None:
-                # What one of them does not see another may, and together they say so.
                 warnings.filterwarnings("ignore", "y goes with", UserWarning)
-            return clone(smoother).fit(X, y)
+                if "space" in names:
+                    warnings.filterwarnings("ignore", "graph has .* no edges", UserWarning)
+                    warnings.filterwarnings("ignore", ".*nothing is known there", UserWarning)
+            yield
 
     def _new_corrector(
         self,
@@ -279,13 +295,15 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
             for name in parameters
             if name.rpartition("__")[2] == "n_prediction_columns"
         ]
-        still_open = {
-            owner + name: value
+        still_open: dict[str, Any] = {
+            f"{owner}n_prediction_columns": len(predictions)
             for owner in owners
-            if parameters[f"{owner}n_prediction_columns"] in (None, len(predictions))
-            for name, value in settings.items()
-            if owner + name in parameters and parameters[owner + name] is None
+            if parameters[f"{owner}n_prediction_columns"] is None
         }
+        # Behind other steps predictions may be in other units, for which weights are others.
+        takes_all = (parameters | still_open).get("n_prediction_columns") == len(predictions)
+        if takes_all and parameters.get("blend", "") is None:
+            still_open["blend"] = blend
         return corrector.set_params(**still_open)
 
     def _check_smoothers(self, smoothers: Any) -> None:
@@ -309,3 +327,9 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         if self._structural is None:
             return columns
         return np.hstack([columns, self._structural[nodes]])
+
+
+def _better_than_mean(predictions: list[list[NDArray[np.float64]]], y: NDArray[np.float64]) -> bool:
+    """Return whether any smoother, on all partitions together, is better than the mean of y."""
+    squares = [float(np.mean((np.array(parts) - y) ** 2)) for parts in predictions]
+    return min(squares) < np.mean((y - y.mean()) ** 2) or np.ptp(y) == 0

@@ -61,7 +61,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     blend_ : ndarray of shape (n_prediction_columns,)
         Weights of the predictions in the offset.
     mean_ : float
-        Of y, whose weight is what those of predictions leave to 1.
+        Mean of y. Its weight is ``1 - blend_.sum()``.
     weight_ : float
         Share of the correction that is used, between 0 and 1.
     regressors_ : list of estimators

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
+from sklearn.utils import check_random_state
 
 from skginr._core import Splits, check_splits
 from skginr.graphs import Graph, GraphBlockKFold, check_graph, laplacian_of
@@ -108,7 +109,7 @@ def _steepest(graph: Graph, kind: str) -> float:
 
 def _processes(graph: Graph, node: Hashable) -> list[tuple[str, Any]]:
     process = GraphGaussianProcessRegressor(graph=graph, node=node)
-    if graph.positions is None:
+    if graph.positions is None or np.ptp(graph.positions, axis=0).max() == 0:
         kinds = {"process": process}
     else:
         kinds = {
@@ -136,20 +137,37 @@ def prior_weights(names: list[str]) -> NDArray[np.float64] | None:
 
 
 def partitions(
-    cv: int | Iterable, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], random_state: int
+    cv: int | Iterable, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], random_state: Any
 ) -> list[Splits]:
     """Return the folds that are asked for, and of regions further ones of the same size.
 
     A few regions say little of others: which smoother is good at one is chance.
     """
-    first = check_splits(cv, X, y, random_state=random_state, partition=True)
+    parts = [check_splits(cv, X, y, random_state=random_state, partition=True)]
     if not isinstance(cv, GraphBlockKFold):
-        return [first]
+        return parts
     n_parts = next(n_parts for most, n_parts in _REPEATS.items() if len(y) <= most)
-    redrawn = [copy.copy(cv) for _ in range(n_parts - 1)]
-    for seed, splitter in enumerate(redrawn):
-        splitter.random_state = seed + random_state
-    return [first, *(check_splits(more, X, y, partition=True) for more in redrawn)]
+    known = {_regions(parts[0])}
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=3 * n_parts)
+    for seed in seeds:
+        if len(parts) == n_parts:
+            break
+        another = copy.copy(cv)
+        another.random_state = int(seed)
+        try:
+            part = check_splits(another, X, y, partition=True)
+        except ValueError:
+            # A buffer may leave nothing to train on in blocks that were not asked for.
+            continue
+        # Of a small graph there are few ways to cut it.
+        if _regions(part) not in known:
+            known.add(_regions(part))
+            parts.append(part)
+    return parts
+
+
+def _regions(part: Splits) -> frozenset[tuple[int, ...]]:
+    return frozenset(tuple(np.sort(test).tolist()) for _, test in part)
 
 
 def out_of_fold(

@@ -199,3 +199,9 @@ def test_other_seeds_cut_other_blocks_as_large(grid):
     as_sets = [{frozenset(fold) for fold in folds} for folds in cuts]
     assert as_sets[1] == as_sets[2]
     assert as_sets[0] != as_sets[1] != as_sets[3]
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, -1, np.random.default_rng(0)])
+def test_seeds_that_are_none_are_refused_at_once(grid, seed):
+    with pytest.raises(ValueError, match="random_state must be None, an int of 0 to"):
+        GraphBlockKFold(4, graph=grid, random_state=seed)

@@ -29,8 +29,8 @@ def field():
 
 def covariances(places):
     """Every range's, by their formulas."""
-    centred = places - places.mean(axis=0)
-    distances = cdist(centred, centred) / np.sqrt((centred**2).sum(axis=1).mean())
+    middle = np.median(np.linalg.norm(places - np.median(places, axis=0), axis=1))
+    distances = cdist(places, places) / middle
     rough = [np.exp(-distances / reach) for reach in RANGES]
     steps = [np.sqrt(3) * distances / reach for reach in RANGES]
     return np.array([*rough, *[(1 + step) * np.exp(-step) for step in steps]])
@@ -67,17 +67,25 @@ def test_the_gradient_of_the_likelihood_is_right(field):
 
 
 def test_it_falls_back_to_the_mean_far_away():
+    """Where nothing is near, as far as the signal reaches, the mean and its spread are left."""
     rng = np.random.default_rng(0)
-    places = np.vstack([rng.random((100, 2)), [[1e4, 1e4]]])
-    # The far node sets the scale, in which all others are near: leave it out of that.
-    graph = Graph.from_points(places[:100])
-    y = np.sin(20 * places[:100, 0])
-    model = SpatialGaussianProcessRegressor(graph=graph).fit(np.arange(100)[:, None], y)
-    assert np.abs(model.predict(np.arange(100)[:, None]) - y).max() < 0.3
-    corner = places[:100].sum(axis=1) > 1.2
-    near = SpatialGaussianProcessRegressor(graph=graph)
-    near.fit(np.flatnonzero(~corner)[:, None], rng.standard_normal((~corner).sum()) + 5)
-    assert np.abs(near.predict(np.flatnonzero(corner)[:, None]) - 5).max() < 1
+    places = rng.random((300, 2))
+    y = np.sin(25 * places[:, 0]) * np.cos(25 * places[:, 1]) + 5
+    far = np.linalg.norm(places - 1, axis=1) < 0.3
+    X = np.arange(300)[:, None]
+    model = SpatialGaussianProcessRegressor(graph=Graph.from_points(places)).fit(X[~far], y[~far])
+    corner = np.argmin(np.linalg.norm(places - 1, axis=1))
+    mean, std = model.predict(X[[corner]], return_std=True)
+    assert mean == pytest.approx([y[~far].mean()], abs=0.1)
+    assert std == pytest.approx([y[~far].std()], rel=0.2)
+
+
+def test_a_far_place_does_not_blind_it(field):
+    graph, X, signal, _ = field
+    positions = np.vstack([graph.positions, [[1e12, 1e12]]])
+    apart = Graph.from_points(positions)
+    model = SpatialGaussianProcessRegressor(graph=apart).fit(X[::2], signal[::2])
+    assert model.score(X[1::2], signal[1::2]) > 0.97
 
 
 def test_units_and_places_of_coordinates_do_not_matter(field):
@@ -98,6 +106,45 @@ def test_covariates_take_what_is_theirs(field):
     train, test = train_test_split(np.arange(300), random_state=0)
     model = SpatialGaussianProcessRegressor(graph=graph).fit(table.iloc[train], y[train])
     assert model.score(table.iloc[test], y[test]) > 0.97
+
+
+@pytest.mark.parametrize("kind", [SpatialGaussianProcessRegressor, GraphGaussianProcessRegressor])
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 5.0, 1e-3])
+def test_a_covariate_that_did_not_vary_says_nothing(field, kind, constant):
+    graph, X, signal, _ = field
+    table = pd.DataFrame({"node": X[:, 0], "flat": constant, "other": np.cos(X[:, 0])})
+    model = kind(graph=graph).fit(table[::2], signal[::2])
+    moved = model.predict(table[1::2].assign(flat=2 * constant))
+    np.testing.assert_allclose(moved, model.predict(table[1::2]), atol=0.2 * signal.std())
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e300])
+def test_sizes_of_covariates_do_not_matter(field, size):
+    graph, X, signal, rng = field
+    height = rng.standard_normal(300)
+    tables = [pd.DataFrame({"node": X[:, 0], "height": s * height}) for s in (1, size)]
+    first, second = (
+        SpatialGaussianProcessRegressor(graph=graph).fit(t[::2], (signal + height)[::2]).predict(t)
+        for t in tables
+    )
+    np.testing.assert_allclose(first, second, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [SpatialGaussianProcessRegressor, GraphGaussianProcessRegressor])
+def test_splits_that_are_none_are_refused(field, kind):
+    graph, X, signal, _ = field
+    model = kind(graph=graph).fit(X, signal)
+    with pytest.raises(TypeError, match=r"splits must be pairs .* Give list\(cv.split\(X, y\)\)"):
+        model.predict_out_of_fold(KFold(3))
+    overlapping = [(np.arange(300), test) for _, test in KFold(3).split(X)]
+    with pytest.raises(
+        ValueError, match="splits must train on other rows than it holds out; fold 0"
+    ):
+        model.predict_out_of_fold(overlapping)
+    # Rows that count twice are no complement of those held out.
+    twice = [(np.tile(train, 2), test) for train, test in KFold(3).split(X)]
+    expected = cross_val_predict(model.tuned_clone(), X, signal, cv=twice)
+    np.testing.assert_allclose(model.predict_out_of_fold(twice), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +171,13 @@ def test_noise_is_said_to_be_noise(field):
 def test_a_kernel_of_a_graph_is_none_of_space(field):
     graph, X, signal, _ = field
     kernel = GraphGaussianProcessRegressor(graph=graph).fit(X, signal).process_.kernel_
-    with pytest.raises(ValueError, match="kernel must be of a process on the same graph"):
+    noiseless = SpatialGaussianProcessRegressor(graph=graph).fit(X, signal).process_.kernel_.k1
+    with pytest.raises(TypeError, match="kernel must be process_.kernel_ of a fitted Spatial"):
+        SpatialGaussianProcessRegressor(graph=graph, kernel=noiseless).fit(X, signal)
+    with pytest.raises(
+        ValueError,
+        match="kernel must be of a SpatialGaussianProcessRegressor on the same graph; this",
+    ):
         SpatialGaussianProcessRegressor(graph=graph, kernel=kernel).fit(X, signal)
 
 
@@ -181,12 +234,49 @@ def test_expectations_are_of_the_values_and_not_of_their_scores():
     # Of a lognormal variable, whose median is 1.
     assert mean == pytest.approx([np.exp(0.125)], rel=0.03)
     assert std == pytest.approx([np.exp(0.125) * np.sqrt(np.exp(0.25) - 1)], rel=0.05)
+    mean, std = NormalScores(values).expected(np.zeros(1), np.ones(1))
+    assert (mean, std) == (
+        pytest.approx([values.mean()], rel=0.01),
+        pytest.approx([values.std()], rel=0.1),
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).poisson(0.2, 80),
+        np.r_[np.zeros(64), np.random.default_rng(0).gamma(2, 2, 16)],
+        np.r_[np.zeros(79), 1.0],
+        np.random.default_rng(0).standard_normal(80),
+    ],
+    ids=["counts", "mostly zero", "one of many", "normal"],
+)
+def test_what_is_expected_of_nothing_is_the_mean(values):
+    mean, std = NormalScores(values.astype(float)).expected(np.zeros(1), np.ones(1))
+    assert mean == pytest.approx([values.mean()], abs=0.02 * values.std() + 0.005)
+    assert std == pytest.approx([values.std()], rel=0.2)
+
+
+@pytest.mark.parametrize(("centre", "spread"), [(0.0, 1.0), (1.0, 0.3), (-2.0, 0.5), (0.3, 1e-3)])
+def test_expectations_are_integrals(centre, spread):
+    """Against a fine sum over what the score may be."""
+    scores = NormalScores(np.random.default_rng(0).standard_cauchy(60))
+    steps = np.linspace(-9, 9, 400_001)
+    shares = np.exp(-0.5 * steps**2)
+    values = np.interp(centre + spread * steps, scores.scores, scores.values)
+    expected = np.average(values, weights=shares)
+    deviation = np.sqrt(np.average((values - expected) ** 2, weights=shares))
+    mean, std = scores.expected(np.array([centre]), np.array([spread]))
+    np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(std, deviation, rtol=1e-4)
 
 
 def test_values_that_are_alike_have_one_score():
     scores = NormalScores(np.array([0.0, 0.0, 0.0, 1.0, 5.0, 5.0]))
     np.testing.assert_allclose(scores.scores, [-0.6744898, 0.2104284, 0.9674216], atol=1e-6)
-    np.testing.assert_allclose(scores.expected(np.zeros(1), np.zeros(1))[0], [0.7622], atol=1e-3)
+    # Level from the middle of the first row of a value to that of its last.
+    np.testing.assert_allclose(scores.expected(np.array([-1.3, -0.3]), np.zeros(2))[0], 0)
+    np.testing.assert_allclose(scores.expected(np.array([0.8, 3.0]), np.zeros(2))[0], 5)
     constant = NormalScores(np.full(4, 3.0))
     np.testing.assert_allclose(constant.expected(np.array([9.0]), np.array([2.0]))[0], 3.0)
 

@@ -28,7 +28,7 @@ from skginr import (
 )
 from skginr.graphs._structural import structural_columns
 from skginr.stacking._blend import shrunk_weights
-from skginr.stacking._smoothers import out_of_fold
+from skginr.stacking._smoothers import out_of_fold, partitions
 
 DUMMY = DummyRegressor()
 BOOSTING = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, random_state=0)
@@ -112,11 +112,7 @@ def test_blocks_choose_everything(grid, grid_table):
     model.set_params(corrector=None).fit(X, y)
     assert len(model.corrector_.regressors_) == 3
     # Regions of the size that was asked for, cut five times.
-    seeds = [None, 0, 1, 2, 3]
-    cuts = [
-        list(GraphBlockKFold(3, graph=grid, blocks_per_fold=1, random_state=seed).split(X))
-        for seed in seeds
-    ]
+    cuts = partitions(blocks, X, y.to_numpy(), random_state=0)
     train, test = cuts[0][0]
     smoother = GraphSmoother(graph=grid, cv=[fold for cut in cuts for fold in cut]).fit(X, y)
     assert model.smoothers_["combinatorial_1"].alpha_ == smoother.alpha_
@@ -132,6 +128,66 @@ def test_blocks_choose_everything(grid, grid_table):
     np.testing.assert_allclose(
         model.out_of_fold_["combinatorial_1"].iloc[test], smoother.predict(X.iloc[test]), atol=1e-5
     )
+
+
+def test_regions_are_cut_in_different_ways(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"].to_numpy()
+    blocks = GraphBlockKFold(4, graph=grid, random_state=0)
+    parts = partitions(blocks, X, y, random_state=0)
+    assert len(parts) == len({frozenset(map(tuple, (t for _, t in part))) for part in parts}) == 5
+    np.testing.assert_array_equal(parts[0][0][1], next(blocks.split(X))[1])
+    for part in parts:
+        assert sorted(np.concatenate([test for _, test in part])) == list(range(108))
+    # A path has few ways to be cut in two, and single nodes are no regions.
+    path = Graph.from_networkx(nx.path_graph(30))
+    halves = GraphBlockKFold(2, graph=path, blocks_per_fold=1)
+    nodes = np.arange(30)[:, None]
+    assert 1 <= len(partitions(halves, nodes, nodes[:, 0], random_state=None)) <= 5
+    assert len(partitions(5, X, y, random_state=0)) == 1
+
+
+def test_a_corrector_behind_other_steps_blends_by_itself(grid, grid_table):
+    """Weights of predictions are not those of what a scaler makes of them."""
+    X, y = grid_table[["node"]], 0.01 * grid_table["signal"] + 1000
+    inside = make_pipeline(StandardScaler(), ResidualCorrector(LinearRegression()))
+    model = CorrectedSmoother(graph=grid, cv=GraphBlockKFold(4, graph=grid), corrector=inside)
+    assert model.fit(X, y).score(X, y) > 0.9
+
+
+def test_smoothers_that_predict_nothing_are_named(grid, grid_table):
+    X, y = grid_table[["node"]], grid_table["signal"]
+
+    class Broken(DummyRegressor):
+        def predict(self, X):
+            return np.full(len(X), np.nan)
+
+    broken = Broken()
+    model = CorrectedSmoother(graph=grid, smoothers=[("broken", broken)])
+    with pytest.raises(
+        ValueError, match=r"smoothers\['broken'\] predicts values that are not finite"
+    ):
+        model.fit(X, y)
+
+
+def test_what_is_said_holds_for_all_smoothers_together():
+    """Places tell of what no edge leads to."""
+    rng = np.random.default_rng(0)
+    places = rng.random((80, 2))
+    y = np.sin(4 * places[:, 0])
+    lonely = Graph(np.zeros((80, 80)), positions=places)
+    model = CorrectedSmoother(graph=lonely, corrector=ResidualCorrector(LinearRegression()))
+    # Warnings are errors here.
+    model.fit(np.arange(60)[:, None], y[:60])
+    assert model.score(np.arange(60, 80)[:, None], y[60:]) > 0.95
+    at_one_place = Graph(nx.to_scipy_sparse_array(nx.path_graph(8)), positions=np.ones((8, 2)))
+    assert "space" not in dict(default_smoothers(at_one_place))
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 1 / 3, 1e8 + 0.1])
+def test_a_constant_is_predicted_as_it_is(grid, grid_table, value):
+    X = grid_table[["node"]]
+    model = CorrectedSmoother(graph=grid, corrector=ResidualCorrector(LinearRegression()))
+    np.testing.assert_allclose(model.fit(X, np.full(108, value)).predict(X), value, rtol=1e-12)
 
 
 def test_a_signal_of_places_is_predicted_from_places():
