@@ -1,5 +1,6 @@
 """The tables of the board: who predicts best, by how much, and how sure that is."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from _board_methods import ABLATION, GRAPH_PROCESS, HARMONIC, MEAN, ORDER_1, OURS, SKGINR
@@ -35,6 +36,7 @@ def report(board, speed):
         summaries = [summary(part, *where) for where, part in rows.groupby(ROW, sort=False)]
         for part in summaries:
             lines += ["", f"### {part.attrs['title']}", "", *markdown(shown(part))]
+        draw(summaries, board.with_suffix(".png"))
         for kind in ("random", "regions"):
             chosen = [part for part in summaries if part.attrs["kind"] == kind and measured(part)]
             if chosen:
@@ -147,6 +149,32 @@ def everything(parts):
     table = pd.concat([scores, means.to_frame().T, ranks.to_frame().T])[order]
     cells = table.map(lambda score: "" if np.isnan(score) else f"{score:.3f}")
     yield from markdown(cells.rename_axis("table").reset_index())
+
+
+def draw(summaries, path):
+    """Draw R² of every method on every table: a dot each, with marks for skginr's."""
+    marks = {OURS: ("C3", "o", 55), HARMONIC: ("C0", "|", 70), ORDER_1: ("C2", "|", 70)}
+    marks[GRAPH_PROCESS] = ("C4", "|", 70)
+    tables = list(dict.fromkeys(p.attrs["table"] for p in summaries if measured(p)))[::-1]
+    figure, panels = plt.subplots(1, 2, figsize=(9, 6.2), sharey=True, layout="constrained")
+    for panel, kind in zip(panels, ("random", "regions"), strict=True):
+        parts = [part for part in summaries if part.attrs["kind"] == kind and measured(part)]
+        for part in parts:
+            height = tables.index(part.attrs["table"])
+            others = rivals(part)["R²"].clip(lower=-0.25)
+            panel.scatter(others, np.full(len(others), height), c="0.75", s=18, label="others")
+            for method, (colour, marker, size) in marks.items():
+                if method in part.index:
+                    x = max(part.loc[method, "R²"], -0.25)
+                    panel.scatter(x, height, c=colour, marker=marker, s=size, label=method)
+        panel.set_yticks(range(len(tables)), tables)
+        panel.set_xlabel(f"R², {kind} (-.25 and below at the left edge)")
+        panel.grid(axis="x", alpha=0.3)
+    handles, labels = panels[0].get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(unique.values(), unique, loc="outside upper center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
 
 
 def verdict(kind, parts):
