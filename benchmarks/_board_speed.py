@@ -61,6 +61,7 @@ def fit_and_score(model, X, y, truth, train, test):
 
 JOBS = {
     "CorrectedSmoother, sphere of 3,000 nodes": (sphere_corrected, 3_000),
+    "CorrectedSmoother, 3,215 counties with places": (corrected, "unemployment"),
     "CorrectedSmoother, bunny": (corrected, "bunny, symmetric"),
     "GraphSmoother, million nodes, little noise": (sphere_smoothed, 1_048_576, 0.01),
     "GraphSmoother, million nodes, as much noise as signal": (sphere_smoothed, 1_048_576, 1.0),

@@ -28,7 +28,7 @@ from skginr import CorrectedSmoother, GraphGaussianProcessRegressor, GraphSmooth
 from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._smoothers import (
     default_smoothers,
-    out_of_fold,
+    out_of_folds,
     partitions,
     prior_weights,
 )
@@ -64,7 +64,7 @@ def measure(name, number):
     known, asked = {}, {}
     for member, smoother in members_of(graph, cv).items():
         smoother.fit(X, y)
-        known[member] = np.concatenate([out_of_fold(smoother, X, y, part) for part in parts])
+        known[member] = np.concatenate(out_of_folds(smoother, X, y, parts))
         asked[member] = smoother.predict(fold.asked)
 
     def blended(members, weigh, n_parts=None):

@@ -10,14 +10,20 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_solve
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Sum, WhiteKernel
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_count, check_flag, check_splits, unchanged_on_error, warn
+from skginr._core import (
+    Splits,
+    check_count,
+    check_flag,
+    check_splits,
+    unchanged_on_error,
+    warn,
+)
 from skginr.graphs import Graph, as_table, check_graph
 from skginr.smoothing._kernels import CovariateKernel, LinearKernel
 from skginr.smoothing._likelihood import (
@@ -25,6 +31,7 @@ from skginr.smoothing._likelihood import (
     Rows,
     distinct_rows,
     fitted_process,
+    inverse_of_factored,
     sizes_to_start_from,
 )
 from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread, pairs_of_rows
@@ -162,20 +169,41 @@ class NodeProcess(NodeRegressor, ABC):
         -------
         ndarray of shape (n_rows,)
         """
+        return self.predict_out_of_folds([splits])[0]
+
+    def predict_out_of_folds(self, parts: list[Any]) -> list[NDArray[np.float64]]:
+        """Return the same for several partitions into folds, by one inverse.
+
+        Parameters
+        ----------
+        parts : list of iterables of (train, test)
+
+        Returns
+        -------
+        list of ndarray of shape (n_rows,)
+        """
         check_is_fitted(self)
         if self._signal is None:
             raise ValueError(
                 "this process is from a file of an earlier version: fit it again first."
             )
-        y = self._signal
-        splits = check_splits(pairs_of_rows(splits), y, y, name="splits", partition=True)
-        n_rows, process = len(y), self.process_
-        alike = len(process.X_train_) < n_rows
-        precision = None if alike else cho_solve((process.L_, True), np.eye(n_rows))
-        predictions = np.empty(n_rows)
+        y, process = self._signal, self.process_
+        checked = [
+            check_splits(pairs_of_rows(splits), y, y, name="splits", partition=True)
+            for splits in parts
+        ]
+        alike = len(process.X_train_) < len(y)
+        precision = None if alike else inverse_of_factored(process.L_)
+        return [self._held_out(splits, precision) for splits in checked]
+
+    def _held_out(
+        self, splits: Splits, precision: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        y, process = np.asarray(self._signal), self.process_
+        predictions = np.empty(len(y))
         for train, test in splits:
             scores = None if self._scores is None else NormalScores(y[train])
-            rest = np.delete(np.arange(n_rows), test)
+            rest = np.delete(np.arange(len(y)), test)
             if precision is None or not np.array_equal(np.sort(train), rest):
                 fitted, _ = fitted_process(process.kernel_, self._rows(train, scores), climb=False)
                 mean, std = fitted.predict(self._table[test], return_std=True)
@@ -209,9 +237,9 @@ class NodeProcess(NodeRegressor, ABC):
             )
         draw = check_random_state(self.random_state).permutation(len(rows.X))[: self.n_tune]
         rows, n_covariates = Rows(*(part[draw] for part in rows)), rows.X.shape[1] - 1
-        best, likelihood = self._tuned(self._kernel(graph, n_covariates, 1), rows)
+        best, likelihood = self._tuned(self._kernel(graph, n_covariates), rows)
         if n_covariates > 1:
-            apart, higher = self._tuned(self._kernel(graph, n_covariates, n_covariates), rows)
+            apart, higher = _with_lengths(best, n_covariates, rows)
             # Schwarz's criterion: on few rows lengths of their own fit noise.
             if higher - likelihood > 0.5 * (n_covariates - 1) * np.log(len(rows.X)):
                 best = apart
@@ -226,20 +254,13 @@ class NodeProcess(NodeRegressor, ABC):
             (self._started(kernel, *start) for start in sizes_to_start_from(rows)),
             key=lambda start: fitted_process(start, rows, climb=False)[1],
         )
-        with warnings.catch_warnings():
-            # A length scale at its upper bound is how a covariate is left out, and a noise at its
-            # lower one is none.
-            warnings.filterwarnings("ignore", "The optimal value", ConvergenceWarning)
-            starts = [likeliest] if self._one_climb else [kernel, likeliest]
-            fitted = [fitted_process(start, rows, climb=True) for start in starts]
-        process, likelihood = max(fitted, key=lambda pair: pair[1])
-        return process.kernel_, likelihood
+        starts = [likeliest] if self._one_climb else [kernel, likeliest]
+        return max((_climbed(start, rows) for start in starts), key=lambda pair: pair[1])
 
-    def _kernel(self, graph: Graph, n_covariates: int, n_lengths: int) -> Kernel:
+    def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:
         kernel = self._covariance(graph)
         if n_covariates:
-            lengths = 3.0 if n_lengths == 1 else np.full(n_lengths, 3.0)
-            kernel += ConstantKernel(0.5, BOUNDS) * CovariateKernel(lengths, BOUNDS)
+            kernel += ConstantKernel(0.5, BOUNDS) * CovariateKernel(3.0, BOUNDS)
             kernel += ConstantKernel(0.5 / n_covariates, BOUNDS) * LinearKernel(n_covariates)
         return kernel + WhiteKernel(0.2, NOISE_BOUNDS)
 
@@ -273,6 +294,27 @@ class NodeProcess(NodeRegressor, ABC):
                 f"kernel must be of a process with X's {n_features - 1} covariates; this one has "
                 f"{n_covariates}. Leave kernel out to choose again."
             )
+
+
+def _climbed(start: Kernel, rows: Rows) -> tuple[Kernel, float]:
+    """Return the likeliest kernel that climbing leads to, and how likely it is."""
+    with warnings.catch_warnings():
+        # A length scale at its upper bound is how a covariate is left out, and a noise at its
+        # lower one is none.
+        warnings.filterwarnings("ignore", "The optimal value", ConvergenceWarning)
+        process, likelihood = fitted_process(start, rows, climb=True)
+    return process.kernel_, likelihood
+
+
+def _with_lengths(kernel: Kernel, n_lengths: int, rows: Rows) -> tuple[Kernel, float]:
+    """Return the kernel, and its likelihood, after its one length has become several."""
+    name, part = next(
+        (name, part)
+        for name, part in kernel.get_params().items()
+        if isinstance(part, CovariateKernel)
+    )
+    lengths = np.full(n_lengths, part.length_scale)
+    return _climbed(clone(kernel).set_params(**{f"{name}__length_scale": lengths}), rows)
 
 
 def covariance_of_nodes(kernel: Kernel) -> Kernel:

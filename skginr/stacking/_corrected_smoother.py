@@ -41,7 +41,7 @@ from skginr.stacking._smoothers import (
     PROCESSES,
     check_regressor,
     default_smoothers,
-    out_of_fold,
+    out_of_folds,
     partitions,
     prior_weights,
 )
@@ -189,7 +189,7 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
                 fitted[name] = clone(smoother).fit(X, y)
                 progress.advance()
                 progress.note(f"{name}, out of fold")
-                found = [out_of_fold(fitted[name], X, y, part) for part in parts]
+                found = out_of_folds(fitted[name], X, y, parts)
                 if not np.isfinite(found).all():
                     raise ValueError(
                         f"smoothers[{name!r}] predicts values that are not finite on rows held "

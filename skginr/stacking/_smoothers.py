@@ -170,11 +170,16 @@ def _regions(part: Splits) -> frozenset[tuple[int, ...]]:
     return frozenset(tuple(np.sort(test).tolist()) for _, test in part)
 
 
-def out_of_fold(
-    fitted: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], splits: Splits
-) -> NDArray[np.float64]:
-    """Return predictions of rows held out, by what has been chosen for all rows together."""
+def out_of_folds(
+    fitted: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], parts: list[Splits]
+) -> list[NDArray[np.float64]]:
+    """Return predictions of rows held out by each partition.
+
+    By what has been chosen for all rows together.
+    """
+    if hasattr(fitted, "predict_out_of_folds"):
+        return fitted.predict_out_of_folds(parts)
     if hasattr(fitted, "predict_out_of_fold"):
-        return fitted.predict_out_of_fold(splits)
+        return [fitted.predict_out_of_fold(splits) for splits in parts]
     tuned = fitted.tuned_clone() if hasattr(fitted, "tuned_clone") else clone(fitted)
-    return np.ravel(cross_val_predict(tuned, X, y, cv=splits))
+    return [np.ravel(cross_val_predict(tuned, X, y, cv=splits)) for splits in parts]

@@ -140,7 +140,7 @@ def test_components_are_scaled_one_by_one(order, kappa):
     parts = [nx.path_graph(7), nx.complete_graph(4), nx.star_graph(5), nx.empty_graph(1)]
     graph = Graph.from_networkx(nx.disjoint_union_all(parts))
     model = GraphGaussianProcessRegressor(graph=graph, order=order, kappa=kappa)
-    kernel = model._kernel(graph, 0, 1)
+    kernel = model._kernel(graph, 0)
     matrix = kernel(np.arange(graph.n_nodes)[:, None]) - 0.2 * np.eye(graph.n_nodes)
     assert matrix.shape == (18, 18)
     start = 0

@@ -28,7 +28,7 @@ from skginr import (
 )
 from skginr.graphs._structural import structural_columns
 from skginr.stacking._blend import shrunk_weights
-from skginr.stacking._smoothers import out_of_fold, partitions
+from skginr.stacking._smoothers import out_of_folds, partitions
 
 DUMMY = DummyRegressor()
 BOOSTING = HistGradientBoostingRegressor(max_iter=50, max_leaf_nodes=8, random_state=0)
@@ -117,10 +117,7 @@ def test_blocks_choose_everything(grid, grid_table):
     smoother = GraphSmoother(graph=grid, cv=[fold for cut in cuts for fold in cut]).fit(X, y)
     assert model.smoothers_["combinatorial_1"].alpha_ == smoother.alpha_
     columns = np.column_stack(
-        [
-            np.concatenate([out_of_fold(s, X, y.to_numpy(), cut) for cut in cuts])
-            for s in model.smoothers_.values()
-        ]
+        [np.concatenate(out_of_folds(s, X, y.to_numpy(), cuts)) for s in model.smoothers_.values()]
     )
     expected = shrunk_weights(columns, np.tile(y, 5), 5)
     np.testing.assert_allclose(model.corrector_.blend_, expected, atol=1e-9)
