@@ -8,7 +8,7 @@ help:
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
 	@echo "make peers   environments of the peers of bench-heldout, into build/peers; some minutes and 6 GB"
-	@echo "make bench-heldout  what predicts best where nothing was observed, peers too; about 90 minutes"
+	@echo "make bench-heldout  what predicts best where nothing was observed, peers too; some hours"
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"

@@ -14,7 +14,6 @@ from _tables import Table
 from peers._peer import UnfitError
 from scipy.interpolate import RBFInterpolator
 from sklearn.compose import make_column_transformer
-from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -29,7 +28,6 @@ from skginr import (
     GraphBlockKFold,
     GraphGaussianProcessRegressor,
     GraphSmoother,
-    ResidualCorrector,
     SIRENRegressor,
     SpectralEmbedder,
 )
@@ -87,10 +85,10 @@ def predicted(model, fold):
     return mean, np.sqrt(std**2 + getattr(model, "noise_variance_", 0))
 
 
-def corrected(fold, **given):
+def corrected(fold):
     """Return the default; what its best smoother missed on inner folds is taken for the spread."""
     cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv, **given).fit(fold.rows, fold.y)
+    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
     mean, std = predicted(model, fold)
     if std is None:
         missed = fold.y[:, None] - model.out_of_fold_.to_numpy()
@@ -304,8 +302,4 @@ SKLEARN = {
     "ridge on eigenvectors": ridge,
     "thin-plate spline on positions": spline,
     MEAN: mean,
-}
-# What the whole is made of; only with --ablation.
-ABLATION = {
-    "blend, nothing corrects": partial(corrected, corrector=ResidualCorrector(DummyRegressor())),
 }

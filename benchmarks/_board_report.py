@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from _board_methods import ABLATION, GRAPH_PROCESS, HARMONIC, MEAN, ORDER_1, OURS, SKGINR
+from _board_methods import GRAPH_PROCESS, HARMONIC, MEAN, ORDER_1, OURS, SKGINR
 from _board_peers import PEERS
 from scipy.special import ndtr
 
@@ -111,7 +111,7 @@ def measured(part):
 
 def rivals(part):
     """Return the rows of what is not skginr's."""
-    return part[~part.index.isin([*SKGINR, *ABLATION]) & part["R²"].notna()]
+    return part[~part.index.isin(SKGINR) & part["R²"].notna()]
 
 
 def best_of(parts):

@@ -1,6 +1,6 @@
 """The board: what predicts best where nothing was observed, beside what an expert would name.
 
-    python benchmarks/heldout.py                        everything, some 90 minutes of two cores
+    python benchmarks/heldout.py                        everything, some hours of two cores
     python benchmarks/heldout.py --methods ours         others' rows are kept
     python benchmarks/heldout.py --methods peers --only georgia --only tokyo
     python benchmarks/heldout.py --resume               go on where a run was stopped
@@ -30,7 +30,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 
 import numpy as np
 import pandas as pd
-from _board_methods import ABLATION, SKGINR, SKLEARN, Fold, smoothed_columns
+from _board_methods import SKGINR, SKLEARN, Fold, smoothed_columns
 from _board_peers import PEERS, TOO_LONG, answers
 from _board_report import crps, report
 from _board_speed import measure_speed
@@ -46,8 +46,8 @@ BOARD = RESULTS / "board.csv"
 # No choice of a default was made on these.
 SEED = 3000
 SHUFFLES = 3
-GROUPS = {"ours": SKGINR, "sklearn": SKLEARN, "peers": PEERS, "ablation": ABLATION}
-HERE_METHODS = SKGINR | SKLEARN | ABLATION
+GROUPS = {"ours": SKGINR, "sklearn": SKLEARN, "peers": PEERS}
+HERE_METHODS = SKGINR | SKLEARN
 FIELDS = ("table", "kind", "repeat", "fold", "method", "n", "error", "variation", "crps")
 FIELDS += ("covered", "seconds", "peak_mb", "failed")
 
@@ -211,7 +211,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", choices=TABLES, metavar="TABLE")
     parser.add_argument("--methods", action="append", metavar="ours|sklearn|peers|NAME")
-    parser.add_argument("--ablation", action="store_true", help="what the whole is made of, too")
     parser.add_argument("--resume", action="store_true", help="keep what was measured")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--speed", action="store_true", help="measure nothing but time")
@@ -219,7 +218,6 @@ def main():
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     asked = options.methods or ["ours", "sklearn", "peers"]
-    asked += ["ablation"] if options.ablation else []
     methods = [name for one in asked for name in GROUPS.get(one, [one])]
     unknown = set(methods) - set(HERE_METHODS) - set(PEERS)
     if unknown:
