@@ -194,9 +194,9 @@ class NodeProcess(NodeRegressor, ABC):
         ]
         alike = len(process.X_train_) < len(y)
         precision = None if alike else inverse_of_factored(process.L_)
-        return [self._held_out(splits, precision) for splits in checked]
+        return [self._fold_by_fold(splits, precision) for splits in checked]
 
-    def _held_out(
+    def _fold_by_fold(
         self, splits: Splits, precision: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         y, process = np.asarray(self._signal), self.process_
@@ -242,8 +242,7 @@ class NodeProcess(NodeRegressor, ABC):
             apart, higher = _with_lengths(best, n_covariates, rows)
             # Schwarz's criterion: on few rows lengths of their own fit noise.
             if higher - likelihood > 0.5 * (n_covariates - 1) * np.log(len(rows.X)):
-                best = apart
-                likelihood = higher
+                best, likelihood = apart, higher
         if np.ptp(rows.y) > 0:
             self._warn_of_kernel(best, rows, likelihood)
         return best

@@ -97,7 +97,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     >>> graph = Graph.from_points(points)
     >>> X, y = np.arange(100)[:, None], np.sin(3 * points[:, 0])
     >>> model = SpatialGaussianProcessRegressor(graph=graph).fit(X[30:], y[30:])
-    >>> model.score(X[:30], y[:30]) > 0.99
+    >>> model.score(X[:30], y[:30]) > 0.97
     True
     """
 

@@ -151,6 +151,19 @@ def test_a_corrector_behind_other_steps_blends_by_itself(grid, grid_table):
     assert model.fit(X, y).score(X, y) > 0.9
 
 
+def test_rows_in_one_plane_of_a_mesh_are_predicted_without_the_spline():
+    """A box of which one side was observed."""
+    side = np.array([(x, y, 0.0) for x in range(8) for y in range(8)])
+    cells = [(8 * x + y, 8 * x + y + 1, 8 * (x + 1) + y) for x in range(7) for y in range(7)]
+    cells += [(b, a + 9, c) for a, b, c in cells]
+    vertices = np.vstack([side, [[3.5, 3.5, 5.0]]])
+    mesh = Graph.from_mesh(vertices, [*cells, (0, 7, 64), (7, 63, 64)])
+    X, y = np.arange(64)[:, None], np.sin(side[:, 0] / 2)
+    model = CorrectedSmoother(graph=mesh, corrector=ResidualCorrector(LinearRegression()))
+    assert "spline" not in model.fit(X[::2], y[::2]).smoothers_
+    assert model.score(X[1::2], y[1::2]) > 0.8
+
+
 def test_smoothers_that_predict_nothing_are_named(grid, grid_table):
     X, y = grid_table[["node"]], grid_table["signal"]
 
