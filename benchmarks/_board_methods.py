@@ -85,10 +85,15 @@ def predicted(model, fold):
     return mean, np.sqrt(std**2 + getattr(model, "noise_variance_", 0))
 
 
+def fitted_default(fold):
+    """Return the corrected smoother as it is, told of regions where these are asked for."""
+    cv = {"cv": fold.blocks} if fold.blocks else {}
+    return CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
+
+
 def corrected(fold):
     """Return the default; what its best smoother missed on inner folds is taken for the spread."""
-    cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
+    model = fitted_default(fold)
     mean, std = predicted(model, fold)
     if std is None:
         missed = fold.y[:, None] - model.out_of_fold_.to_numpy()
@@ -98,8 +103,7 @@ def corrected(fold):
 
 def smoothed_columns(fold):
     """Return what the default's smoothers say of every row: out of fold where it was known."""
-    cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
+    model = fitted_default(fold)
     columns = np.empty((len(fold.table.y), len(model.smoothers_)))
     columns[fold.train] = model.out_of_fold_
     for i, one in enumerate(model.smoothers_.values()):

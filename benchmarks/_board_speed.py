@@ -1,7 +1,6 @@
 """What fitting takes on one thread, nothing else running, every row in a process of its own."""
 
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from _graphs import sphere
 from _tables import load
+from peers._peer import peak_mb
 from sklearn.metrics import r2_score
 from sklearn.model_selection import ShuffleSplit
 
@@ -74,7 +74,7 @@ def alone(measure, *arguments):
 
     torch.set_num_threads(1)
     result = measure(*arguments)
-    return *result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    return *result, peak_mb() / 1024
 
 
 def measure_speed(file):

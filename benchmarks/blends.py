@@ -19,12 +19,13 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 import joblib
 import numpy as np
 import pandas as pd
+from _board_methods import fitted_default
 from _board_report import markdown
 from _tables import COUNTIES, SMALL
 from heldout import folds_of
 from scipy.optimize import nnls
 
-from skginr import CorrectedSmoother, GraphGaussianProcessRegressor, GraphSmoother
+from skginr import GraphGaussianProcessRegressor, GraphSmoother
 from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._smoothers import (
     default_smoothers,
@@ -73,7 +74,10 @@ def measure(name, number):
         weights = weigh(columns, np.tile(y, n_parts), n_parts, members)
         return y.mean() + (np.column_stack([asked[m] for m in members]) - y.mean()) @ weights
 
-    ways = {"corrected smoother": whole(fold), BLEND: blended(default, to_prior)}
+    ways = {
+        "corrected smoother": fitted_default(fold).predict(fold.asked),
+        BLEND: blended(default, to_prior),
+    }
     ways["shrunk to equal weights"] = blended(default, evenly)
     ways["one partition judges"] = blended(default, to_prior, 1)
     ways["equal weights"] = blended(default, equal)
@@ -91,12 +95,6 @@ def measure(name, number):
     errors = {way: ((truth - found) ** 2).sum() for way, found in ways.items()}
     variation = ((truth - fold.table.y.mean()) ** 2).sum()
     return {"table": name, "kind": fold.kind, "variation": variation} | errors
-
-
-def whole(fold):
-    cv = {"cv": fold.blocks} if fold.blocks else {}
-    model = CorrectedSmoother(graph=fold.table.graph, **cv).fit(fold.rows, fold.y)
-    return model.predict(fold.asked)
 
 
 def to_prior(columns, signal, n_repeats, names):

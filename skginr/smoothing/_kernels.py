@@ -27,6 +27,8 @@ from skginr.smoothing._penalty import Penalty
 _MOST_TOGETHER = 50.0
 # Ranges of covariances in space, in median distances of places from their middle.
 _RANGES = (0.1, 0.3, 1.0, 3.0)
+# Of every range a rough one and a smooth one.
+N_AMPLITUDES = 2 * len(_RANGES)
 # Rows whose covariances are kept while amplitudes are tried.
 _FEW = 1_000
 
@@ -144,8 +146,7 @@ class SpaceKernel(Kernel):
     @property
     def hyperparameter_amplitudes(self) -> Hyperparameter:
         """Variances, the rough ones first, from the shortest range on."""
-        n_amplitudes = 2 * len(_RANGES)
-        return Hyperparameter("amplitudes", "numeric", self.amplitudes_bounds, n_amplitudes)
+        return Hyperparameter("amplitudes", "numeric", self.amplitudes_bounds, N_AMPLITUDES)
 
     def __call__(
         self, X: NDArray, Y: NDArray | None = None, eval_gradient: bool = False
@@ -154,7 +155,7 @@ class SpaceKernel(Kernel):
         first = X[:, 0].astype(int)
         second = None if Y is None else Y[:, 0].astype(int)
         parts = self.places.covariances(first, second)
-        sizes = np.broadcast_to(self.amplitudes, 2 * len(_RANGES))
+        sizes = np.broadcast_to(self.amplitudes, N_AMPLITUDES)
         if eval_gradient:
             parts = list(parts)
         values = np.zeros((len(first), len(first if second is None else second)))
@@ -164,7 +165,7 @@ class SpaceKernel(Kernel):
 
     def diag(self, X: NDArray) -> NDArray:
         """Return the variances."""
-        return np.full(len(X), np.broadcast_to(self.amplitudes, 2 * len(_RANGES)).sum())
+        return np.full(len(X), np.broadcast_to(self.amplitudes, N_AMPLITUDES).sum())
 
     def is_stationary(self) -> bool:
         """Return True: a distance is all that counts."""

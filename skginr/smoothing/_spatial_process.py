@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.gaussian_process.kernels import Kernel
 
 from skginr.graphs import Graph
-from skginr.smoothing._kernels import Places, SpaceKernel
+from skginr.smoothing._kernels import N_AMPLITUDES, Places, SpaceKernel
 from skginr.smoothing._likelihood import Rows, fitted_process
 from skginr.smoothing._process import (
     NodeProcess,
@@ -21,7 +21,6 @@ from skginr.smoothing._process import (
 
 # Of each amplitude, in variances of y.
 _BOUNDS = (1e-5, 1e2)
-_N_AMPLITUDES = 8
 # Of the logarithm of the likelihood, that a covariance has to gain over noise.
 _SOMETHING = 2.0
 
@@ -127,7 +126,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
                 "graph must have positions, for a process through space; it has none. "
                 "GraphGaussianProcessRegressor needs only its edges."
             )
-        if np.ptp(graph.positions, axis=0).max() == 0:
+        if not has_places(graph):
             raise ValueError(
                 f"graph must have positions that differ; its {graph.n_nodes} nodes are at one "
                 f"place. GraphGaussianProcessRegressor needs only its edges."
@@ -144,7 +143,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         places = centred / (np.median(distances) or distances.mean())
         return SpaceKernel(
             Places(places, self._source(graph)),
-            np.full(_N_AMPLITUDES, 0.8 / _N_AMPLITUDES),
+            np.full(N_AMPLITUDES, 0.8 / N_AMPLITUDES),
             _BOUNDS,
         )
 
@@ -152,7 +151,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         return graph.digest, "space"
 
     def _resize(self, kernel: Kernel, size: float) -> None:
-        covariance_of_nodes(kernel).amplitudes = np.full(_N_AMPLITUDES, size / _N_AMPLITUDES)
+        covariance_of_nodes(kernel).amplitudes = np.full(N_AMPLITUDES, size / N_AMPLITUDES)
 
     def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
         if has_covariates(kernel):
@@ -164,3 +163,8 @@ class SpatialGaussianProcessRegressor(NodeProcess):
 
     def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
         return np.ones(graph.n_nodes, dtype=bool)
+
+
+def has_places(graph: Graph) -> bool:
+    """Return whether the nodes are at more than one place."""
+    return graph.positions is not None and bool(np.ptp(graph.positions, axis=0).max() > 0)

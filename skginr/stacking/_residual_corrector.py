@@ -130,6 +130,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
             self.cv, table, signal, random_state=self.random_state, partition=True
         )
         self.mean_ = float(signal.mean())
+        # In files of earlier versions columns have means of their own.
         self._means = np.full(n_prediction_columns, self.mean_)
         if self.blend is None:
             self.blend_ = shrunk_weights(table[:, :n_prediction_columns], signal)

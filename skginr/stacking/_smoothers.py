@@ -20,6 +20,7 @@ from skginr.smoothing import (
     GraphSmoother,
     SpatialGaussianProcessRegressor,
     ThinPlateSplineRegressor,
+    has_places,
 )
 
 # Or distinct rows: a Gaussian process takes minutes beyond.
@@ -108,16 +109,13 @@ def _steepest(graph: Graph, kind: str) -> float:
 
 
 def _processes(graph: Graph, node: Hashable) -> list[tuple[str, Any]]:
-    process = GraphGaussianProcessRegressor(graph=graph, node=node)
-    if graph.positions is None or np.ptp(graph.positions, axis=0).max() == 0:
-        kinds = {"process": process}
-    else:
-        kinds = {
-            "process": process,
-            "space": SpatialGaussianProcessRegressor(graph=graph, node=node),
-        }
-    name, last = list(kinds.items())[-1]
-    return [*kinds.items(), (f"{name}_scores", clone(last).set_params(normal_scores=True))]
+    kinds: list[tuple[str, Any]] = [
+        ("process", GraphGaussianProcessRegressor(graph=graph, node=node))
+    ]
+    if has_places(graph):
+        kinds.append(("space", SpatialGaussianProcessRegressor(graph=graph, node=node)))
+    name, last = kinds[-1]
+    return [*kinds, (f"{name}_scores", clone(last).set_params(normal_scores=True))]
 
 
 def check_regressor(name: str, given: Any) -> None:
