@@ -31,7 +31,7 @@ from skginr._core._linalg import (
     with_short_indices,
 )
 from skginr._core._progress import QUIET, Progress, open_progress
-from skginr._core._signals import check_known, check_signal
+from skginr._core._signals import check_known, check_signal, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits
 from skginr._core._warnings import are_held_out, held_out, saying_all_once, warn, warn_once
 from skginr._core._writing import open_own, own_version, whole_file, write_whole
@@ -55,8 +55,10 @@ __all__ = [
     "check_points",
     "check_real",
     "check_signal",
+    "check_signals",
     "check_splits",
     "check_verbose",
+    "check_weights",
     "count_eigenvalues_below",
     "deflate",
     "eigh_subset",

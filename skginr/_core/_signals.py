@@ -6,6 +6,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skginr._core._checks import check_numeric
+from skginr._core._warnings import warn
+
+# Weights of which the least are lost in rounding beside the largest.
+_LARGEST_RATIO = 1e8
+# Mean weight beyond which a row was hardly seen so often.
+_MANY_TIMES = 30
 
 
 def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signal") -> None:
@@ -29,6 +35,47 @@ def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[n
     check_known(numbers)
     y = column_or_1d(numbers, dtype=np.float64, warn=True)
     check_consistent_length(nodes, y)
+    _check_size(y)
+    return y
+
+
+def check_signals(
+    y: ArrayLike | pd.Series | pd.DataFrame, n_rows: int, *, gaps: bool
+) -> NDArray[np.float64]:
+    """Return signals as floats of shape (n_rows, n_signals), or say what is wrong with them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_signals)
+    n_rows : int
+        Of X.
+    gaps : bool
+        Whether values of several signals may be NaN, where others are not.
+    """
+    if y is None:
+        raise ValueError("y must be the signal, one number per row; got None (requires y).")
+    numbers = check_numeric("y", y)
+    if numbers.ndim == 1 or numbers.shape[1:] == (1,):
+        return check_signal(numbers, np.empty(n_rows))[:, None]
+    if numbers.ndim != 2 or numbers.shape[1] == 0:
+        raise ValueError(
+            f"y must have shape (n_rows,), or (n_rows, n_signals) for several; got {numbers.shape}."
+        )
+    check_consistent_length(np.empty(n_rows), numbers)
+    missing = np.isnan(numbers)
+    if not gaps:
+        check_known(numbers)
+    elif missing.all(axis=0).any():
+        raise ValueError(
+            f"y must be known in some row of every signal; column {int(missing.all(0).argmax())} "
+            f"is NaN throughout. Leave it out."
+        )
+    for signal, unknown in zip(numbers.T, missing.T, strict=True):
+        _check_size(signal[~unknown])
+    return numbers
+
+
+def _check_size(y: NDArray[np.float64]) -> None:
     if not np.isfinite(y).all():
         raise ValueError(
             f"y must be finite; {int((~np.isfinite(y)).sum())} rows are not. Leave such rows out: "
@@ -40,4 +87,48 @@ def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[n
         raise ValueError(
             f"y differs by too little to compute with: {np.ptp(y):.3g}. Give it in other units."
         )
-    return y
+
+
+def check_weights(
+    sample_weight: ArrayLike | None, n_rows: int, *, counted: bool = True
+) -> NDArray[np.float64]:
+    """Return how much each row counts, or say what is wrong with that; ones by default.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,) or None
+    n_rows : int
+        Of X.
+    counted : bool
+        Whether a weight says how often a row was seen, of which too many are worth a warning.
+    """
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = check_numeric("sample_weight", sample_weight)
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_rows},), one number per row of X; got "
+            f"{weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        bad = int(np.flatnonzero(~np.isfinite(weights) | (weights < 0))[0])
+        raise ValueError(
+            f"sample_weight must be finite and not negative; got {weights[bad]} in row {bad}. 0 "
+            f"leaves a row out."
+        )
+    positive = weights[weights > 0]
+    if len(positive) == 0:
+        raise ValueError("sample_weight must be positive for some row; all are zero.")
+    if positive.max() > _LARGEST_RATIO * positive.min():
+        raise ValueError(
+            f"sample_weight must be within a factor of {_LARGEST_RATIO:.0e}, apart from 0, which "
+            f"leaves a row out; got {positive.min():.3g} to {positive.max():.3g}."
+        )
+    if counted and positive.mean() > _MANY_TIMES:
+        warn(
+            f"sample_weight counts rows, 2 is as the row twice: these stand for "
+            f"{positive.sum():.3g} rows with {len(positive)} values, and noise and standard "
+            f"deviations are of so many. Of weights that say how sure a row is, such as "
+            f"populations, give sample_weight / sample_weight.mean()."
+        )
+    return weights
