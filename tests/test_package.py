@@ -38,7 +38,7 @@ ROOMS = {
         _parameters _size _warnings _embedder _several _alignment _refinement _inspection
     """,
     "smoothing": """
-        _gradation _penalty _penalised _generalised _strength _node_regressor _smoother
+        _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
         _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
         _thin_plate_spline
     """,

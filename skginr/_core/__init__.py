@@ -32,7 +32,7 @@ from skginr._core._linalg import (
 )
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import check_known, check_signal, check_signals, check_weights
-from skginr._core._splits import Splits, check_splits
+from skginr._core._splits import Splits, check_splits, splits_of_rows
 from skginr._core._warnings import are_held_out, held_out, saying_all_once, warn, warn_once
 from skginr._core._writing import open_own, own_version, whole_file, write_whole
 
@@ -75,6 +75,7 @@ __all__ = [
     "require",
     "saying_all_once",
     "solve_refined",
+    "splits_of_rows",
     "subtract_product",
     "told_apart",
     "unchanged_on_error",

@@ -29,14 +29,10 @@ def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signa
 
 def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return one signal as floats, one per row, or say what is wrong with it."""
-    if y is None:
-        raise ValueError("y must be the signal, one number per row; got None (requires y).")
-    numbers = check_numeric("y", y)
-    check_known(numbers)
-    y = column_or_1d(numbers, dtype=np.float64, warn=True)
-    check_consistent_length(nodes, y)
-    _check_size(y)
-    return y
+    if y is not None and np.ndim(y) != 1:
+        check_known(check_numeric("y", y))
+        y = column_or_1d(check_numeric("y", y), warn=True)
+    return check_signals(y, len(nodes), gaps=False)[:, 0]
 
 
 def check_signals(
@@ -50,29 +46,28 @@ def check_signals(
     n_rows : int
         Of X.
     gaps : bool
-        Whether values of several signals may be NaN, where others are not.
+        Whether values of one of several signals may be NaN.
     """
     if y is None:
         raise ValueError("y must be the signal, one number per row; got None (requires y).")
     numbers = check_numeric("y", y)
-    if numbers.ndim == 1 or numbers.shape[1:] == (1,):
-        return check_signal(numbers, np.empty(n_rows))[:, None]
-    if numbers.ndim != 2 or numbers.shape[1] == 0:
+    if numbers.ndim not in (1, 2) or 0 in numbers.shape[1:]:
         raise ValueError(
             f"y must have shape (n_rows,), or (n_rows, n_signals) for several; got {numbers.shape}."
         )
-    check_consistent_length(np.empty(n_rows), numbers)
-    missing = np.isnan(numbers)
-    if not gaps:
+    signals = numbers if numbers.ndim == 2 else numbers[:, None]
+    check_consistent_length(np.empty(n_rows), signals)
+    missing = np.isnan(signals)
+    if not gaps or signals.shape[1] == 1:
         check_known(numbers)
     elif missing.all(axis=0).any():
         raise ValueError(
             f"y must be known in some row of every signal; column {int(missing.all(0).argmax())} "
             f"is NaN throughout. Leave it out."
         )
-    for signal, unknown in zip(numbers.T, missing.T, strict=True):
+    for signal, unknown in zip(signals.T, missing.T, strict=True):
         _check_size(signal[~unknown])
-    return numbers
+    return signals
 
 
 def _check_size(y: NDArray[np.float64]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import KFold
+from sklearn.utils import _safe_indexing
 
 from skginr._core._checks import check_count
 
@@ -66,6 +67,30 @@ def check_splits(
                     f"{name} must train on other rows than it holds out; fold {fold} shares some."
                 )
     return splits
+
+
+def splits_of_rows(cv: Any, X: Any, y: NDArray, used: NDArray[np.intp]) -> Splits:
+    """Return folds as those of a table that has the rows ``used`` alone, by their numbers in X.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        Of row numbers of X; as for :func:`check_splits`.
+    X : array-like or DataFrame of n_rows
+    y : ndarray of n_rows
+    used : ndarray of int
+        Row numbers, ascending.
+    """
+    if len(used) == len(y):
+        return check_splits(cv, X, y)
+    if isinstance(cv, int | np.integer) or hasattr(cv, "split"):
+        splits = check_splits(cv, _safe_indexing(X, used), y[used])
+        return [(used[train], used[test]) for train, test in splits]
+    splits = [
+        (np.intersect1d(train, used), np.intersect1d(test, used))
+        for train, test in check_splits(cv, X, y)
+    ]
+    return check_splits([split for split in splits if split[0].size and split[1].size], X, y)
 
 
 def _rows(name: str, split: Any, n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

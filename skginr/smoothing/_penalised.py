@@ -26,6 +26,10 @@ _EXACT = 1e-9
 _WRONG = 1e-6
 # Nodes of which all variances are found by one factor.
 _MOST_FACTORED = 10_000
+# Right-hand sides of one system from which on a factor pays, and nodes up to which it fits.
+_MANY_SIDES, _MOST_WITH_SIDES = 16, 100_000
+# Of its diagonal, added for such a factor.
+_LITTLE = 1e-12
 _BLOCK = 64
 
 _Chosen = slice | NDArray[np.intp]
@@ -36,17 +40,19 @@ def solve_penalised(
     alpha: float,
     counts: NDArray[np.float64],
     right: NDArray[np.float64],
+    owners: NDArray[np.intp],
     *,
     tolerance: float = 1e-10,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Solve ``(diag(counts_j) + alpha Q) x_j = right_j`` for all columns j together.
+    """Solve ``(diag(counts of j) + alpha Q) x_j = right_j`` for all columns j together.
 
     By conjugate gradients. Where most nodes were observed, the diagonal is nearly all of the
     system for any small ``alpha``, and as a preconditioner lets tens of iterations do for all
     folds of a cross-validation at once, in the time that a factorisation takes for one. Where
     ``alpha`` is large it is ``T (M^-1 T)^(order - 1)``, with T the system of first order whose
     power is nearest, that does; it fills in as little as the graph itself. What is left over,
-    with holes in the observations that neither knows of, is factored.
+    with holes in the observations that neither knows of, is factored, and so are systems with many
+    right-hand sides.
 
     Where weights are graded, or nodes few and the tolerance small, the system is solved without
     its products, and refined.
@@ -56,9 +62,11 @@ def solve_penalised(
     penalty : Penalty
     alpha : float
         Strength, above 0.
-    counts : ndarray of shape (n_nodes, n_columns)
-        Observations of each node.
+    counts : ndarray of shape (n_nodes, n_systems)
+        Observations of each node, which may be parts.
     right : ndarray of shape (n_nodes, n_columns)
+    owners : ndarray of int, shape (n_columns,)
+        Whose right-hand side each column is: a column of ``counts``.
     tolerance : float
         Error reached, in the norm of the system relative to that of the solution, about.
 
@@ -75,15 +83,17 @@ def solve_penalised(
     """
     n_unknowns = penalty.order * len(right)
     exact = tolerance <= _EXACT
-    if penalty.chains and n_unknowns <= _NO_WORK:
-        if penalty.graded or exact:
-            return _solve_chained(penalty, alpha, counts, right, tolerance)
-    elif penalty.graded and exact:
-        if n_unknowns <= _MOST_CHAINED:
-            return _solve_chained(penalty, alpha, counts, right, tolerance)
-        doubtful = np.ones(len(right), dtype=bool)
-        return _solve_iteratively(penalty, alpha, counts, right, tolerance), doubtful
-    return _solve_iteratively(penalty, alpha, counts, right, tolerance), np.zeros(len(right), bool)
+    small = penalty.chains and n_unknowns <= _NO_WORK
+    graded = penalty.graded and exact
+    if (small and (penalty.graded or exact)) or (graded and n_unknowns <= _MOST_CHAINED):
+        return _solve_chained(penalty, alpha, counts, right, owners, tolerance)
+    doubtful = np.full(len(right), graded)
+    many = len(owners) >= _MANY_SIDES * counts.shape[1] and len(right) <= _MOST_WITH_SIDES
+    if many and not penalty.graded:
+        solution = _solve_by_factors(penalty, alpha, counts, right, owners, tolerance)
+        if solution is not None:
+            return solution, doubtful
+    return _solve_iteratively(penalty, alpha, counts, right, owners, tolerance), doubtful
 
 
 def diagonal_of_inverse(
@@ -109,8 +119,9 @@ def diagonal_of_inverse(
         if solve is not None:
             solved = solve(right)
         else:
+            # Not as one system of many sides: its factor would be made for every block again.
             wide = np.repeat(counts[:, None], len(block), axis=1)
-            solved, _ = solve_penalised(penalty, alpha, wide, right)
+            solved, _ = solve_penalised(penalty, alpha, wide, right, columns)
         values[start : start + _BLOCK] = solved[block, columns]
     return values
 
@@ -133,17 +144,15 @@ def _solve_chained(
     alpha: float,
     counts: NDArray[np.float64],
     right: NDArray[np.float64],
+    owners: NDArray[np.intp],
     tolerance: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Solve without products, with a factor for each distinct matrix, and refine."""
-    n_nodes, n_columns = right.shape
+    """Solve without products, with a factor for each system, and refine."""
+    n_nodes = len(right)
     exact = tolerance <= _EXACT
     solution, doubtful = np.empty_like(right), np.zeros(n_nodes, dtype=bool)
-    columns = np.arange(n_columns)
-    while len(columns):
-        same = (counts[:, columns] == counts[:, columns[:1]]).all(axis=0)
-        chosen, columns = columns[same], columns[~same]
-        observed = counts[:, chosen[0]]
+    for system, observed in enumerate(counts.T):
+        chosen = np.flatnonzero(owners == system)
         padded = np.zeros((penalty.order * n_nodes, len(chosen)))
         padded[:n_nodes] = right[:, chosen]
         x, change = solve_refined(penalty.chain(alpha, observed), padded)
@@ -162,8 +171,9 @@ def _solve_chained(
             doubtful |= lost
             # Which settles at least what was observed.
             with contextlib.suppress(RuntimeError):
+                alone = np.zeros(len(chosen), dtype=np.intp)
                 x = _solve_iteratively(
-                    penalty, alpha, counts[:, chosen], right[:, chosen], tolerance
+                    penalty, alpha, observed[:, None], right[:, chosen], alone, tolerance
                 )
         solution[:, chosen] = x
     return solution, doubtful
@@ -174,8 +184,10 @@ def _solve_iteratively(
     alpha: float,
     counts: NDArray[np.float64],
     right: NDArray[np.float64],
+    owners: NDArray[np.intp],
     tolerance: float,
 ) -> NDArray[np.float64]:
+    systems, counts = counts, counts[:, owners]
     diagonal = counts + alpha * penalty.diagonal[:, None]
     if not (diagonal > 0).all():
         raise RuntimeError("a node has neither an observation nor an edge")
@@ -214,7 +226,38 @@ def _solve_iteratively(
             # Another strength's factor would not do.
             penalty.forget()
     if len(left):
-        _factor_and_solve(penalty, alpha, counts, right, left, solution)
+        _factor_and_solve(penalty, alpha, systems, right, owners, left, solution)
+    return solution
+
+
+def _solve_by_factors(
+    penalty: Penalty,
+    alpha: float,
+    counts: NDArray[np.float64],
+    right: NDArray[np.float64],
+    owners: NDArray[np.intp],
+    tolerance: float,
+) -> NDArray[np.float64] | None:
+    """Return solutions by a factor for each system, or None where that does not reach them."""
+    weighted, solution = alpha * penalty.matrix(), np.empty_like(right)
+    for system, observed in enumerate(counts.T):
+        chosen = owners == system
+        matrix = weighted + sp.diags_array(observed)
+        wanted = right[:, chosen]
+        try:
+            # A little more than it is, which is definite whatever rounding has made of it.
+            solve = positive_definite_solver(matrix + sp.diags_array(_LITTLE * matrix.diagonal()))
+        except (RuntimeError, ValueError):
+            return None
+        x = solve(wanted)
+        left = wanted - matrix @ x
+        if tolerance <= _EXACT:
+            x += solve(left)
+            left = wanted - matrix @ x
+        close = np.linalg.norm(left, axis=0) <= tolerance * np.linalg.norm(wanted, axis=0)
+        if not close.all():
+            return None
+        solution[:, chosen] = x
     return solution
 
 
@@ -276,17 +319,16 @@ def _factor_and_solve(
     alpha: float,
     counts: NDArray[np.float64],
     right: NDArray[np.float64],
+    owners: NDArray[np.intp],
     columns: NDArray[np.intp],
     solution: NDArray[np.float64],
 ) -> None:
-    """Solve the given columns with a factor for each distinct matrix, in place."""
+    """Solve the given columns with a factor for each system, in place."""
     weighted = alpha * penalty.matrix()
-    while len(columns):
-        same = (counts[:, columns] == counts[:, columns[:1]]).all(axis=0)
-        factor = factor_positive_definite(weighted + sp.diags_array(counts[:, columns[0]]))
-        chosen = columns[same]
+    for system in np.unique(owners[columns]):
+        chosen = columns[owners[columns] == system]
+        factor = factor_positive_definite(weighted + sp.diags_array(counts[:, system]))
         solution[:, chosen] = factor.solve(right[:, chosen])
-        columns = columns[~same]
 
 
 def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

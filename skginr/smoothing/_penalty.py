@@ -9,7 +9,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
-from skginr._core import positive_definite_solver, with_short_indices
+from skginr._core import (
+    factor_positive_definite,
+    positive_definite_solver,
+    with_short_indices,
+)
 from skginr.graphs import Laplacian
 from skginr.smoothing._gradation import closed, gradation, most_that_count, without_giants
 
@@ -88,6 +92,49 @@ class Penalty:
         for _ in range(self.order - 1):
             product = self._stiffness @ sp.diags_array(1 / self.mass) @ product
         return sp.csc_array(product / self.scale)
+
+    def rough_noise(self, random: np.random.RandomState, n_draws: int) -> NDArray[np.float64]:
+        """Return draws of mean 0 and covariance Q, of shape (n_nodes, n_draws)."""
+        if self.order % 2:
+            rough = self._noise_of_first_order(random, n_draws)
+        else:
+            shape = len(self.mass), n_draws
+            rough = np.sqrt(self.mass)[:, None] * random.standard_normal(shape)
+        for _ in range(self.order // 2):
+            rough = self._stiffness @ (rough / self.mass[:, None])
+        return rough / self.scale**0.5
+
+    def _noise_of_first_order(
+        self, random: np.random.RandomState, n_draws: int
+    ) -> NDArray[np.float64]:
+        """Return draws of covariance B, by noise of every edge, and of every node for kappa."""
+        n_nodes, kernel = len(self.mass), self._kernel
+        edges = sp.triu(self._stiffness, k=1, format="coo")
+        first, second = edges.coords
+        if kernel is None or (edges.data > 0).any():
+            # Between obtuse triangles an edge has no noise of its own.
+            return self._noise_by_factor(random, n_draws)
+        sizes = np.sqrt(-edges.data * kernel[first] * kernel[second])
+        columns = np.arange(len(sizes))
+        ends = sp.csr_array((sizes / kernel[first], (first, columns)), (n_nodes, len(sizes)))
+        ends -= sp.csr_array((sizes / kernel[second], (second, columns)), (n_nodes, len(sizes)))
+        noise = ends @ random.standard_normal((len(sizes), n_draws))
+        if self._kappa > 0:
+            spread = self._kappa * np.sqrt(self.mass)[:, None]
+            noise += spread * random.standard_normal((n_nodes, n_draws))
+        return noise
+
+    def _noise_by_factor(self, random: np.random.RandomState, n_draws: int) -> NDArray[np.float64]:
+        shift = sp.diags_array(_SHIFT * self._stiffness.diagonal())
+        factor = factor_positive_definite(self._stiffness + shift)
+        if not np.array_equal(factor.perm_r, factor.perm_c):
+            raise ValueError(
+                "sample_y cannot draw with this laplacian: its mesh has triangles so thin that "
+                "rounding decides. Choose another laplacian."
+            )
+        roots = np.sqrt(np.maximum(factor.U.diagonal(), 0))[:, None]
+        shape = len(self.mass), n_draws
+        return (factor.L @ (roots * random.standard_normal(shape)))[factor.perm_r]
 
     @property
     def chains(self) -> bool:

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Self
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_real, check_splits, check_verbose, unchanged_on_error, warn_once
-from skginr.graphs import Graph, as_table, check_graph, components_by_size, with_observations
+from skginr._core import (
+    check_count,
+    check_flag,
+    check_real,
+    check_signals,
+    check_splits,
+    check_verbose,
+    check_weights,
+    splits_of_rows,
+    unchanged_on_error,
+    warn_once,
+)
+from skginr.graphs import (
+    Graph,
+    as_table,
+    check_graph,
+    components_by_size,
+    locate_rows,
+    with_observations,
+)
 from skginr.smoothing._generalised import SmoothProblem
 from skginr.smoothing._node_regressor import (
     NodeRegressor,
     PenaltyMixin,
     centre_and_spread,
+    check_with_noise,
     pairs_of_rows,
     warn_of_no_edges,
 )
-from skginr.smoothing._strength import check_strength, choose_strength, training_weights
+from skginr.smoothing._posterior import draw, draw_prior, variances
+from skginr.smoothing._strength import Choice, check_strength, choose_strength, training_rows
 
 # So many values of a covariate at a node, on average, are those of something like time.
 _MANY_VALUES = 3
@@ -141,7 +162,7 @@ default "combinatorial"
         graph: Graph,
         laplacian: str = "combinatorial",
         order: int = 1,
-        alpha: float | str = "cv",
+        alpha: float | str | ArrayLike = "cv",
         kappa: float = 0.0,
         cv: int | Iterable | None = None,
         node: Hashable = None,
@@ -157,15 +178,24 @@ default "combinatorial"
         self.verbose = verbose
 
     @unchanged_on_error
-    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
-        """Smooth the signal observed at the nodes that X names.
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Smooth the signals observed at the nodes that X names.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels, which may repeat, and covariates, which enter linearly: time too.
-        y : array-like of shape (n_rows,)
-            One signal; for several, wrap in ``MultiOutputRegressor``.
+        y : array-like of shape (n_rows,) or (n_rows, n_signals)
+            Of several signals, NaN where one was not observed and others were: that row is left
+            out for that signal.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each row counts: 2 is as the row twice, 0 as not there. Of weights that say
+            how sure a row is, such as populations, give those divided by their mean.
 
         Returns
         -------
@@ -173,32 +203,37 @@ default "combinatorial"
         """
         graph = check_graph(self.graph)
         self._check_penalty(forgets=False)
-        check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
         check_verbose(self.verbose)
-        nodes, covariates, y = self._rows_of_fit(graph, X, y)
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        signals = check_signals(y, len(nodes), gaps=True)
+        weights = check_weights(sample_weight, len(nodes))
+        self._check_alpha(signals.shape[1])
         warn_of_no_edges(graph)
         self._warn_of_times(as_table(X), graph, nodes, covariates)
-        self._centre, self._spread = centre_and_spread(covariates)
-        problem = self._problem(graph, nodes, self._scaled(covariates), y)
+        self._centre, self._spread = centre_and_spread(covariates[weights > 0])
+        problem = self._problem(graph, nodes, self._scaled(covariates), signals, weights)
         with problem.penalty.at_hand():
-            if self.alpha == "cv":
-                alpha, results = self._choose(problem, X, y)
-            else:
-                alpha, results = float(self.alpha) * problem.penalty.scale, None
-            check_strength(alpha, self.alpha)
-            fit = problem.fit(alpha, np.ones((len(y), 1)), tolerance=1e-10)[0]
+            choices = self._choose(problem, X) if self.alpha == "cv" else None
+            best = self._given(problem) if choices is None else [choice.best for choice in choices]
+            fit = problem.fit_each(np.array(best))
         _warn_doubtful(graph, fit.doubtful, self.order)
-        self.graph_ = graph
-        self.alpha_ = alpha / problem.penalty.scale
-        self.cv_results_ = results
-        self.coef_ = fit.coefficients / self._spread
-        self.signal_ = fit.signal - self._centre @ self.coef_
-        self.noise_variance_ = problem.noise_variance(fit)
-        self._problem_, self._fit, self._relative_alpha = problem, fit, alpha
+        self.graph_, self._problem_ = graph, problem
+        self._single = np.ndim(y) < 2
+        self._likely = (
+            [(np.array([alpha]), np.ones(1)) for alpha in best]
+            if choices is None
+            else [(choice.likely, choice.weights) for choice in choices]
+        )
+        self.cv_results_ = None if choices is None else self._tried(choices, y)
+        self.alpha_ = self._one(problem.in_units_of_graph(np.array(best)))
+        coefficients = fit.coefficients / self._spread[:, None]
+        self.signal_ = self._one(fit.signal - self._centre @ coefficients)
+        self.coef_ = self._one(coefficients).T
+        self.noise_variance_ = self._one(fit.noise)
         return self
 
     def predict(
-        self, X: ArrayLike | pd.DataFrame, return_std: bool = False
+        self, X: ArrayLike | pd.DataFrame, return_std: bool = False, *, with_noise: bool = False
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the signal at the rows of X.
 
@@ -207,53 +242,136 @@ default "combinatorial"
         X : array-like or DataFrame of shape (n_rows, n_features)
             Node labels, and the covariates of ``fit``.
         return_std : bool, default False
-            Whether to also return standard deviations of the signal (the noise of a row not
-            included), which takes a solve per distinct node and likely strength; infinite where
-            nothing is known, and everywhere if no row is left to tell the noise by.
+            Whether to also return standard deviations, which takes a solve per distinct node and
+            likely strength; infinite where nothing is known, and everywhere if no row is left to
+            tell the noise by.
+        with_noise : bool, default False
+            Whether these are of new rows, about which there is noise, and not of the signal.
 
         Returns
         -------
-        mean : ndarray of shape (n_rows,)
-        std : ndarray of shape (n_rows,), if ``return_std``
+        mean : ndarray of shape (n_rows,) or (n_rows, n_signals), as y was
+        std : ndarray of the same shape, if ``return_std``
         """
+        check_with_noise(with_noise, return_std)
         nodes, covariates = self._rows_to_predict(X, return_std=return_std)
-        mean = self._fit.signal[nodes] + covariates @ self._fit.coefficients
+        mean = self._means(nodes, covariates)
         if not return_std:
-            return mean
-        variance = np.zeros(len(mean))
-        with self._problem_.penalty.at_hand():
-            for alpha, weight in self._likely_strengths():
-                variance += weight * self._deviations(alpha, nodes, covariates, mean)
-        return mean, np.sqrt(variance)
+            return self._one(mean)
+        problem = self._fitted_problem()
+        variance = np.zeros(mean.shape)
+        with problem.penalty.at_hand():
+            for alpha, signals, weights in self._likely_strengths():
+                fit = problem.fit(alpha, 1e-10, signals=signals)[0]
+                apart = fit.signal[nodes] + covariates @ fit.coefficients - mean[:, signals]
+                spread = variances(problem, fit, alpha, signals, nodes, covariates)
+                variance[:, signals] += weights * (spread + apart**2)
+        if with_noise:
+            variance += self.noise_variance_
+        return self._one(mean), self._one(np.sqrt(variance))
 
-    def _likely_strengths(self) -> list[tuple[float, float]]:
-        """Return the strengths that may be right, relative to the penalty, and their weights."""
-        if self.cv_results_ is None or "weight" not in self.cv_results_:
-            # A strength that was given, or a file of an earlier version.
-            return [(self._relative_alpha, 1.0)]
-        counts = self.cv_results_[self.cv_results_["weight"] > 0]
-        relative = counts["alpha"] * self._problem_.penalty.scale
-        return list(zip(relative, counts["weight"], strict=True))
-
-    def _deviations(
+    def sample_y(
         self,
-        alpha: float,
-        nodes: NDArray[np.intp],
-        covariates: NDArray[np.float64],
-        mean: NDArray[np.float64],
+        X: ArrayLike | pd.DataFrame,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = 0,
+        *,
+        with_noise: bool = False,
     ) -> NDArray[np.float64]:
-        """Return the expected squares of the signal's deviations from ``mean`` at one strength."""
-        problem, fit = self._problem_, self._fit
-        if alpha != self._relative_alpha:
-            fit = problem.fit(alpha, np.ones((len(problem.y), 1)), tolerance=1e-10)[0]
-        distinct, of_row = np.unique(nodes, return_inverse=True)
-        variance = problem.node_variances(alpha, distinct)[of_row]
-        variance += problem.effect_variances(fit, nodes, covariates)
-        noise = problem.noise_variance(fit)
-        # What nothing is known of, it is not even where there is no noise.
-        known = np.isfinite(variance)
-        variance[known] = noise * variance[known] if np.isfinite(noise) else np.inf
-        return variance + (fit.signal[nodes] + covariates @ fit.coefficients - mean) ** 2
+        """Return signals that may be the true one, drawn at random, at the rows of X.
+
+        Nodes vary together, as they do: the spread of the mean over a region is that of the means
+        of draws, which standard deviations of single nodes cannot tell. Before ``fit`` draws are
+        from the prior, of mean 0 and in standard deviations of the noise, for which ``kappa`` has
+        to be above 0 and ``alpha`` a number.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            Node labels, and the covariates of ``fit``.
+        n_samples : int, default 1
+            Each takes one solve.
+        random_state : int, RandomState instance or None, default 0
+        with_noise : bool, default False
+            Whether draws are of new rows, about which there is noise, and not of the signal.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples) or (n_rows, n_signals, n_samples)
+            NaN, with a warning, in components in which nothing was observed.
+        """
+        check_count("n_samples", n_samples, minimum=1)
+        check_flag("with_noise", with_noise)
+        random = check_random_state(random_state)
+        if not hasattr(self, "graph_"):
+            return self._sample_prior(X, n_samples, random, with_noise)
+        nodes, covariates = self._rows_to_predict(X, return_std=False)
+        problem = self._fitted_problem()
+        if not np.isfinite(self.noise_variance_).all():
+            raise ValueError(
+                "sample_y needs more rows than what is fitted at no cost: no row is left to tell "
+                "the noise by."
+            )
+        draws = np.empty((len(nodes), problem.n_signals, n_samples))
+        with problem.penalty.at_hand():
+            for signal, alpha, mine in self._strengths_drawn(n_samples, random):
+                noise = float(np.ravel(self.noise_variance_)[signal])
+                drawn = draw(problem, alpha, signal, noise, len(mine), random)
+                draws[:, signal, mine] = drawn.signal[nodes] + covariates @ drawn.coefficients
+        if with_noise:
+            spread = np.sqrt(np.reshape(self.noise_variance_, (-1, 1)))
+            draws += spread * random.standard_normal(draws.shape)
+        return draws[:, 0] if self._single else draws
+
+    def _means(
+        self, nodes: NDArray[np.intp], covariates: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return predictions of shape (n_rows, n_signals)."""
+        coefficients = np.atleast_2d(self.coef_).T
+        signal = self.signal_.reshape(len(self.signal_), -1) + self._centre @ coefficients
+        return signal[nodes] + covariates @ (coefficients * self._spread[:, None])
+
+    def _likely_strengths(
+        self,
+    ) -> Iterator[tuple[float, NDArray[np.intp], NDArray[np.float64]]]:
+        """Yield relative strengths that may be right, of which signals, and how likely for each."""
+        for alpha in np.unique(np.concatenate([likely for likely, _ in self._likely])):
+            weights = np.array([weights[likely == alpha].sum() for likely, weights in self._likely])
+            signals = np.flatnonzero(weights > 0)
+            yield float(alpha), signals, weights[signals]
+
+    def _strengths_drawn(
+        self, n_samples: int, random: np.random.RandomState
+    ) -> Iterator[tuple[int, float, NDArray[np.intp]]]:
+        """Yield signals, strengths drawn as they are likely, and the numbers of their draws."""
+        for signal, (likely, weights) in enumerate(self._likely):
+            drawn = random.choice(likely, n_samples, p=weights)
+            for alpha in np.unique(drawn):
+                yield signal, float(alpha), np.flatnonzero(drawn == alpha)
+
+    def _sample_prior(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        n_samples: int,
+        random: np.random.RandomState,
+        with_noise: bool,
+    ) -> NDArray[np.float64]:
+        graph = check_graph(self.graph)
+        self._check_penalty(forgets=False)
+        if self.kappa == 0 or np.ndim(self.alpha) or isinstance(self.alpha, str):
+            raise ValueError(
+                f"sample_y before fit draws from the prior, for which kappa must be above 0 and "
+                f"alpha a number; got kappa={self.kappa} and alpha={self.alpha!r}. Or fit first."
+            )
+        self._check_alpha(1)
+        # Of a clone, as nothing may look fitted.
+        nodes, _ = locate_rows(clone(self), X, graph, reset=True)
+        penalty, _ = self._penalty(graph)
+        with penalty.at_hand():
+            draws = draw_prior(
+                penalty, float(np.asarray(self.alpha)) * penalty.scale, n_samples, random
+            )
+        return draws[nodes] + with_noise * random.standard_normal((len(nodes), n_samples))
 
     def _warn_of_times(
         self,
@@ -295,19 +413,21 @@ default "combinatorial"
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_rows,) or (n_rows, n_signals)
         """
-        check_is_fitted(self)
-        problem = self._problem_
+        problem = self._fitted_problem()
         pairs = pairs_of_rows(splits)
         splits = check_splits(pairs, problem.y, problem.y, name="splits", partition=True)
-        weights, held_out = training_weights(splits, len(problem.y))
+        training, held_out = training_rows(splits, problem.weights > 0)
+        predictions = np.empty(problem.y.shape)
+        alphas = problem.relative(np.atleast_1d(self.alpha_))
         with problem.penalty.at_hand():
-            fits = problem.fit(self._relative_alpha, weights, tolerance=1e-7)
-        predictions = np.empty(len(problem.y))
-        for fit, rows in zip(fits, held_out, strict=True):
-            predictions[rows] = problem.predict(fit)[rows]
-        return predictions
+            for alpha in np.unique(alphas):
+                signals = np.flatnonzero(alphas == alpha)
+                fits = problem.fit(float(alpha), 1e-7, training=training, signals=signals)
+                for fit, rows in zip(fits, held_out, strict=True):
+                    predictions[np.ix_(rows, signals)] = problem.predict(fit)[rows]
+        return self._one(predictions)
 
     def tuned_clone(self) -> Self:
         """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen.
@@ -326,36 +446,107 @@ default "combinatorial"
 
     @property
     def _observed(self) -> NDArray[np.bool_]:
-        return with_observations(self.graph_, self._problem_.nodes)
+        problem = self._problem_
+        return with_observations(self.graph_, problem.nodes[problem.weights.any(axis=1)])
 
-    def _choose(
-        self, problem: SmoothProblem, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64]
-    ) -> tuple[float, pd.DataFrame]:
-        """Return the relative strength that predicts held-out rows best, and what was tried."""
-        if len(y) < 2:
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _fitted_problem(self) -> SmoothProblem:
+        check_is_fitted(self)
+        if not hasattr(self, "_likely"):
             raise ValueError(
-                "alpha='cv' needs at least 2 rows; got n_samples = 1. Give alpha as a number."
+                "this smoother is from a file of an earlier version, and does nothing but predict: "
+                "fit it again first."
             )
-        splits = check_splits(10 if self.cv is None else self.cv, X, y)
+        return self._problem_
+
+    def _one(self, values: NDArray[np.float64]) -> Any:
+        """Return values of signals, their last axis, as those of one if y was one."""
+        if not self._single:
+            return values
+        return float(values[0]) if values.ndim == 1 else values[..., 0]
+
+    def _check_alpha(self, n_signals: int) -> None:
+        """Raise unless ``alpha`` is a word, a number, or one for each signal."""
+        if np.ndim(self.alpha) == 0:
+            check_real("alpha", self.alpha, minimum=0, strict=True, word="cv")
+            return
+        if np.shape(self.alpha) != (n_signals,):
+            raise ValueError(
+                f"alpha must be a number, 'cv', or {n_signals} numbers, one for each column of y; "
+                f"got shape {np.shape(self.alpha)}."
+            )
+        for alpha in np.asarray(self.alpha).tolist():
+            check_real("alpha", alpha, minimum=0, strict=True)
+
+    def _given(self, problem: SmoothProblem) -> list[float]:
+        """Return the relative strengths that ``alpha`` means."""
+        alphas = np.broadcast_to(np.asarray(self.alpha, dtype=float), problem.n_signals)
+        relative = problem.relative(alphas).tolist()
+        for alpha, given in zip(relative, alphas, strict=True):
+            check_strength(alpha, given)
+        return relative
+
+    def _choose(self, problem: SmoothProblem, X: ArrayLike | pd.DataFrame) -> list[Choice]:
+        """Return the strengths that predict held-out rows best."""
+        known = problem.weights > 0
+        used = np.flatnonzero(known.any(axis=1))
+        if known.sum(axis=0).min() < 2:
+            raise ValueError(
+                "alpha='cv' needs at least 2 rows of every signal; got n_samples = 1. Give alpha "
+                "as a number."
+            )
+        splits = splits_of_rows(10 if self.cv is None else self.cv, X, problem.y, used)
         return choose_strength(problem, splits, verbose=self.verbose)
+
+    def _tried(self, choices: list[Choice], y: Any) -> pd.DataFrame:
+        """Return the strengths tried in one table; of several signals, with their names."""
+        if self._single:
+            return choices[0].tried
+        names = y.columns if isinstance(y, pd.DataFrame) else range(len(choices))
+        tables = [
+            choice.tried.assign(signal=name) for name, choice in zip(names, choices, strict=True)
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["signal", *choices[0].tried.columns]]
 
     def _problem(
         self,
         graph: Graph,
         nodes: NDArray[np.intp],
         covariates: NDArray[np.float64],
-        y: NDArray[np.float64],
+        signals: NDArray[np.float64],
+        weights: NDArray[np.float64],
     ) -> SmoothProblem:
         penalty, operator = self._penalty(graph)
         # Where constants are smooth for free, an intercept would be one more of them.
         flat = self.kappa == 0 and self.laplacian != "symmetric"
-        intercept = np.ones((len(y), 0 if flat else 1))
+        intercept = np.ones((len(nodes), 0 if flat else 1))
+        known = ~np.isnan(signals) & (weights > 0)[:, None]
+        if not known.any(axis=0).all():
+            raise ValueError(
+                f"sample_weight must be positive for some known row of every signal; column "
+                f"{int((~known.any(axis=0)).argmax())} of y has none."
+            )
+        # As bytes: to sort columns of flags takes longer than to solve for them.
+        bits = np.ascontiguousarray(np.packbits(known, axis=0).T)
+        keys = bits.view(np.dtype((np.void, bits.shape[1]))).ravel()
+        _, of_pattern, patterns = np.unique(keys, return_index=True, return_inverse=True)
+        # Strengths are looked for near that of rows that count once; exactly as many powers of ten
+        # higher they are the same ones.
+        unit = 10.0 ** np.round(np.log10(weights[weights > 0].mean()))
         return SmoothProblem(
             penalty=penalty,
             # Those of the operator: a mesh need not be joined where its adjacency is.
             components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
             nodes=nodes,
-            y=y,
+            y=np.where(known, signals, 0.0),
+            weights=known[:, of_pattern] * (weights / unit)[:, None],
+            patterns=patterns.ravel(),
+            unit=float(unit),
             design=np.hstack([intercept, covariates]),
             n_intercepts=intercept.shape[1],
         )
