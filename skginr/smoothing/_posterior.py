@@ -59,7 +59,6 @@ def draw(
     problem: SmoothProblem,
     alpha: float,
     signal: int,
-    noise: float,
     n_draws: int,
     random: np.random.RandomState,
 ) -> SmoothFit:
@@ -74,8 +73,6 @@ def draw(
     problem : SmoothProblem
     alpha : float
     signal : int
-    noise : float
-        Variance of a row of weight 1.
     n_draws : int
     random : RandomState
 
@@ -84,6 +81,8 @@ def draw(
     .. [1] G. Papandreou and A. Yuille, "Gaussian sampling by local perturbations", NeurIPS 2010.
     """
     pattern = problem.patterns[signal]
+    alone = np.array([signal])
+    noise = problem.noise_variances(problem.fit(alpha, _TOLERANCE, signals=alone)[0], alone)[0]
     weights = problem.weights[:, [pattern]]
     # Of a row, in the unit of weights.
     size = noise / problem.unit

@@ -156,6 +156,9 @@ default "combinatorial"
     array([2., 4., 6.])
     """
 
+    # In files of earlier versions there was one signal.
+    _single = True
+
     def __init__(
         self,
         *,
@@ -213,7 +216,7 @@ default "combinatorial"
         self._centre, self._spread = centre_and_spread(covariates[weights > 0])
         problem = self._problem(graph, nodes, self._scaled(covariates), signals, weights)
         with problem.penalty.at_hand():
-            choices = self._choose(problem, X) if self.alpha == "cv" else None
+            choices = self._choose(problem, X) if isinstance(self.alpha, str) else None
             best = self._given(problem) if choices is None else [choice.best for choice in choices]
             fit = problem.fit_each(np.array(best))
         _warn_doubtful(graph, fit.doubtful, self.order)
@@ -315,8 +318,7 @@ default "combinatorial"
         draws = np.empty((len(nodes), problem.n_signals, n_samples))
         with problem.penalty.at_hand():
             for signal, alpha, mine in self._strengths_drawn(n_samples, random):
-                noise = float(np.ravel(self.noise_variance_)[signal])
-                drawn = draw(problem, alpha, signal, noise, len(mine), random)
+                drawn = draw(problem, alpha, signal, len(mine), random)
                 draws[:, signal, mine] = drawn.signal[nodes] + covariates @ drawn.coefficients
         if with_noise:
             spread = np.sqrt(np.reshape(self.noise_variance_, (-1, 1)))
@@ -447,7 +449,10 @@ default "combinatorial"
     @property
     def _observed(self) -> NDArray[np.bool_]:
         problem = self._problem_
-        return with_observations(self.graph_, problem.nodes[problem.weights.any(axis=1)])
+        # In files of earlier versions every row counts.
+        weights = vars(problem).get("weights")
+        nodes = problem.nodes if weights is None else problem.nodes[weights.any(axis=1)]
+        return with_observations(self.graph_, nodes)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
