@@ -42,7 +42,7 @@ ROOMS = {
         _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
         _thin_plate_spline
     """,
-    "stacking": "_smoothers _blend _residual_corrector _corrected_smoother",
+    "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "prediction": "_frames _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """

@@ -21,6 +21,7 @@ def check_splits(
     name: str = "cv",
     random_state: Any = 0,
     partition: bool = False,
+    once: bool = False,
 ) -> Splits:
     """Return the training and test rows of every fold.
 
@@ -36,6 +37,8 @@ def check_splits(
         Of random folds.
     partition : bool
         Whether every row has to be held out once, by folds that do not train on it.
+    once : bool
+        Whether this holds for rows that are held out; others may never be.
 
     Raises
     ------
@@ -55,12 +58,14 @@ def check_splits(
     if not splits:
         raise ValueError(f"{name} must have at least one fold; it has none (an iterator used up?).")
     held_out = np.sort(np.concatenate([test for _, test in splits]))
-    if partition and not np.array_equal(held_out, np.arange(n_rows)):
+    n_different = len(np.unique(held_out))
+    repeats = n_different < len(held_out)
+    if (partition and (repeats or n_different < n_rows)) or (once and repeats):
         raise ValueError(
             f"{name} must hold out every row once; its {len(splits)} folds hold out "
-            f"{len(np.unique(held_out))} of {n_rows} rows, {len(held_out)} times in all."
+            f"{n_different} of {n_rows} rows, {len(held_out)} times in all."
         )
-    if partition:
+    if partition or once:
         for fold, (train, test) in enumerate(splits):
             if np.intersect1d(train, test).size:
                 raise ValueError(
@@ -69,7 +74,15 @@ def check_splits(
     return splits
 
 
-def splits_of_rows(cv: Any, X: Any, y: NDArray, used: NDArray[np.intp]) -> Splits:
+def splits_of_rows(
+    cv: Any,
+    X: Any,
+    y: NDArray,
+    used: NDArray[np.intp],
+    *,
+    random_state: Any = 0,
+    partition: bool = False,
+) -> Splits:
     """Return folds as those of a table that has the rows ``used`` alone, by their numbers in X.
 
     Parameters
@@ -80,17 +93,31 @@ def splits_of_rows(cv: Any, X: Any, y: NDArray, used: NDArray[np.intp]) -> Split
     y : ndarray of n_rows
     used : ndarray of int
         Row numbers, ascending.
+    random_state, partition
+        As there.
     """
+    settings = {"random_state": random_state, "partition": partition}
     if len(used) == len(y):
-        return check_splits(cv, X, y)
-    if isinstance(cv, int | np.integer) or hasattr(cv, "split"):
-        splits = check_splits(cv, _safe_indexing(X, used), y[used])
-        return [(used[train], used[test]) for train, test in splits]
-    splits = [
-        (np.intersect1d(train, used), np.intersect1d(test, used))
-        for train, test in check_splits(cv, X, y)
+        return check_splits(cv, X, y, **settings)
+    if not (isinstance(cv, int | np.integer) or hasattr(cv, "split")):
+        whole = check_splits(cv, X, y, **settings)
+        parts = [tuple(np.intersect1d(rows, used) for rows in split) for split in whole]
+        return [(train, test) for train, test in parts if train.size and test.size]
+    splits = check_splits(cv, _safe_indexing(X, used), y[used], **settings)
+    return [(used[train], used[test]) for train, test in splits]
+
+
+def within(splits: Splits, rows: NDArray[np.intp]) -> Splits:
+    """Return folds as those of the table that has some rows alone, by their numbers in that.
+
+    Without folds of which nothing is left to train on, or to hold out.
+    """
+    parts = [tuple(np.intersect1d(side, rows) for side in split) for split in splits]
+    return [
+        (np.searchsorted(rows, train), np.searchsorted(rows, test))
+        for train, test in parts
+        if train.size and test.size
     ]
-    return check_splits([split for split in splits if split[0].size and split[1].size], X, y)
 
 
 def _rows(name: str, split: Any, n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

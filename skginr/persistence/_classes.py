@@ -53,6 +53,7 @@ _OURS = {
     "SmoothFit": "skginr.smoothing._generalised:SmoothFit",
     "SmoothProblem": "skginr.smoothing._generalised:SmoothProblem",
     "SpectralEmbedder": "skginr:SpectralEmbedder",
+    "Spread": "skginr.stacking._uncertainty:Spread",
     "TangentKernelRegressor": "skginr:TangentKernelRegressor",
 }
 

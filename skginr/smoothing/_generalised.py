@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +84,7 @@ class _System(NamedTuple):
     targets: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class SmoothProblem:
     """Minimise ``sum_i w_i (y_i - h_i'b - f(node_i))**2 + alpha f' Q f`` over b and f.
 
@@ -167,6 +167,10 @@ class SmoothProblem:
                     fits[system.fit], system, shapes, doubtful, alpha, pulled
                 )
         return fits
+
+    def without(self, training: NDArray[np.float64]) -> SmoothProblem:
+        """Return the problem of the rows of which ``training`` is 1."""
+        return dataclasses.replace(self, weights=self.weights * training[:, None])
 
     def fit_each(self, alphas: NDArray[np.float64]) -> Smoothed:
         """Return every signal at its own strength, to all digits."""

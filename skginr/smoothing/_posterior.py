@@ -55,6 +55,19 @@ def variances(
     return found
 
 
+def row_variances(
+    problem: SmoothProblem,
+    fit: SmoothFit,
+    alpha: float,
+    signals: NDArray[np.intp],
+    rows: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return variances of rows of the problem about a fit of some of its rows, noise included."""
+    covariates = problem.design[rows, problem.n_intercepts :]
+    found = variances(problem, fit, alpha, signals, problem.nodes[rows], covariates)
+    return found + problem.noise_variances(fit, signals)
+
+
 def draw(
     problem: SmoothProblem,
     alpha: float,

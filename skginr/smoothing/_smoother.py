@@ -41,7 +41,7 @@ from skginr.smoothing._node_regressor import (
     pairs_of_rows,
     warn_of_no_edges,
 )
-from skginr.smoothing._posterior import draw, draw_prior, variances
+from skginr.smoothing._posterior import draw, draw_prior, row_variances, variances
 from skginr.smoothing._strength import Choice, check_strength, choose_strength, training_rows
 
 # So many values of a covariate at a node, on average, are those of something like time.
@@ -402,8 +402,10 @@ default "combinatorial"
             )
 
     def predict_out_of_fold(
-        self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
-    ) -> NDArray[np.float64]:
+        self,
+        splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+        return_std: bool = False,
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return predictions of the rows of ``fit``, each made from the folds without it.
 
         What ``cross_val_predict`` returns at ``alpha=alpha_``, all folds solved at once.
@@ -411,25 +413,34 @@ default "combinatorial"
         Parameters
         ----------
         splits : iterable of (train, test)
-            As by ``cv.split(X, y)``; every row in one test set.
+            As by ``cv.split(X, y)``; a row in one test set, or NaN if in none.
+        return_std : bool, default False
+            Whether to also return standard deviations of rows of weight 1 about these, noise
+            included.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_signals)
+        mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
+        std : ndarray of the same shape, if ``return_std``
         """
+        check_flag("return_std", return_std)
         problem = self._fitted_problem()
         pairs = pairs_of_rows(splits)
-        splits = check_splits(pairs, problem.y, problem.y, name="splits", partition=True)
+        splits = check_splits(pairs, problem.y, problem.y, name="splits", once=True)
         training, held_out = training_rows(splits, problem.weights > 0)
-        predictions = np.empty(problem.y.shape)
+        mean, variance = np.full((2, *problem.y.shape), np.nan)
         alphas = problem.relative(np.atleast_1d(self.alpha_))
         with problem.penalty.at_hand():
             for alpha in np.unique(alphas):
                 signals = np.flatnonzero(alphas == alpha)
                 fits = problem.fit(float(alpha), 1e-7, training=training, signals=signals)
-                for fit, rows in zip(fits, held_out, strict=True):
-                    predictions[np.ix_(rows, signals)] = problem.predict(fit)[rows]
-        return self._one(predictions)
+                for fold, (fit, rows) in enumerate(zip(fits, held_out, strict=True)):
+                    mean[np.ix_(rows, signals)] = problem.predict(fit)[rows]
+                    if return_std:
+                        left = problem.without(training[:, fold])
+                        found = row_variances(left, fit, float(alpha), signals, rows)
+                        variance[np.ix_(rows, signals)] = found
+        return (self._one(mean), self._one(np.sqrt(variance))) if return_std else self._one(mean)
 
     def tuned_clone(self) -> Self:
         """Return an unfitted copy whose ``alpha`` is the one that ``fit`` has chosen.

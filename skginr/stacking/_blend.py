@@ -19,6 +19,7 @@ def shrunk_weights(
     signal: NDArray[np.float64],
     n_repeats: int = 1,
     prior: NDArray[np.float64] | None = None,
+    counts: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return weights of predictions, which with that of the mean are positive and sum to one.
 
@@ -35,6 +36,8 @@ def shrunk_weights(
         How often each row is in the table.
     prior : ndarray of shape (1 + n_columns,), optional
         Weights of the mean and the columns before anything is seen; by default equal ones.
+    counts : ndarray of shape (n_rows,), optional
+        How often each row counts; by default once.
 
     Returns
     -------
@@ -42,13 +45,15 @@ def shrunk_weights(
     """
     n_columns = predictions.shape[1]
     # Of weights that sum to one, the error is the same combination of errors.
-    errors = np.column_stack([signal.mean() - signal, predictions - signal[:, None]])
-    squares = errors.T @ errors / n_repeats
+    counts = np.ones(len(signal)) if counts is None else counts
+    mean = np.average(signal, weights=counts)
+    errors = np.column_stack([mean - signal, predictions - signal[:, None]])
+    squares = errors.T @ (counts[:, None] * errors) / n_repeats
     variation = squares[0, 0]
     if np.ptp(signal) == 0:
         return np.zeros(n_columns)
     # Predictions without any error are told apart by rounding, and should not be.
-    unit = max(squares.diagonal().min(), _ROUNDING * variation) / (len(signal) / n_repeats)
+    unit = max(squares.diagonal().min(), _ROUNDING * variation) / (counts.sum() / n_repeats)
     matrix = squares / unit + np.eye(n_columns + 1) / _SPREAD
     right = (np.full(n_columns + 1, 1 / (n_columns + 1)) if prior is None else prior) / _SPREAD
     heavy = _HEAVY * matrix.diagonal().min()

@@ -14,16 +14,17 @@ from skginr._core import (
     check_count,
     check_known,
     check_no_words,
-    check_splits,
     check_verbose,
+    check_weights,
     open_progress,
+    splits_of_rows,
     unchanged_on_error,
 )
 from skginr.graphs import positive
 from skginr.network import SIRENRegressor
 from skginr.smoothing import centre_and_spread
 from skginr.stacking._blend import shrunk_weights
-from skginr.stacking._smoothers import check_regressor
+from skginr.stacking._smoothers import check_regressor, check_takes_weights
 
 # Differences between predictions are cut off at so many standard deviations: a network must not
 # see at a new row what it never saw.
@@ -64,6 +65,8 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         Mean of y. Its weight is ``1 - blend_.sum()``.
     weight_ : float
         Share of the correction that is used, between 0 and 1.
+    out_of_fold_ : ndarray of shape (n_rows,)
+        Corrected predictions of the rows of ``fit``, each by the regressor that has not seen it.
     regressors_ : list of estimators
         One per fold.
     n_features_in_ : int
@@ -105,7 +108,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         self.verbose = verbose
 
     @unchanged_on_error
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Blend, and learn to correct.
 
         Parameters
@@ -113,6 +116,11 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         X : array-like of shape (n_rows, n_columns)
             Out-of-fold predictions, then other columns.
         y : array-like of shape (n_rows,)
+            One signal: that of the predictions.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each row counts: 2 is as the row twice, 0 as not there. Of weights that say
+            how sure a row is, such as populations, give those divided by their mean. The regressor
+            has to take them too.
 
         Returns
         -------
@@ -126,34 +134,43 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         )
         table, signal = checked
         n_prediction_columns = self._count_predictions(table.shape[1])
-        splits = check_splits(
-            self.cv, table, signal, random_state=self.random_state, partition=True
+        counts = check_weights(sample_weight, len(signal))
+        used = np.flatnonzero(counts)
+        splits = splits_of_rows(
+            self.cv, table, signal, used, random_state=self.random_state, partition=True
         )
-        self.mean_ = float(signal.mean())
+        regressor = self._new_regressor()
+        if sample_weight is not None:
+            check_takes_weights("regressor", regressor)
+        self.mean_ = float(np.average(signal, weights=counts))
         # In files of earlier versions columns have means of their own.
         self._means = np.full(n_prediction_columns, self.mean_)
         if self.blend is None:
-            self.blend_ = shrunk_weights(table[:, :n_prediction_columns], signal)
+            self.blend_ = shrunk_weights(table[:, :n_prediction_columns], signal, counts=counts)
         else:
             self.blend_ = self._check_blend(n_prediction_columns)
         offset = self._offset(table)
         differences = table[:, :n_prediction_columns] - offset[:, None]
-        self._offset_scale = positive(offset.std())
-        self._centre, self._scale = centre_and_spread(differences)
-        self._residual_scale = float(positive((signal - offset).std()))
+        # Of rows that count, whatever their weights: inputs of a regressor are of about one size.
+        self._offset_scale = positive(offset[used].std())
+        self._centre, self._scale = centre_and_spread(differences[used])
+        self._residual_scale = float(positive((signal - offset)[used].std()))
         inputs, residual = self._inputs(table, offset), (signal - offset) / self._residual_scale
         self.regressors_ = []
         unseen = np.zeros(len(signal))
         total, verbose = len(splits), self.verbose
         with open_progress("correction", unit="folds", total=total, verbose=verbose) as progress:
             for train, test in splits:
-                fitted = self._new_regressor().fit(inputs[train], residual[train])
+                weighed = {} if sample_weight is None else {"sample_weight": counts[train]}
+                fitted = clone(regressor).fit(inputs[train], residual[train], **weighed)
                 unseen[test] = np.ravel(fitted.predict(inputs[test]))
                 self.regressors_.append(fitted)
                 progress.advance()
         # Where no prediction is worth anything, a regressor learns from them only how folds differ.
-        useful = (signal - offset).std() < signal.std()
-        self.weight_ = _worth(unseen, residual, [test for _, test in splits]) if useful else 0.0
+        useful = _spread(signal - offset, counts) < _spread(signal, counts)
+        folds = [test for _, test in splits]
+        self.weight_ = _worth(unseen, residual, counts, folds) if useful else 0.0
+        self.out_of_fold_ = offset + self.weight_ * self._residual_scale * unseen
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -217,16 +234,26 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
         return np.column_stack([size, np.clip(differences, -_CLIP, _CLIP), X[:, n:]])
 
 
+def _spread(values: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+    """Return the standard deviation of values that count so often."""
+    mean = np.average(values, weights=counts)
+    return float(np.average((values - mean) ** 2, weights=counts)) ** 0.5
+
+
 def _worth(
-    unseen: NDArray[np.float64], residual: NDArray[np.float64], folds: list[NDArray[np.intp]]
+    unseen: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    folds: list[NDArray[np.intp]],
 ) -> float:
     """Return the share of corrections that is sure to help on rows they have not seen.
 
     The best share, by least squares, less its standard error, as folds left out one by one tell it:
     on few rows a correction that looks good may be chance.
     """
-    products = np.array([unseen[rows] @ residual[rows] for rows in folds])
-    sizes = np.array([unseen[rows] @ unseen[rows] for rows in folds])
+    weighed = counts * unseen
+    products = np.array([weighed[rows] @ residual[rows] for rows in folds])
+    sizes = np.array([weighed[rows] @ unseen[rows] for rows in folds])
     if sizes.sum() == 0:
         return 0.0
     share = products.sum() / sizes.sum()

@@ -11,9 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils import check_random_state
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils.validation import has_fit_parameter
 
-from skginr._core import Splits, check_splits
+from skginr._core import Splits, check_splits, splits_of_rows, within
 from skginr.graphs import Graph, GraphBlockKFold, check_graph, laplacian_of
 from skginr.smoothing import (
     GraphGaussianProcessRegressor,
@@ -123,6 +125,14 @@ def check_regressor(name: str, given: Any) -> None:
         raise TypeError(f"{name} must be a regressor, an instance; got {given!r}.")
 
 
+def check_takes_weights(name: str, model: Any) -> None:
+    if not has_fit_parameter(model, "sample_weight"):
+        raise TypeError(
+            f"{name} must take sample_weight in fit, as rows have weights; {type(model).__name__} "
+            f"does not. Take another, or leave sample_weight out."
+        )
+
+
 def prior_weights(names: list[str]) -> NDArray[np.float64] | None:
     """Return weights of the mean and the default smoothers before anything is seen; None if equal.
 
@@ -135,15 +145,22 @@ def prior_weights(names: list[str]) -> NDArray[np.float64] | None:
 
 
 def partitions(
-    cv: int | Iterable, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], random_state: Any
+    cv: int | Iterable,
+    X: ArrayLike | pd.DataFrame,
+    y: NDArray[np.float64],
+    used: NDArray[np.intp],
+    random_state: Any,
 ) -> list[Splits]:
     """Return the folds that are asked for, and of regions further ones of the same size.
 
-    A few regions say little of others: which smoother is good at one is chance.
+    A few regions say little of others: which smoother is good at one is chance. Rows are numbered
+    as those of the table that has the rows ``used`` alone.
     """
-    parts = [check_splits(cv, X, y, random_state=random_state, partition=True)]
+    asked = splits_of_rows(cv, X, y, used, random_state=random_state, partition=True)
+    parts = [within(asked, used)]
     if not isinstance(cv, GraphBlockKFold):
         return parts
+    X, y = _safe_indexing(X, used), y[used]
     n_parts = next(n_parts for most, n_parts in _REPEATS.items() if len(y) <= most)
     known = {_regions(parts[0])}
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=3 * n_parts)
@@ -168,10 +185,20 @@ def _regions(part: Splits) -> frozenset[tuple[int, ...]]:
     return frozenset(tuple(np.sort(test).tolist()) for _, test in part)
 
 
+def for_signals(smoother: Any, n_signals: int) -> Any:
+    """Return an unfitted copy of a smoother that takes so many signals."""
+    alone = n_signals > 1 and not get_tags(smoother).target_tags.multi_output
+    return MultiOutputRegressor(clone(smoother)) if alone else clone(smoother)
+
+
 def out_of_folds(
-    fitted: Any, X: ArrayLike | pd.DataFrame, y: NDArray[np.float64], parts: list[Splits]
+    fitted: Any,
+    X: ArrayLike | pd.DataFrame,
+    y: NDArray[np.float64],
+    parts: list[Splits],
+    weights: NDArray[np.float64] | None = None,
 ) -> list[NDArray[np.float64]]:
-    """Return predictions of rows held out by each partition.
+    """Return predictions of rows held out by each partition, of the shape of y.
 
     By what has been chosen for all rows together.
     """
@@ -180,4 +207,8 @@ def out_of_folds(
     if hasattr(fitted, "predict_out_of_fold"):
         return [fitted.predict_out_of_fold(splits) for splits in parts]
     tuned = fitted.tuned_clone() if hasattr(fitted, "tuned_clone") else clone(fitted)
-    return [np.ravel(cross_val_predict(tuned, X, y, cv=splits)) for splits in parts]
+    weighed = None if weights is None else {"sample_weight": weights}
+    return [
+        np.reshape(cross_val_predict(tuned, X, y, cv=splits, params=weighed), y.shape)
+        for splits in parts
+    ]

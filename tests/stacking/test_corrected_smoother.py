@@ -112,7 +112,7 @@ def test_blocks_choose_everything(grid, grid_table):
     model.set_params(corrector=None).fit(X, y)
     assert len(model.corrector_.regressors_) == 3
     # Regions of the size that was asked for, cut five times.
-    cuts = partitions(blocks, X, y.to_numpy(), random_state=0)
+    cuts = partitions(blocks, X, y.to_numpy(), np.arange(len(X)), random_state=0)
     train, test = cuts[0][0]
     smoother = GraphSmoother(graph=grid, cv=[fold for cut in cuts for fold in cut]).fit(X, y)
     assert model.smoothers_["combinatorial_1"].alpha_ == smoother.alpha_
@@ -130,7 +130,7 @@ def test_blocks_choose_everything(grid, grid_table):
 def test_regions_are_cut_in_different_ways(grid, grid_table):
     X, y = grid_table[["node"]], grid_table["signal"].to_numpy()
     blocks = GraphBlockKFold(4, graph=grid, random_state=0)
-    parts = partitions(blocks, X, y, random_state=0)
+    parts = partitions(blocks, X, y, np.arange(108), random_state=0)
     assert len(parts) == len({frozenset(map(tuple, (t for _, t in part))) for part in parts}) == 5
     np.testing.assert_array_equal(parts[0][0][1], next(blocks.split(X))[1])
     for part in parts:
@@ -139,8 +139,8 @@ def test_regions_are_cut_in_different_ways(grid, grid_table):
     path = Graph.from_networkx(nx.path_graph(30))
     halves = GraphBlockKFold(2, graph=path, blocks_per_fold=1)
     nodes = np.arange(30)[:, None]
-    assert 1 <= len(partitions(halves, nodes, nodes[:, 0], random_state=None)) <= 5
-    assert len(partitions(5, X, y, random_state=0)) == 1
+    assert 1 <= len(partitions(halves, nodes, nodes[:, 0], nodes[:, 0], None)) <= 5
+    assert len(partitions(5, X, y, np.arange(108), random_state=0)) == 1
 
 
 def test_a_corrector_behind_other_steps_blends_by_itself(grid, grid_table):
