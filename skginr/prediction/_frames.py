@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import inspect
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_frame, check_numeric, held_out
+from skginr._core import check_frame, check_numeric, check_real, held_out
 
 _Frame = TypeVar("_Frame", bound=pd.DataFrame)
 _PROBABILITY = "probability"
@@ -23,6 +27,7 @@ def predict_frame(
     *,
     target: Hashable | list[Hashable] | None = None,
     cv: int | Iterable | Any = None,
+    interval: float | None = None,
 ) -> _Frame:
     """Return a table with the predictions of its rows in columns of their own.
 
@@ -40,6 +45,9 @@ def predict_frame(
         Folds of the rows whose target is known. These are then predicted by copies of the model
         that were fitted without them, so that their residuals are those of nodes held out; the
         others by the model as it is.
+    interval : float, optional
+        Share of values, such as 0.9, that shall lie within an interval about the prediction. For
+        models whose ``predict`` has ``return_std``.
 
     Returns
     -------
@@ -55,6 +63,12 @@ def predict_frame(
             not of classes.
         ``probability``
             Of the class that was predicted, where a classifier of one output has probabilities.
+        ``lower``, ``upper``
+            Where an observed value would be, noise included, if normally distributed; with
+            ``interval`` only.
+        ``applicable``
+            Whether the prediction is expected to be nearer to an observed value than the mean of
+            the target is: the area of applicability; with ``interval`` and ``target`` only.
 
         Of several targets, or of several outputs, one each: ``predicted_u``, ``predicted_v``, or
         by number without ``target``.
@@ -66,7 +80,8 @@ def predict_frame(
     ValueError
         If the model is not fitted (a ``NotFittedError``) or was fitted to an array without names, a
         column is missing, there twice or would be overwritten, ``target`` does not name the
-        outputs, or ``cv`` is given without ``target`` or does not hold out every row once.
+        outputs, ``cv`` is given without ``target`` or does not hold out every row once, or
+        ``interval`` is not between 0 and 1 or the model knows no standard deviations.
 
     Examples
     --------
@@ -82,6 +97,13 @@ def predict_frame(
        node  level  predicted  observed  residual
     2     2    2.0        2.0      True       0.0
     3     3    NaN        2.3     False       NaN
+
+    With intervals in which 90% of values shall lie:
+
+    >>> predict_frame(model, table, interval=0.9).round(1).iloc[2:4]
+       node  level  predicted  lower  upper
+    2     2    2.0        2.0    1.9    2.1
+    3     3    NaN        2.3    1.6    3.1
     """
     check_frame("frame", frame, what="a DataFrame of pandas, or a GeoDataFrame")
     check_is_fitted(model)
@@ -89,16 +111,18 @@ def predict_frame(
     targets = _targets_of(target, frame)
     if cv is not None and not targets:
         raise ValueError("cv needs target: folds are of rows whose signal is known.")
-    said = _answers(model, X)
+    if interval is not None:
+        _check_interval(interval, model)
+    said = _answers(model, X, interval)
     suffixes = _suffixes(said, target, targets)
     if cv is not None:
         known = np.flatnonzero(frame[targets].notna().all(axis=1))
         y = frame[targets] if isinstance(target, list) else frame[targets[0]]
-        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv).set_axis(known)
+        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv, interval).set_axis(known)
         # Joined, not written into: classes may be longer words, and numbers no integers.
         said = pd.concat([said.drop(index=known), unseen]).sort_index()
     said.index = frame.index
-    added = _added(said, frame, targets, suffixes, residuals=not is_classifier(model))
+    added = _added(said, frame, targets, suffixes, interval, residuals=not is_classifier(model))
     taken = [name for name in added if name in frame.columns]
     if taken:
         raise ValueError(
@@ -112,16 +136,23 @@ def _added(
     frame: pd.DataFrame,
     targets: list[Hashable],
     suffixes: list[str],
+    interval: float | None,
     *,
     residuals: bool,
 ) -> dict[str, pd.Series]:
     """Return the columns of predictions and of how they compare, by their names."""
     added = {f"predicted{suffix}": said[i] for i, suffix in enumerate(suffixes)}
-    for name, suffix in zip(targets, suffixes, strict=bool(targets)):
+    if interval is not None:
+        for i, suffix in enumerate(suffixes):
+            half = norm.ppf(0.5 + interval / 2) * said[_deviation(i)]
+            added[f"lower{suffix}"], added[f"upper{suffix}"] = said[i] - half, said[i] + half
+    for i, (name, suffix) in enumerate(zip(targets, suffixes, strict=bool(targets))):
         added[f"observed{suffix}"] = frame[name].notna()
         if residuals:
             values = check_numeric(f"frame[{name!r}]", frame[name])
             added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
+            if interval is not None:
+                added[f"applicable{suffix}"] = said[_deviation(i)] < np.nanstd(values)
     if _PROBABILITY in said:
         added[_PROBABILITY] = said[_PROBABILITY]
     return added
@@ -171,7 +202,7 @@ def _check_single(names: Iterable, frame: pd.DataFrame) -> None:
 
 def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[str]:
     """Return what follows the names of columns, for each output."""
-    n_outputs = said.shape[1] - (_PROBABILITY in said)
+    n_outputs = sum(isinstance(name, int) for name in said)
     if targets and len(targets) != n_outputs:
         raise ValueError(
             f"target must name the outputs of the model, of which there are {n_outputs}; got "
@@ -182,22 +213,61 @@ def _suffixes(said: pd.DataFrame, target: Any, targets: list[Hashable]) -> list[
     return [f"_{name}" for name in targets or range(n_outputs)]
 
 
-def _answers(model: Any, X: pd.DataFrame) -> pd.DataFrame:
-    """Return what the model predicts, a column for each output, and with which probability."""
-    said = pd.DataFrame(np.asarray(model.predict(X)))
+def _answers(model: Any, X: pd.DataFrame, interval: float | None) -> pd.DataFrame:
+    """Return what the model predicts, a column for each output, and how sure it is of it."""
+    mean, std = (model.predict(X), None) if interval is None else _with_deviations(model, X)
+    said = pd.DataFrame(np.asarray(mean))
+    n_outputs = said.shape[1]
+    if std is not None:
+        for i, deviations in enumerate(np.reshape(std, said.shape).T):
+            said[_deviation(i)] = deviations
     # Of several outputs it would be one for each.
-    if said.shape[1] == 1 and is_classifier(model) and hasattr(model, "predict_proba"):
+    if n_outputs == 1 and is_classifier(model) and hasattr(model, "predict_proba"):
         said[_PROBABILITY] = np.max(model.predict_proba(X), axis=1)
     return said
 
 
-def _held_out(model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any) -> pd.DataFrame:
+def _deviation(output: int) -> str:
+    """Return the name of the column of standard deviations of an output."""
+    return f"std {output}"
+
+
+def _with_deviations(model: Any, X: pd.DataFrame) -> tuple[NDArray, NDArray]:
+    """Return predictions and standard deviations of new values about them."""
+    model = getattr(model, "best_estimator_", model)
+    # Of others, as scikit-learn's process, noise is always in.
+    noisy = {"with_noise": True} if "with_noise" in _words_of_predict(model) else {}
+    return model.predict(X, return_std=True, **noisy)
+
+
+def _words_of_predict(model: Any) -> Collection[str]:
+    """Return the parameters of what predicts in the end: a pipeline hands them on."""
+    model = getattr(model, "best_estimator_", model)
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    return inspect.signature(model.predict).parameters
+
+
+def _check_interval(interval: Any, model: Any) -> None:
+    check_real("interval", interval, minimum=0, strict=True)
+    if interval >= 1:
+        raise ValueError(f"interval must be less than 1, a share of values; got {interval}.")
+    if "return_std" not in _words_of_predict(model):
+        raise ValueError(
+            f"interval needs a model whose predict has return_std, such as CorrectedSmoother or "
+            f"GraphSmoother; got {type(model).__name__}."
+        )
+
+
+def _held_out(
+    model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any, interval: float | None
+) -> pd.DataFrame:
     """Return what copies of the model, fitted without a row, answer for it."""
     parts = []
     for train, test in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
         fold = clone(model).fit(X.iloc[train], y.iloc[train])
         with held_out():
-            parts.append(_answers(fold, X.iloc[test]).set_axis(test, axis=0))
+            parts.append(_answers(fold, X.iloc[test], interval).set_axis(test, axis=0))
     answers = pd.concat(parts).sort_index()
     if answers.index.tolist() != list(range(len(X))):
         raise ValueError(

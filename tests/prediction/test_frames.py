@@ -2,9 +2,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from shapely.geometry import box
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import KFold, ShuffleSplit, cross_val_predict
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
@@ -212,3 +215,76 @@ def test_columns_named_by_numbers_are_told_from_an_array(squares):
     table.columns = table.columns.astype(str)
     found = predict_frame(smoother.fit(table, squares["other"]), table)
     np.testing.assert_array_equal(found["predicted"], expected)
+
+
+# --- intervals
+
+
+def test_intervals_hold_new_values(squares, smoother):
+    z = norm.ppf(0.95)
+    said = predict_frame(smoother, squares, target="level", interval=0.9)
+    mean, std = smoother.predict(squares[["name"]], return_std=True, with_noise=True)
+    np.testing.assert_allclose(said["lower"], mean - z * std)
+    np.testing.assert_allclose(said["upper"], mean + z * std)
+    wide = predict_frame(smoother, squares, interval=0.99)
+    assert (wide["upper"] > said["upper"]).all()
+    assert "applicable" not in wide
+    columns = ["predicted", "lower", "upper", "observed", "residual", "applicable"]
+    assert list(said.columns) == [*squares.columns, *columns]
+
+
+def test_intervals_of_folds_are_those_of_rows_held_out(squares, smoother):
+    folds = KFold(5, shuffle=True, random_state=0)
+    said = predict_frame(smoother, squares, target="level", cv=folds, interval=0.9)
+    known = squares["level"].notna()
+    inside = said["level"].between(said["lower"], said["upper"])[known]
+    assert 0.7 < inside.mean() <= 1
+    width = (said["upper"] - said["lower"])[known]
+    whole = predict_frame(smoother, squares, target="level", interval=0.9)
+    assert (width > (whole["upper"] - whole["lower"])[known]).mean() > 0.9
+
+
+def test_where_nothing_is_known_predictions_are_not_applicable(squares):
+    """The east is known; of an island far away there is nothing but the mean."""
+    island = squares.iloc[[0]].assign(name="island", level=np.nan)
+    island = island.set_geometry(island.translate(1000))
+    table = pd.concat([squares, island], ignore_index=True)
+    graph = Graph.from_geodataframe(table, labels="name")
+    known = table.dropna(subset=["level"])
+    model = GraphSmoother(graph=graph, order=2).fit(known[["name"]], known["level"])
+    said = predict_frame(model, table, target="level", interval=0.9)
+    assert said["applicable"].iloc[:-1].mean() > 0.95
+    assert not said["applicable"].iloc[-1]
+    assert said["upper"].iloc[-1] == np.inf
+
+
+def test_intervals_of_several_outputs_pipelines_and_searches(squares, smoother):
+    known = squares.dropna(subset=["level"])
+    both = clone(smoother).fit(known[["name"]], known[["level", "other"]])
+    said = predict_frame(both, squares, target=["level", "other"], interval=0.8)
+    np.testing.assert_allclose(said["lower_level"], -said["upper_other"])
+    assert {"applicable_level", "applicable_other"} <= set(said)
+    alone = predict_frame(smoother, squares, interval=0.8)
+    search = GridSearchCV(make_pipeline(clone(smoother)), {"graphsmoother__kappa": [0.0]}, cv=3)
+    search.fit(known[["name"]], known["level"])
+    found = predict_frame(search, squares, interval=0.8)
+    np.testing.assert_allclose(found["lower"], alone["lower"])
+    # What others call by the same name has its noise in.
+    table = pd.DataFrame({"x": np.arange(8.0), "y": np.arange(8.0) % 3})
+    process = GaussianProcessRegressor(RBF() + WhiteKernel()).fit(table[["x"]], table["y"])
+    _, std = process.predict(table[["x"]], return_std=True)
+    found = predict_frame(process, table, interval=0.9)
+    np.testing.assert_allclose(found["upper"] - found["lower"], 2 * norm.ppf(0.95) * std)
+
+
+@pytest.mark.parametrize("interval", [0, 1, -0.5, 90, "90%", np.nan, True])
+def test_what_is_no_share_is_refused(squares, smoother, interval):
+    with pytest.raises((ValueError, TypeError), match="interval must be"):
+        predict_frame(smoother, squares, interval=interval)
+
+
+def test_intervals_need_deviations():
+    table = pd.DataFrame({"x": [0.0, 1, 2, 3], "kind": list("abab")})
+    tree = DecisionTreeClassifier().fit(table[["x"]], table["kind"])
+    with pytest.raises(ValueError, match="a model whose predict has return_std"):
+        predict_frame(tree, table, interval=0.9)
