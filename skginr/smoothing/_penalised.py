@@ -114,10 +114,10 @@ def diagonal_of_inverse(
     nodes : ndarray of int
         Distinct.
     """
-    few = len(nodes) <= _N_DRAWS
-    if not few and len(nodes) * len(counts) > _MUCH_WORK:
+    many = len(nodes) > _N_DRAWS
+    if many and len(nodes) * len(counts) > _MUCH_WORK:
         return _diagonal_by_draws(penalty, alpha, counts)[nodes]
-    solve = None if few else _solver_for_many(penalty, alpha, counts)
+    solve = _solver_for_many(penalty, alpha, counts) if many else None
     values = np.empty(len(nodes))
     for start in range(0, len(nodes), _BLOCK):
         block = nodes[start : start + _BLOCK]
@@ -127,9 +127,8 @@ def diagonal_of_inverse(
         if solve is not None:
             solved = solve(right)
         else:
-            # Not as one system of many sides: its factor would be made for every block again.
-            wide = np.repeat(counts[:, None], len(block), axis=1)
-            solved, _ = solve_penalised(penalty, alpha, wide, right, columns)
+            owners = np.zeros(len(block), dtype=np.intp)
+            solved, _ = solve_penalised(penalty, alpha, counts[:, None], right, owners)
         values[start : start + _BLOCK] = solved[block, columns]
     return values
 

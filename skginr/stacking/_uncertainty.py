@@ -108,11 +108,10 @@ def find_spread(
     deviations = {}
     for name, of_it in zip(names, noises, strict=True):
         _, std = smoothers[name].predict_out_of_fold(some, return_std=True)
-        # Of the signal: rows of another weight than 1 have more noise, or less.
         variance = np.reshape(std, (len(residuals), -1))[:, signal] ** 2 - of_it
         deviations[name] = np.sqrt(np.maximum(variance, 0))
     said = Spread(names, weights, shares, 1.0, noise)
-    variance = said.variance(found, deviations) + noise / np.where(counts > 0, counts, 1.0)
+    variance = said.variance(found, deviations) + noise
     seen = np.isfinite(residuals) & np.isfinite(variance)
     ratios = np.abs(residuals[seen]) / np.sqrt(np.maximum(variance[seen], np.finfo(float).tiny))
     factor = _quantile(ratios, counts[seen]) / _WIDTH
