@@ -39,8 +39,8 @@ ROOMS = {
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _strength _node_regressor _smoother
-        _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
-        _thin_plate_spline
+        _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
+        _spatial_process _thin_plate_spline
     """,
     "stacking": "_smoothers _blend _residual_corrector _corrected_smoother",
     "prediction": "_frames _surface",

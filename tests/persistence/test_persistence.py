@@ -92,6 +92,12 @@ def _cases():
     yield GraphSmoother(graph=GRAPH, alpha=0.1, kappa=0.2), X, Y, X
     yield GraphGaussianProcessRegressor(graph=GRAPH), X.assign(a=POINTS[:, 0]), Y, None
     yield SpatialGaussianProcessRegressor(graph=GRAPH, normal_scores=True), X[::2], Y[::2], X
+    yield (
+        GraphGaussianProcessRegressor(graph=GRAPH, normal_scores=True),
+        X,
+        np.column_stack([Y, -Y]),
+        X,
+    )
     yield ThinPlateSplineRegressor(graph=GRAPH), X[::2], Y[::2], X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X
