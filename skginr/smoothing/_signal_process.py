@@ -124,7 +124,9 @@ class SignalProcess(NamedTuple):
             return self.process.predict(rows), None
         mean, of_rows = self.process.predict(rows, return_std=True)
         noise = self._noise()
-        return self._in_y(mean, np.sqrt(np.maximum(of_rows**2 - noise, 0)), noise, with_noise)
+        latent = np.sqrt(np.maximum(of_rows**2 - noise, 0))
+        # Means are the same, and those of rows are found sooner.
+        return self._in_y(mean, latent, noise, with_noise or not std)
 
     def noise_variance(self, rows: Rows) -> float:
         """Return the variance of a row about the signal: of scores, that of the mean over rows."""

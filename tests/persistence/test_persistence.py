@@ -99,6 +99,7 @@ def _cases():
         X,
     )
     yield ThinPlateSplineRegressor(graph=GRAPH), X[::2], Y[::2], X
+    yield ThinPlateSplineRegressor(graph=GRAPH), X, np.column_stack([Y, -Y]), X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X
     yield make_pipeline(SpectralEmbedder(6, graph=GRAPH), StandardScaler(), network()), X, Y, X
