@@ -20,7 +20,9 @@ PACKAGE = Path(skginr.__file__).parent
 # A room may use only rooms above it here, and a file of a room only files above it in its list;
 # see docs/architecture.md.
 ROOMS = {
-    "_core": "_interrupts _warnings _checks _progress _writing _indexed _linalg _signals _splits",
+    "_core": """
+        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _signals _splits
+    """,
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
         _observed _folds _cotangent _laplacians _structural _covariates

@@ -18,28 +18,29 @@ from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
     check_count,
+    check_drawn,
     check_flag,
     check_signals,
     check_splits,
     check_weights,
+    drawn,
     unchanged_on_error,
     warn,
 )
 from skginr.graphs import Graph, as_table, check_graph, locate_rows
 from skginr.smoothing._kernels import CovariateKernel, LinearKernel
 from skginr.smoothing._likelihood import (
+    JITTER,
     NOISE_BOUNDS,
     Rows,
     fitted_process,
     sizes_to_start_from,
 )
 from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread, pairs_of_rows
-from skginr.smoothing._signal_process import Observations, SignalProcess, drawn, scaled
+from skginr.smoothing._signal_process import Observations, SignalProcess, scaled
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
 MOST_NODES = 20_000
-# Of rows drawn together the covariance is factored: minutes beyond.
-MOST_DRAWN = 5_000
 BOUNDS = (1e-3, 1e3)
 
 
@@ -224,7 +225,7 @@ class NodeProcess(NodeRegressor, ABC):
         if not hasattr(self, "graph_"):
             return self._sample_prior(X, n_samples, random, with_noise=with_noise)
         rows, of_row = _distinct(*self._rows_to_predict(X, return_std=True))
-        _check_drawn(rows)
+        check_drawn(len(rows))
         draws = [
             one.sample(rows, of_row, n_samples, random, with_noise=with_noise)
             for one in self._of_signals()
@@ -245,14 +246,14 @@ class NodeProcess(NodeRegressor, ABC):
         nodes, covariates = locate_rows(clone(self), X, graph, reset=True)
         table = np.column_stack([nodes, covariates])
         rows, of_row = _distinct(nodes, scaled(table, centre_and_spread(covariates))[:, 1:])
-        _check_drawn(rows)
+        check_drawn(len(rows))
         kernels = self._kernels_given() or [self._kernel(graph, covariates.shape[1])]
         draws = []
         for kernel in kernels:
             self._check_kernel(kernel, graph, n_features=table.shape[1])
             covariance = kernel.k1(rows)
-            size = float(covariance.diagonal().max())
-            draw = drawn(covariance, size, n_samples, random_state)[of_row]
+            jitter = JITTER * float(covariance.diagonal().max())
+            draw = drawn(covariance, jitter, n_samples, random_state)[of_row]
             if with_noise:
                 noise = kernel.k2.noise_level
                 draw += noise**0.5 * random_state.standard_normal(draw.shape)
@@ -467,11 +468,3 @@ def _distinct(
     """Return rows that differ, and which of them each row is."""
     rows, of_row = np.unique(np.column_stack([nodes, covariates]), axis=0, return_inverse=True)
     return rows, of_row.ravel()
-
-
-def _check_drawn(rows: NDArray[np.float64]) -> None:
-    if len(rows) > MOST_DRAWN:
-        raise ValueError(
-            f"X has {len(rows)} distinct rows; at most {MOST_DRAWN} can be drawn together. Draw "
-            f"fewer: of separate parts of X, draws do not belong together."
-        )

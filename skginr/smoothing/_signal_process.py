@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
-from skginr._core import Splits
+from skginr._core import Splits, drawn
 from skginr.smoothing._likelihood import (
     JITTER,
     Rows,
@@ -151,8 +151,8 @@ class SignalProcess(NamedTuple):
         noise = self._noise()
         covariance[np.diag_indices_from(covariance)] -= noise
         prior = self.process.kernel_.k1.diag(self.process.X_train_).max()
-        size = float(prior * self.process._y_train_std**2)
-        draws = (mean[:, None] + drawn(covariance, size, n_samples, random_state))[of_row]
+        jitter = JITTER * float(prior * self.process._y_train_std**2)
+        draws = (mean[:, None] + drawn(covariance, jitter, n_samples, random_state))[of_row]
         if with_noise:
             draws += noise**0.5 * random_state.standard_normal(draws.shape)
         if self.scores is None:
@@ -258,14 +258,3 @@ def scaled(
     """Return nodes, and covariates about 0 and of one size: their own sizes mean nothing."""
     centre, spread = scaling
     return np.column_stack([table[:, 0], (table[:, 1:] - centre) / spread])
-
-
-def drawn(
-    covariance: NDArray[np.float64],
-    size: float,
-    n_samples: int,
-    random_state: np.random.RandomState,
-) -> NDArray[np.float64]:
-    """Return draws about 0, of shape (n_rows, n_samples), to what is rounding beside ``size``."""
-    root = np.linalg.cholesky(covariance + JITTER * size * np.eye(len(covariance)))
-    return root @ random_state.standard_normal((len(covariance), n_samples))

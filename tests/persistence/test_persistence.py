@@ -87,6 +87,7 @@ def _cases():
     yield SIRENClassifier(**QUICK), POINTS, np.where(Y > 1, "up", "down"), POINTS
     yield SIRENClassifier(**QUICK), POINTS, Y > 1, POINTS
     yield TangentKernelRegressor(network()), POINTS, Y, POINTS
+    yield TangentKernelRegressor(network()), POINTS, np.column_stack([Y, -Y]), POINTS
     yield TangentKernelRegressor(FrozenEstimator(network().fit(POINTS, Y))), POINTS, -Y, POINTS
     yield GraphSmoother(graph=GRAPH, order=2), X, Y, X
     yield GraphSmoother(graph=GRAPH, alpha=0.1, kappa=0.2), X, Y, X

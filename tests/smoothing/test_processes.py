@@ -17,7 +17,8 @@ from skginr import (
     NeighborMeans,
     SpatialGaussianProcessRegressor,
 )
-from skginr.smoothing import _gaussian_process, _process
+from skginr._core import _draws
+from skginr.smoothing import _gaussian_process
 from skginr.smoothing._likelihood import distinct_rows, fitted_process
 from skginr.smoothing._node_regressor import centre_and_spread
 from skginr.smoothing._normal_scores import NormalScores
@@ -442,7 +443,7 @@ def test_draws_before_fit_are_of_what_was_not_chosen_yet(graph, rows, kind):
 
 @both
 def test_too_many_rows_are_not_drawn_together(graph, rows, kind, monkeypatch):
-    monkeypatch.setattr(_process, "MOST_DRAWN", 100)
+    monkeypatch.setattr(_draws, "_MOST_DRAWN", 100)
     model = kind(graph=graph)
     for one in (model, clone(model).fit(rows[0][["node"]], rows[1])):
         with pytest.raises(ValueError, match="X has 144 distinct rows; at most 100 can be drawn"):
