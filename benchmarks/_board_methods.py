@@ -81,8 +81,8 @@ def predicted(model, fold):
     if "return_std" not in inspect.signature(model.predict).parameters:
         return model.predict(fold.asked), None
     mean, std = model.predict(fold.asked, return_std=True)
-    # A smoother's is of the signal without the noise of a row.
-    return mean, np.sqrt(std**2 + getattr(model, "noise_variance_", 0))
+    # Of the signal, without the noise of a row.
+    return mean, np.sqrt(std**2 + model.noise_variance_)
 
 
 def fitted_default(fold):

@@ -20,7 +20,9 @@ PACKAGE = Path(skginr.__file__).parent
 # A room may use only rooms above it here, and a file of a room only files above it in its list;
 # see docs/architecture.md.
 ROOMS = {
-    "_core": "_interrupts _warnings _checks _progress _writing _indexed _linalg _signals _splits",
+    "_core": """
+        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _signals _splits
+    """,
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
         _observed _folds _cotangent _laplacians _structural _covariates
@@ -39,8 +41,8 @@ ROOMS = {
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
-        _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
-        _thin_plate_spline
+        _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
+        _spatial_process _thin_plate_spline
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "prediction": "_frames _surface",

@@ -16,6 +16,7 @@ from skginr._core._checks import (
     told_apart,
     unchanged_on_error,
 )
+from skginr._core._draws import check_drawn, drawn
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
 from skginr._core._linalg import (
@@ -46,6 +47,7 @@ __all__ = [
     "are_held_out",
     "as_number",
     "check_count",
+    "check_drawn",
     "check_flag",
     "check_frame",
     "check_known",
@@ -61,6 +63,7 @@ __all__ = [
     "check_weights",
     "count_eigenvalues_below",
     "deflate",
+    "drawn",
     "eigh_subset",
     "factor_positive_definite",
     "graded_eigenvectors",

@@ -57,9 +57,9 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         Whether to put normal scores in the place of y: values of a normal distribution of the same
         ranks. For heavy tails. Predictions are expectations of y itself, never beyond its least and
         largest value; a value that is wrong by a factor of ten is better left out.
-    kernel : sklearn.gaussian_process.kernels.Kernel, optional
+    kernel : sklearn.gaussian_process.kernels.Kernel or list of them, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
-        choosing.
+        choosing; of several signals a list, one for each.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
         Default: the first, if no other could name nodes.
@@ -71,7 +71,13 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     graph_ : Graph
         The graph used in ``fit``.
     process_ : sklearn.gaussian_process.GaussianProcessRegressor
-        The fitted process; ``process_.kernel_`` shows what was chosen.
+        The fitted process; ``process_.kernel_`` shows what was chosen. Of one signal only.
+    processes_ : list of sklearn.gaussian_process.GaussianProcessRegressor
+        Those of several signals, in order. Of several only.
+    noise_variance_ : float or ndarray of shape (n_signals,)
+        Variance of a row of weight 1 about the signal, in units of y squared. With
+        ``normal_scores``, where it is not the same everywhere, its mean over the rows of ``fit``,
+        each with the signal that is expected there.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
@@ -84,7 +90,8 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     ValueError
         If the graph has more than 20,000 nodes or X as many distinct rows, or only one, a label is
         unknown, another column than the first could name nodes and ``node`` is not given, a
-        hyper-parameter is out of range, or y is not finite or of another length.
+        hyper-parameter is out of range, y is not finite or of another length, a signal is known
+        nowhere, or weights are negative or all zero.
 
     Warns
     -----
@@ -92,6 +99,17 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         If the graph has no edges, y goes with the graph no more than noise would or more than the
         covariance allows, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
+
+    Notes
+    -----
+    A row of weight w has the noise of one row, divided by w, and its density counts in the
+    likelihood to the power of w: whole weights are as many rows, and all others lie between. So
+    weights of which the sum is less than the number of distinct rows take from what is known of the
+    noise, as larger ones add to it. Hyper-parameters that are chosen from some of the rows see
+    these with the weight that rows have on average.
+
+    With ``normal_scores`` the signal is what is expected of a row, given the score without noise:
+    of this are standard deviations and draws.
 
     References
     ----------
@@ -118,7 +136,7 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         kappa: float = 0.3,
         n_tune: int = 500,
         normal_scores: bool = False,
-        kernel: Kernel | None = None,
+        kernel: Kernel | list[Kernel] | None = None,
         node: Hashable = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:

@@ -18,7 +18,7 @@ NOISE_BOUNDS = (1e-6, 10.0)
 # Signal and noise, in variances of y, from which the search for the likeliest may start.
 _STARTS = [(signal, noise) for signal in (0.1, 0.5, 5.0, 100.0) for noise in (1e-3, 0.03, 0.2, 0.8)]
 # Of the variance of y, on the diagonal: far below the noise of any data, above rounding.
-_JITTER = 1e-8
+JITTER = 1e-8
 # Of the logarithm of a likelihood, that a step has to gain.
 _ENOUGH = 1e-6
 
@@ -28,31 +28,51 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    X : ndarray of shape (ndistinct_rows, 1 + n_covariates)
-    y : ndarray of shape (ndistinct_rows,)
-        Means.
-    counts : ndarray of shape (ndistinct_rows,)
-        Of how many rows.
-    squares : ndarray of shape (ndistinct_rows,)
-        Sums of their squared deviations from their mean.
+    X : ndarray of shape (n_distinct_rows, 1 + n_covariates)
+    y : ndarray of shape (n_distinct_rows,)
+        Weighted means.
+    counts : ndarray of shape (n_distinct_rows,)
+        Of how many rows: sums of weights.
+    n_alike : float
+        How many rows there are more than distinct ones; below 0 where weights are small.
+    squares : float
+        Weighted sum of squared deviations of rows from the means.
     """
 
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     counts: NDArray[np.float64]
-    squares: NDArray[np.float64]
+    n_alike: float
+    squares: float
+
+    def some(self, chosen: NDArray[np.intp]) -> Rows:
+        """Return some of them, with their share of what differences say in all."""
+        share = len(chosen) / len(self.X)
+        return Rows(
+            *(self.X[chosen], self.y[chosen], self.counts[chosen]),
+            *(share * self.n_alike, share * self.squares),
+        )
 
 
-def distinct_rows(X: NDArray[np.float64], y: NDArray[np.float64]) -> Rows:
-    """Return rows that differ, with what is to be known of those that do not."""
-    distinct, of_row = np.unique(X, axis=0, return_inverse=True)
-    if len(distinct) == len(X):
-        return Rows(X, y, np.ones(len(y)), np.zeros(len(y)))
+def distinct_rows(
+    X: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Rows:
+    """Return rows that differ, in order of X, with what is to be known of those that do not.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, 1 + n_covariates)
+    y : ndarray of shape (n_rows,)
+    weights : ndarray of shape (n_rows,)
+        Above 0.
+    """
+    distinct, first, of_row = np.unique(X, axis=0, return_index=True, return_inverse=True)
     of_row = of_row.ravel()
-    counts = np.bincount(of_row).astype(float)
-    means = np.bincount(of_row, weights=y) / counts
-    squares = np.bincount(of_row, weights=(y - means[of_row]) ** 2).astype(float)
-    return Rows(distinct, means, counts, squares)
+    counts = np.bincount(of_row, weights=weights).astype(float)
+    # From one of them on, so that the mean of equal values is that value to the last digit.
+    means = y[first] + np.bincount(of_row, weights=weights * (y - y[first][of_row])) / counts
+    squares = float((weights * (y - means[of_row]) ** 2).sum())
+    return Rows(distinct, means, counts, float(counts.sum() - len(distinct)), squares)
 
 
 def fitted_process(
@@ -60,26 +80,20 @@ def fitted_process(
 ) -> tuple[GaussianProcessRegressor, float]:
     """Return a process of all rows by their means, and the logarithm of its likelihood.
 
-    ``climb`` looks for a likelier kernel. Rows that are alike have noise of their own, which their
-    mean has a share of and their differences tell by themselves.
+    ``climb`` looks for a likelier kernel. Every row has noise of its own, which their mean has a
+    share of and their differences tell by themselves. A weight is the power of a row's density:
+    the likelihood of whole ones is that of so many rows, and all that is between has no seam.
     """
-    n_alike = rows.counts.sum() - len(rows.X)
-    if n_alike == 0:
-        process = GaussianProcessRegressor(
-            kernel, alpha=_JITTER, normalize_y=True, optimizer=_descend if climb else None
-        ).fit(rows.X, rows.y)
-        return process, process.log_marginal_likelihood_value_
     unit = _unit(rows)
-    noise = kernel.k2.noise_level
     low, high = NOISE_BOUNDS
     # In units of what differs from row to row, of which noise may be many times as much.
-    high = max(high, 10 * rows.squares.sum() / n_alike / unit)
-    of_means = kernel.k1 + MeanNoise(rows.counts, min(noise, high), (low, high))
+    high = max(high, 10 * _noise_within(rows))
+    of_means = kernel.k1 + MeanNoise(rows.counts, min(kernel.k2.noise_level, high), (low, high))
 
     def within(log_noise: float) -> tuple[float, float]:
         """Return minus the log likelihood of differences between rows that are alike, and slope."""
-        squares = rows.squares.sum() / unit * np.exp(-log_noise)
-        return 0.5 * (n_alike * log_noise + squares), 0.5 * (n_alike - squares)
+        squares = rows.squares / unit * np.exp(-log_noise)
+        return 0.5 * (rows.n_alike * log_noise + squares), 0.5 * (rows.n_alike - squares)
 
     def climber(
         of_rows: Callable[..., tuple[float, NDArray]], start: NDArray, bounds: NDArray
@@ -91,7 +105,7 @@ def fitted_process(
         return _descend(both, start, bounds)
 
     process = GaussianProcessRegressor(
-        of_means, alpha=_JITTER, normalize_y=True, optimizer=climber if climb else None
+        of_means, alpha=JITTER, normalize_y=True, optimizer=climber if climb else None
     ).fit(rows.X, rows.y)
     likelihood = process.log_marginal_likelihood_value_
     noise = process.kernel_.k2.noise_level
@@ -117,13 +131,17 @@ def _unit(rows: Rows) -> float:
     return float(rows.y.var()) or 1.0
 
 
+def _noise_within(rows: Rows) -> float:
+    """Return the noise that differences between rows that are alike show, in those variances."""
+    return rows.squares / max(rows.n_alike, 1.0) / _unit(rows)
+
+
 def sizes_to_start_from(rows: Rows) -> list[tuple[float, float]]:
     """Return sizes of signal and noise to start from, with what rows that are alike tell of it."""
-    n_alike = rows.counts.sum() - len(rows.X)
-    if n_alike == 0:
+    noise = _noise_within(rows)
+    if noise == 0:
         return _STARTS
-    noise = max(rows.squares.sum() / n_alike / _unit(rows), NOISE_BOUNDS[0])
-    return _STARTS + [(signal, noise) for signal, _ in _STARTS[::4]]
+    return _STARTS + [(signal, max(noise, NOISE_BOUNDS[0])) for signal, _ in _STARTS[::4]]
 
 
 def inverse_of_factored(lower: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -104,12 +104,20 @@ def pairs_of_rows(splits: Any) -> Any:
 
 
 def centre_and_spread(
-    values: NDArray[np.float64],
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return means and standard deviations down the first axis, 1 where all values are the same."""
+    """Return means and standard deviations down the first axis, 1 where all values are the same.
+
+    With ``weights``, of rows that are there so often.
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    shares = weights / weights.sum()
     # Of very large or small values squares are not numbers.
-    largest = positive(np.abs(values).max(axis=0)) if len(values) else np.ones(values.shape[1:])
-    spread = (values / largest).std(axis=0)
-    # Equal values differ from their mean by rounding.
+    largest = positive(np.abs(values).max(axis=0))
+    scaled = values / largest
+    # From one of them on, so that the mean of equal values is that value to the last digit.
+    centre = scaled[0] + shares @ (scaled - scaled[0])
+    spread = (shares @ (scaled - centre) ** 2) ** 0.5
+    # Values of which rounding has made several are equal.
     spread = np.where(spread > 4 * np.finfo(float).eps, spread, 0.0) * largest
-    return (values / largest).mean(axis=0) * largest, positive(spread)
+    return centre * largest, positive(spread)

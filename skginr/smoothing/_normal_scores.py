@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
@@ -22,25 +24,42 @@ class NormalScores:
     ----------
     values : ndarray of shape (n_rows,)
         What the ranks are of. Nothing beyond the least and the largest comes back.
+    weights : ndarray of shape (n_rows,), optional
+        How often each row counts, above 0.
     """
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
-        self.values, counts = np.unique(values, return_counts=True)
+    def __init__(
+        self, values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        self.values, of_row = np.unique(values, return_inverse=True)
+        counts = np.bincount(of_row, weights=weights)
         last = counts.cumsum()
         self.scores = ndtri((last - counts / 2) / last[-1])
         # Where each value begins and ends: the middle of its first and of its last row.
-        ends = np.column_stack([last - counts + 0.5, last - 0.5]) / last[-1]
-        ends = np.where(counts[:, None] > 1, ends, ends.mean(axis=1, keepdims=True))
+        half = np.minimum(counts, 1) / 2
+        ends = np.column_stack([last - counts + half, last - half]) / last[-1]
         some = np.arange(len(last))
         if len(last) > _MOST:
             # Equally many rows apart, the least and the largest among them.
-            some = np.unique(np.searchsorted(last, np.linspace(1, last[-1], _MOST)))
-            some[0] = 0
+            some = np.unique(np.searchsorted(last, np.linspace(0, last[-1], _MOST)))
         self._knots, self._levels = ndtri(ends[some]), self.values[some]
 
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores."""
         return np.interp(values, self.values, self.scores)
+
+    def at(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values of scores."""
+        return np.interp(scores, self._knots.ravel(), np.repeat(self._levels, 2))
+
+    def averaged(self, std: float) -> NormalScores:
+        """Return the same with another way back: to what is expected of a score with that error."""
+        reach = 6 * std
+        knots = np.linspace(self._knots[0, 0] - reach, self._knots[-1, 1] + reach, _MOST)
+        other = copy.copy(self)
+        other._levels, _ = self.expected(knots, np.full(_MOST, std))
+        other._knots = np.column_stack([knots, knots])
+        return other
 
     def expected(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]

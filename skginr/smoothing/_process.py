@@ -13,29 +13,31 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Sum, WhiteKernel
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
-    Splits,
     check_count,
+    check_drawn,
     check_flag,
+    check_signals,
     check_splits,
+    check_weights,
+    drawn,
     unchanged_on_error,
     warn,
 )
-from skginr.graphs import Graph, as_table, check_graph
+from skginr.graphs import Graph, as_table, check_graph, locate_rows
 from skginr.smoothing._kernels import CovariateKernel, LinearKernel
 from skginr.smoothing._likelihood import (
+    JITTER,
     NOISE_BOUNDS,
     Rows,
-    distinct_rows,
     fitted_process,
-    inverse_of_factored,
     sizes_to_start_from,
 )
 from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread, pairs_of_rows
-from skginr.smoothing._normal_scores import NormalScores
+from skginr.smoothing._signal_process import Observations, SignalProcess, scaled
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
 MOST_NODES = 20_000
@@ -52,7 +54,8 @@ class NodeProcess(NodeRegressor, ABC):
 
     n_tune: int
     normal_scores: bool
-    kernel: Kernel | None
+    kernel: Kernel | list[Kernel] | None
+    noise_variance_: float | NDArray[np.float64]
     random_state: int | np.random.RandomState | None
 
     # What else has to be the same for a kernel to fit, in words.
@@ -61,8 +64,7 @@ class NodeProcess(NodeRegressor, ABC):
     _one_climb = False
     # Not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
-    _scores: NormalScores | None = None
-    _signal: NDArray[np.float64] | None = None
+    _signals: list[SignalProcess] | None = None
 
     @abstractmethod
     def _check_parameters(self, graph: Graph) -> None:
@@ -89,15 +91,24 @@ class NodeProcess(NodeRegressor, ABC):
         """Return which nodes rows at ``nodes`` say anything about."""
 
     @unchanged_on_error
-    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Choose the covariance and condition on the rows.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels, which may repeat, and covariates.
-        y : array-like of shape (n_rows,)
-            One signal.
+        y : array-like of shape (n_rows,) or (n_rows, n_signals)
+            Each signal gets a covariance of its own. Of several, values may be NaN: a signal does
+            without such rows.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each row counts: 2 is as the row twice, 0 as not there. Of weights that say
+            how sure a row is, such as populations, give those divided by their mean.
 
         Returns
         -------
@@ -108,30 +119,43 @@ class NodeProcess(NodeRegressor, ABC):
         check_count("n_tune", self.n_tune, minimum=2)
         check_flag("normal_scores", self.normal_scores)
         if self.kernel is not None:
-            self._check_kernel(self.kernel, graph, n_features=len(as_table(X).columns))
-        nodes, covariates, y = self._rows_of_fit(graph, X, y)
-        self._scaling = centre_and_spread(covariates)
-        self._table = np.column_stack([nodes, self._scaled(covariates)])
-        self._signal = y
-        self._scores = NormalScores(y) if self.normal_scores else None
-        rows = self._rows(slice(None), self._scores)
-        if len(rows.X) > MOST_NODES:
+            n_features = len(as_table(X).columns)
+            for kernel in self._kernels_given():
+                self._check_kernel(kernel, graph, n_features=n_features)
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        columns = check_signals(y, len(nodes), gaps=True).T
+        weights = check_weights(sample_weight, len(nodes))
+        table = np.column_stack([nodes, covariates])
+        known = [
+            Observations.of(table, column, weights, ranked=self.normal_scores) for column in columns
+        ]
+        rows = [one.rows() for one in known]
+        most = max(len(one.X) for one in rows)
+        if most > MOST_NODES:
             raise ValueError(
-                f"X has {len(rows.X)} distinct rows; a Gaussian process is for at most "
+                f"X has {most} distinct rows; a Gaussian process is for at most "
                 f"{MOST_NODES}, since its time goes with their cube. Rows that differ in nothing "
                 f"count as one: leave out columns with many values at a node, or use GraphSmoother."
             )
         self.graph_ = graph
-        self._observed = self._nodes_told_of(graph, nodes)
-        kernel = self.kernel or self._chosen(graph, rows)
-        self.process_, _ = fitted_process(kernel, rows, climb=False)
-        for part in self.process_.kernel_.get_params().values():
-            if hasattr(part, "forget"):
-                part.forget()
+        told = [self._nodes_told_of(graph, nodes[one.weights > 0]) for one in known]
+        self._observed = np.all(told, axis=0)
+        kernels = self._kernels(graph, rows)
+        self._signals = [
+            SignalProcess.conditioned(*parts) for parts in zip(kernels, known, rows, strict=True)
+        ]
+        processes = [one.process for one in self._signals]
+        noises = [one.noise_variance(part) for one, part in zip(self._signals, rows, strict=True)]
+        for former in ("process_", "processes_"):
+            self.__dict__.pop(former, None)
+        if len(columns) == 1:
+            self.process_, self.noise_variance_ = processes[0], noises[0]
+        else:
+            self.processes_, self.noise_variance_ = processes, np.array(noises)
         return self
 
     def predict(
-        self, X: ArrayLike | pd.DataFrame, return_std: bool = False
+        self, X: ArrayLike | pd.DataFrame, return_std: bool = False, *, with_noise: bool = False
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the signal at the rows of X.
 
@@ -139,18 +163,102 @@ class NodeProcess(NodeRegressor, ABC):
         ----------
         X : array-like or DataFrame of shape (n_rows, n_features)
         return_std : bool, default False
-            Whether to also return standard deviations of new rows, noise included.
+            Whether to also return standard deviations of the signal, the noise of a row not
+            included.
+        with_noise : bool, default False
+            Whether these are of new rows, noise included. With ``normal_scores``, of which noise is
+            not the same everywhere, they are not the root of two sums.
 
         Returns
         -------
-        mean : ndarray of shape (n_rows,)
-        std : ndarray of shape (n_rows,), if ``return_std``
+        mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
+        std : ndarray of the same shape, if ``return_std``
         """
-        rows = np.column_stack(self._rows_to_predict(X, return_std=return_std))
-        if self._scores is None:
-            return self.process_.predict(rows, return_std=return_std)
-        mean, std = self._scores.expected(*self.process_.predict(rows, return_std=True))
-        return (mean, std) if return_std else mean
+        check_flag("with_noise", with_noise)
+        rows, of_row = _distinct(*self._rows_to_predict(X, return_std=return_std))
+        if with_noise and not return_std:
+            raise ValueError(
+                "with_noise=True is of standard deviations: give return_std=True with it."
+            )
+        found = [
+            one.predict(rows, std=return_std, with_noise=with_noise) for one in self._of_signals()
+        ]
+        mean = self._joined([mean[of_row] for mean, _ in found])
+        if not return_std:
+            return mean
+        return mean, self._joined([np.asarray(std)[of_row] for _, std in found])
+
+    def sample_y(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = 0,
+        *,
+        with_noise: bool = False,
+    ) -> NDArray[np.float64]:
+        """Return draws of the signal at the rows of X, given what was observed.
+
+        Before ``fit``, draws of what the covariance would be if nothing were chosen, about 0 and in
+        standard deviations of y (with ``normal_scores``, of scores); with ``kernel=``, of that one.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            Rows that are alike get one value in each draw, apart from noise.
+        n_samples : int, default 1
+        random_state : int, RandomState instance or None, default 0
+        with_noise : bool, default False
+            Whether to draw new rows, noise included.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples) or (n_rows, n_signals, n_samples)
+
+        Raises
+        ------
+        ValueError
+            If more than 5,000 rows of X differ.
+        """
+        check_count("n_samples", n_samples, minimum=1)
+        check_flag("with_noise", with_noise)
+        random = check_random_state(random_state)
+        if not hasattr(self, "graph_"):
+            return self._sample_prior(X, n_samples, random, with_noise=with_noise)
+        rows, of_row = _distinct(*self._rows_to_predict(X, return_std=True))
+        check_drawn(len(rows))
+        draws = [
+            one.sample(rows, of_row, n_samples, random, with_noise=with_noise)
+            for one in self._of_signals()
+        ]
+        return self._joined(draws)
+
+    def _sample_prior(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        n_samples: int,
+        random_state: np.random.RandomState,
+        *,
+        with_noise: bool,
+    ) -> NDArray[np.float64]:
+        graph = check_graph(self.graph)
+        self._check_parameters(graph)
+        # What is learned of X here is forgotten.
+        nodes, covariates = locate_rows(clone(self), X, graph, reset=True)
+        table = np.column_stack([nodes, covariates])
+        rows, of_row = _distinct(nodes, scaled(table, centre_and_spread(covariates))[:, 1:])
+        check_drawn(len(rows))
+        kernels = self._kernels_given() or [self._kernel(graph, covariates.shape[1])]
+        draws = []
+        for kernel in kernels:
+            self._check_kernel(kernel, graph, n_features=table.shape[1])
+            covariance = kernel.k1(rows)
+            jitter = JITTER * float(covariance.diagonal().max())
+            draw = drawn(covariance, jitter, n_samples, random_state)[of_row]
+            if with_noise:
+                noise = kernel.k2.noise_level
+                draw += noise**0.5 * random_state.standard_normal(draw.shape)
+            draws.append(draw)
+        return self._joined(draws)
 
     def predict_out_of_fold(
         self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -167,51 +275,38 @@ class NodeProcess(NodeRegressor, ABC):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_rows,) or (n_rows, n_signals)
         """
         return self.predict_out_of_folds([splits])[0]
 
-    def predict_out_of_folds(self, parts: list[Any]) -> list[NDArray[np.float64]]:
+    def predict_out_of_folds(self, parts: list[Any], return_std: bool = False) -> list[Any]:
         """Return the same for several partitions into folds, by one inverse.
 
         Parameters
         ----------
         parts : list of iterables of (train, test)
+        return_std : bool, default False
+            Whether to also return standard deviations of these rows, noise included: of a row of
+            weight 1.
 
         Returns
         -------
-        list of ndarray of shape (n_rows,)
+        list of ndarray of shape (n_rows,) or (n_rows, n_signals), or of pairs of them
+            Means, and with ``return_std`` standard deviations.
         """
         check_is_fitted(self)
-        if self._signal is None:
-            raise ValueError(
-                "this process is from a file of an earlier version: fit it again first."
-            )
-        y, process = self._signal, self.process_
+        check_flag("return_std", return_std)
+        signals = self._of_signals()
+        y = signals[0].observations().y
         checked = [
             check_splits(pairs_of_rows(splits), y, y, name="splits", partition=True)
             for splits in parts
         ]
-        alike = len(process.X_train_) < len(y)
-        precision = None if alike else inverse_of_factored(process.L_)
-        return [self._fold_by_fold(splits, precision) for splits in checked]
-
-    def _fold_by_fold(
-        self, splits: Splits, precision: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
-        y, process = np.asarray(self._signal), self.process_
-        predictions = np.empty(len(y))
-        for train, test in splits:
-            scores = None if self._scores is None else NormalScores(y[train])
-            rest = np.delete(np.arange(len(y)), test)
-            if precision is None or not np.array_equal(np.sort(train), rest):
-                fitted, _ = fitted_process(process.kernel_, self._rows(train, scores), climb=False)
-                mean, std = fitted.predict(self._table[test], return_std=True)
-            else:
-                signal = y[train] if scores is None else scores.of(y[train])
-                mean, std = _held_out(precision, train, test, signal)
-            predictions[test] = mean if scores is None else scores.expected(mean, std)[0]
-        return predictions
+        found = []
+        for of_part in zip(*(one.held_out(checked) for one in signals), strict=True):
+            mean, std = (self._joined(list(values)) for values in zip(*of_part, strict=True))
+            found.append((mean, std) if return_std else mean)
+        return found
 
     def tuned_clone(self) -> Self:
         """Return an unfitted copy that uses the covariance that ``fit`` has chosen.
@@ -221,23 +316,58 @@ class NodeProcess(NodeRegressor, ABC):
         estimator
         """
         check_is_fitted(self)
-        return clone(self).set_params(kernel=self.process_.kernel_)
+        kernels = [one.process.kernel_ for one in self._of_signals()]
+        return clone(self).set_params(kernel=kernels if len(kernels) > 1 else kernels[0])
 
-    def _rows(self, chosen: slice | NDArray[np.intp], scores: NormalScores | None) -> Rows:
-        """Return distinct rows among those of ``fit``."""
-        y = np.asarray(self._signal)[chosen]
-        return distinct_rows(self._table[chosen], y if scores is None else scores.of(y))
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
-    def _chosen(self, graph: Graph, rows: Rows) -> Kernel:
-        """Return the likeliest covariance of rows drawn at random."""
-        if len(rows.X) < 2:
+    def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return covariates as they are: every signal scales them by the rows that know it."""
+        return covariates
+
+    def _of_signals(self) -> list[SignalProcess]:
+        if self._signals is not None:
+            return self._signals
+        # A file of an earlier version knows of one signal.
+        return [SignalProcess(self.process_, vars(self).get("_scores"), self._scaling, None)]
+
+    def _joined(self, columns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return what was found for every signal, of one without an axis for them."""
+        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+    def _kernels_given(self) -> list[Kernel]:
+        if self.kernel is None:
+            return []
+        return list(self.kernel) if isinstance(self.kernel, list | tuple) else [self.kernel]
+
+    def _kernels(self, graph: Graph, rows: list[Rows]) -> list[Kernel]:
+        """Return the covariance of every signal: those that were given, or the likeliest."""
+        given = self._kernels_given()
+        if self.kernel is not None and len(given) != len(rows):
             raise ValueError(
-                f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
-                f"{int(rows.counts.sum())}. Give kernel=, or more rows."
+                f"kernel must be one for each signal of y, as a list if there are several; got "
+                f"{len(given)} for {len(rows)}. Leave kernel out to choose again."
             )
+        if given:
+            return given
+        for one in rows:
+            if len(one.X) < 2:
+                raise ValueError(
+                    f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
+                    f"{one.counts.sum():g}. Give kernel=, or more rows."
+                )
+        # Covariances of nodes are the same for all signals, and take long.
+        start = self._kernel(graph, rows[0].X.shape[1] - 1)
+        return [self._chosen(start, one) for one in rows]
+
+    def _chosen(self, start: Kernel, rows: Rows) -> Kernel:
+        """Return the likeliest covariance of rows drawn at random."""
         draw = check_random_state(self.random_state).permutation(len(rows.X))[: self.n_tune]
-        rows, n_covariates = Rows(*(part[draw] for part in rows)), rows.X.shape[1] - 1
-        best, likelihood = self._tuned(self._kernel(graph, n_covariates), rows)
+        rows, n_covariates = rows.some(draw), rows.X.shape[1] - 1
+        best, likelihood = self._tuned(start, rows)
         if n_covariates > 1:
             apart, higher = _with_lengths(best, n_covariates, rows)
             # Schwarz's criterion: on few rows lengths of their own fit noise.
@@ -276,8 +406,8 @@ class NodeProcess(NodeRegressor, ABC):
         noisy = isinstance(kernel, Sum) and isinstance(kernel.k2, WhiteKernel)
         if not (sources and noisy):
             raise TypeError(
-                f"kernel must be process_.kernel_ of a fitted {type(self).__name__}; got "
-                f"{kernel!r}."
+                f"kernel must be process_.kernel_ of a fitted {type(self).__name__}, or a list of "
+                f"such, one for each signal; got {kernel!r}."
             )
         if sources[0] != self._source(graph):
             raise ValueError(
@@ -332,30 +462,9 @@ def warn_of_nothing(where: str, way: str) -> None:
     warn(f"y goes with {where} no more than noise would: what is predicted is the mean. {way}")
 
 
-def _held_out(
-    precision: NDArray[np.float64],
-    train: NDArray[np.intp],
-    test: NDArray[np.intp],
-    signal: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what rows of ``train`` tell of those of ``test``, by the inverse for all.
-
-    The block of the inverse that belongs to the test rows is the inverse of their covariance given
-    the others.
-
-    Parameters
-    ----------
-    precision : ndarray of shape (n_rows, n_rows)
-        Inverse of the covariance of rows, in variances of the signal.
-    train, test : ndarray of int
-        All rows together.
-    signal : ndarray of shape (n_train,)
-
-    Returns
-    -------
-    mean, std : ndarray of shape (n_test,)
-    """
-    centre, spread = signal.mean(), signal.std() or 1.0
-    given = np.linalg.inv(precision[np.ix_(test, test)])
-    mean = -given @ (precision[np.ix_(test, train)] @ (signal - centre))
-    return centre + mean, spread * np.sqrt(given.diagonal())
+def _distinct(
+    nodes: NDArray[np.intp], covariates: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return rows that differ, and which of them each row is."""
+    rows, of_row = np.unique(np.column_stack([nodes, covariates]), axis=0, return_inverse=True)
+    return rows, of_row.ravel()

@@ -50,9 +50,9 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         Distinct rows, drawn at random, by which the hyper-parameters of the covariance are chosen.
     normal_scores : bool, default False
         As in :class:`~skginr.GraphGaussianProcessRegressor`: for heavy tails.
-    kernel : sklearn.gaussian_process.kernels.Kernel, optional
+    kernel : sklearn.gaussian_process.kernels.Kernel or list of them, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
-        choosing.
+        choosing; of several signals a list, one for each.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
         Default: the first, if no other could name nodes.
@@ -64,7 +64,13 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     graph_ : Graph
         The graph used in ``fit``.
     process_ : sklearn.gaussian_process.GaussianProcessRegressor
-        The fitted process; ``process_.kernel_`` shows what was chosen.
+        The fitted process; ``process_.kernel_`` shows what was chosen. Of one signal only.
+    processes_ : list of sklearn.gaussian_process.GaussianProcessRegressor
+        Those of several signals, in order. Of several only.
+    noise_variance_ : float or ndarray of shape (n_signals,)
+        Variance of a row of weight 1 about the signal, in units of y squared. With
+        ``normal_scores``, where it is not the same everywhere, its mean over the rows of ``fit``,
+        each with the signal that is expected there.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
@@ -76,13 +82,18 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         If ``graph`` is not a Graph.
     ValueError
         If the graph has no positions, X more than 20,000 distinct rows or only one, a label is
-        unknown, another column than the first could name nodes and ``node`` is not given, or y is
-        not finite or of another length.
+        unknown, another column than the first could name nodes and ``node`` is not given, y is
+        not finite or of another length, a signal is known nowhere, or weights are negative or all
+        zero.
 
     Warns
     -----
     UserWarning
         If y goes with positions no more than noise would.
+
+    Notes
+    -----
+    Weights and normal scores are as in :class:`~skginr.GraphGaussianProcessRegressor`.
 
     References
     ----------
@@ -106,7 +117,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         graph: Graph,
         n_tune: int = 500,
         normal_scores: bool = False,
-        kernel: Kernel | None = None,
+        kernel: Kernel | list[Kernel] | None = None,
         node: Hashable = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RBFInterpolator
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_count, check_real, check_signal, unchanged_on_error
+from skginr._core import (
+    check_count,
+    check_real,
+    check_signals,
+    check_weights,
+    unchanged_on_error,
+)
 from skginr.graphs import Graph, NodeEstimator, check_graph, locate_rows
+from skginr.smoothing._likelihood import distinct_rows
 
 
 class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
@@ -49,12 +57,13 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
     TypeError
         If ``graph`` is not a Graph.
     ValueError
-        If the graph has no positions, a label is unknown, or y is not finite or of another
-        length.
+        If the graph has no positions, a label is unknown, y is not finite or of another length, a
+        signal is known at places that span no space, or weights are negative or all zero.
 
     Notes
     -----
-    By :class:`scipy.interpolate.RBFInterpolator`. Rows of one node count as their mean.
+    By :class:`scipy.interpolate.RBFInterpolator`. Rows of one place count as their
+    mean, and with ``smoothing`` as one row of their weight.
 
     Examples
     --------
@@ -81,14 +90,23 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
         self.node = node
 
     @unchanged_on_error
-    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Keep the observations.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             Node labels; other columns are ignored.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_signals)
+            Of several signals, values may be NaN: a signal does without such rows.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each row counts: 2 is as the row twice, 0 as not there. Of weights that say
+            how sure a row is, such as populations, give those divided by their mean.
 
         Returns
         -------
@@ -104,28 +122,43 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
                 "needs only its edges."
             )
         nodes, _ = locate_rows(self, X, graph, reset=True)
-        signal = check_signal(y, nodes)
-        places, of_row = np.unique(positions[nodes], axis=0, return_inverse=True)
-        counts = np.bincount(of_row.ravel())
-        means = np.bincount(of_row.ravel(), weights=signal) / counts
+        signals = check_signals(y, len(nodes), gaps=True)
+        weights = check_weights(sample_weight, len(nodes))
         self._centre = positions.mean(axis=0)
         self._axes = _axes(positions - self._centre)
-        places = (places - self._centre) @ self._axes
-        n_dimensions = self._axes.shape[1]
-        spanned = np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-10)
+        counts = ~np.isnan(signals) & (weights > 0)[:, None]
+        # Signals that are known at the same rows are interpolated together.
+        patterns, of_signal = np.unique(counts, axis=1, return_inverse=True)
+        self._splines = []
+        for i, used in enumerate(patterns.T):
+            columns = np.flatnonzero(of_signal.ravel() == i)
+            of_columns = signals[np.ix_(used, columns)]
+            observed = self._observations(positions[nodes[used]], of_columns, weights[used])
+            self._splines.append((columns, *observed))
+        self.graph_, self._positions = graph, positions
+        return self
+
+    def _observations(
+        self,
+        positions: NDArray[np.float64],
+        signals: NDArray[np.float64],
+        weights: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
+        """Return places that differ, means of signals there, and settings of their spline."""
+        rows = [distinct_rows(positions, signal, weights) for signal in signals.T]
+        places, n_dimensions = (rows[0].X - self._centre) @ self._axes, self._axes.shape[1]
+        spanned = np.linalg.matrix_rank(places - places[:1], tol=1e-10)
         if n_dimensions == 0 or spanned < n_dimensions:
             raise ValueError(
                 f"X must name nodes whose positions span the {n_dimensions} dimensions of the "
-                f"graph's, for a thin-plate spline through them; its {len(places)} distinct places "
-                f"span {spanned}."
+                f"graph's, for a thin-plate spline through them; its {len(places)} distinct "
+                f"places span {spanned}."
             )
-        self.graph_, self._positions = graph, positions
-        self._observed = places, means
-        self._spline_settings = {
+        settings = {
             "neighbors": min(max(self.n_neighbors, n_dimensions + 1), len(places)),
-            "smoothing": self.smoothing / counts,
+            "smoothing": self.smoothing / rows[0].counts,
         }
-        return self
+        return places, np.column_stack([one.y for one in rows]), settings
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Return the signal at the rows of X.
@@ -137,21 +170,37 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_rows,) or (n_rows, n_signals)
         """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
         distinct, of_row = np.unique(nodes, return_inverse=True)
         places = (self._positions[distinct] - self._centre) @ self._axes
-        # On neighbours, nothing is solved before it is asked for places.
-        spline = RBFInterpolator(*self._observed, **self._spline_settings)
-        try:
-            return spline(places)[of_row]
-        except np.linalg.LinAlgError as error:
-            raise ValueError(
-                f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one plane, "
-                f"which determines no spline through space. Raise it."
-            ) from error
+        found = np.empty((len(distinct), sum(len(columns) for columns, *_ in self._splines)))
+        for columns, observed, means, settings in self._splines:
+            # On neighbours, nothing is solved before it is asked for places.
+            spline = RBFInterpolator(observed, means, **settings)
+            try:
+                found[:, columns] = spline(places)
+            except np.linalg.LinAlgError as error:
+                raise ValueError(
+                    f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one "
+                    f"plane, which determines no spline through space. Raise it."
+                ) from error
+        return (found if found.shape[1] > 1 else found[:, 0])[of_row]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_observed" in state:
+            # A file of an earlier version knows of one signal.
+            places, means = self.__dict__.pop("_observed")
+            settings = self.__dict__.pop("_spline_settings")
+            self._splines = [(np.arange(1), places, means[:, None], settings)]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
 def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,14 +5,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skginr import SIRENRegressor, TangentKernelRegressor
+from skginr._core import _draws
 from skginr.network import _tangent_regressor
 from skginr.network.nn._siren import SIREN
 from skginr.network.nn._tangent import tangent_features, tangent_kernel
@@ -238,3 +242,148 @@ def test_mps_which_has_no_float64_leaves_the_factor_to_the_cpu():
 
     assert _tangent_regressor._in_double(OnMps()).dtype == torch.float64
     assert _tangent_regressor._in_double(torch.eye(2)).dtype == torch.float64
+
+
+# --- weights of rows, deviations and draws
+
+
+@pytest.fixture(scope="module")
+def exact(line):
+    """A network in float64."""
+    x, first, _ = line
+    settings = {"max_epochs": 30, "hidden_units": 16, "dtype": "float64", "random_state": 0}
+    return SIRENRegressor("train", batch_size="all", **settings).fit(x, first)
+
+
+def dense(network, x, alpha, weights):
+    """The kernel between all rows, and a ridge for each."""
+    features = network._model.tangent_features(x)
+    kernel = tangent_kernel(features, features).double().numpy()
+    return kernel, alpha * np.average(kernel.diagonal(), weights=weights) / weights
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_weight_is_how_often_a_row_is_there(line, exact, frozen):
+    x, _, second = line
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 4, 300)
+    y = np.column_stack([second, -second]) + 0.3 * rng.standard_normal((300, 2))
+    network = FrozenEstimator(exact) if frozen else clone(exact)
+    model = TangentKernelRegressor(network, alpha=0.01)
+    poisoned = np.where(weights[:, None] == 0, 1e6, y)
+    weighted = clone(model).fit(x, poisoned, sample_weight=weights)
+    repeats = np.repeat(np.arange(300), weights)
+    repeated = clone(model).fit(x[repeats], y[repeats])
+    for noise in (False, True):
+        np.testing.assert_allclose(
+            weighted.predict(x, return_std=True, with_noise=noise),
+            repeated.predict(x, return_std=True, with_noise=noise),
+            rtol=1e-6,
+            atol=1e-6,
+        )
+    np.testing.assert_allclose(weighted.noise_variance_, repeated.noise_variance_, rtol=1e-6)
+    # A fit with the same weights has the same factor, others have not.
+    factor = weighted._factored[1]
+    assert weighted.fit(x, y, sample_weight=weights)._factored[1] is factor or not frozen
+    assert weighted.fit(x, y, sample_weight=weights + 1)._factored[1] is not factor
+
+
+def test_deviations_are_those_of_the_likeliest_process(line, exact):
+    x, _, second = line
+    rng = np.random.default_rng(0)
+    y = second + 0.3 * rng.standard_normal(300)
+    weights = rng.gamma(2.0, 0.5, 300)
+    model = TangentKernelRegressor(FrozenEstimator(exact), alpha=0.01)
+    model.fit(x[::2], y[::2], sample_weight=weights[::2])
+    kernel, _ = dense(exact, x, 0.01, weights)
+    _, ridge = dense(exact, x[::2], 0.01, weights[::2])
+    system, across = kernel[::2, ::2] + np.diag(ridge), kernel[:, ::2]
+    centre = np.average(y[::2], weights=weights[::2])
+    mean, std = model.predict(x, return_std=True)
+    expected = centre + across @ np.linalg.solve(system, y[::2] - centre)
+    np.testing.assert_allclose(mean, expected, atol=1e-7)
+    left = kernel.diagonal() - (across * np.linalg.solve(system, across.T).T).sum(axis=1)
+    size = model.noise_variance_ / (ridge * weights[::2])[0]
+    np.testing.assert_allclose(std, np.sqrt(size * left), rtol=1e-5)
+    _, of_rows = model.predict(x, return_std=True, with_noise=True)
+    np.testing.assert_allclose(of_rows, np.sqrt(std**2 + model.noise_variance_))
+    assert np.mean(np.abs(y[1::2] - mean[1::2]) < 1.645 * of_rows[1::2]) > 0.8
+    # Another alpha is that of the next fit.
+    np.testing.assert_array_equal(model.set_params(alpha=1.0).predict(x, return_std=True)[1], std)
+    # Without weights: the likelihood of rows is greatest at that size.
+    model = TangentKernelRegressor(FrozenEstimator(exact), alpha=0.01).fit(x[::2], y[::2])
+    kernel, ridge = dense(exact, x[::2], 0.01, np.ones(150))
+    best = model.noise_variance_ / ridge[0]
+
+    def log_likelihood(size):
+        covariance = size * (kernel + np.diag(ridge))
+        return multivariate_normal(cov=covariance).logpdf(y[::2] - y[::2].mean())
+
+    assert log_likelihood(best) > max(log_likelihood(0.97 * best), log_likelihood(best / 0.97))
+
+
+@pytest.mark.parametrize("with_noise", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+def test_draws_are_of_the_posterior(line, network, with_noise, several):
+    x, first, second = line
+    y = second + 0.3 * np.random.default_rng(0).standard_normal(300)
+    y = np.column_stack([y, 3 * first]) if several else y
+    model = TangentKernelRegressor(FrozenEstimator(network), alpha=0.01).fit(x[::3], y[::3])
+    asked = np.vstack([x[[5, 6, 200]], x[[5]]])
+    draws = model.sample_y(asked, 20_000, with_noise=with_noise)
+    assert draws.shape == ((4, 2, 20_000) if several else (4, 20_000))
+    mean, std = model.predict(asked, return_std=True, with_noise=with_noise)
+    np.testing.assert_allclose(draws.mean(axis=-1), mean, atol=0.05 * std.max())
+    np.testing.assert_allclose(draws.std(axis=-1), std, rtol=0.03)
+    correlation = np.corrcoef(draws[:, 1] if several else draws)
+    assert (correlation[0, 3] == pytest.approx(1)) is not with_noise
+    if not with_noise:
+        np.testing.assert_array_equal(draws[0], draws[3])
+        assert correlation[0, 1] > 0.9
+    np.testing.assert_array_equal(model.sample_y(asked, 3), model.sample_y(asked, 3))
+
+
+def test_what_deviations_need(line, network, monkeypatch):
+    x, first, _ = line
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    with pytest.raises(ValueError, match="TangentKernelRegressor draws what fit leaves open"):
+        model.sample_y(x)
+    for weights, message in (
+        (np.ones(5), r"sample_weight must have shape \(300,\)"),
+        (np.zeros(300), "sample_weight must be positive for some row"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, first, sample_weight=weights)
+    model.fit(x, first)
+    with pytest.raises(ValueError, match="with_noise=True is of standard deviations"):
+        model.predict(x, with_noise=True)
+    with pytest.raises(TypeError, match="return_std must be"):
+        model.predict(x, return_std="yes")
+    # The factor is no part of a copy, and made again there.
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(
+        copy.predict(x, return_std=True), model.predict(x, return_std=True)
+    )
+    monkeypatch.setattr(_draws, "_MOST_DRAWN", 100)
+    with pytest.raises(ValueError, match="X has 300 distinct rows; at most 100 can be drawn"):
+        model.sample_y(x)
+    assert model.sample_y(np.tile(x[:90], (3, 1))).shape == (270, 1)
+    # As a file of an earlier version has it.
+    expected = model.predict(x)
+    del model._weights, model._sizes, model.noise_variance_
+    np.testing.assert_array_equal(model.predict(x), expected)
+    with pytest.raises(ValueError, match="from a file of an earlier version.* fit it again"):
+        model.predict(x, return_std=True)
+
+
+def test_weights_reach_searches_and_pipelines(line, network):
+    x, _, second = line
+    rng = np.random.default_rng(0)
+    y, weights = second + 0.3 * rng.standard_normal(300), rng.gamma(1.0, size=300)
+    model = TangentKernelRegressor(FrozenEstimator(network))
+    search = GridSearchCV(model, {"alpha": [1e-3, 1e-1]}, cv=3).fit(x, y, sample_weight=weights)
+    best = clone(search.best_estimator_).fit(x, y, sample_weight=weights)
+    np.testing.assert_array_equal(search.predict(x), best.predict(x))
+    piped = make_pipeline(FunctionTransformer(), clone(best))
+    piped.fit(x, y, tangentkernelregressor__sample_weight=weights)
+    np.testing.assert_array_equal(piped.predict(x), best.predict(x))

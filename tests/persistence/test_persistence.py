@@ -87,12 +87,20 @@ def _cases():
     yield SIRENClassifier(**QUICK), POINTS, np.where(Y > 1, "up", "down"), POINTS
     yield SIRENClassifier(**QUICK), POINTS, Y > 1, POINTS
     yield TangentKernelRegressor(network()), POINTS, Y, POINTS
+    yield TangentKernelRegressor(network()), POINTS, np.column_stack([Y, -Y]), POINTS
     yield TangentKernelRegressor(FrozenEstimator(network().fit(POINTS, Y))), POINTS, -Y, POINTS
     yield GraphSmoother(graph=GRAPH, order=2), X, Y, X
     yield GraphSmoother(graph=GRAPH, alpha=0.1, kappa=0.2), X, Y, X
     yield GraphGaussianProcessRegressor(graph=GRAPH), X.assign(a=POINTS[:, 0]), Y, None
     yield SpatialGaussianProcessRegressor(graph=GRAPH, normal_scores=True), X[::2], Y[::2], X
+    yield (
+        GraphGaussianProcessRegressor(graph=GRAPH, normal_scores=True),
+        X,
+        np.column_stack([Y, -Y]),
+        X,
+    )
     yield ThinPlateSplineRegressor(graph=GRAPH), X[::2], Y[::2], X
+    yield ThinPlateSplineRegressor(graph=GRAPH), X, np.column_stack([Y, -Y]), X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X
     yield make_pipeline(SpectralEmbedder(6, graph=GRAPH), StandardScaler(), network()), X, Y, X

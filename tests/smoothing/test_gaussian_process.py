@@ -54,16 +54,19 @@ def test_it_is_the_posterior_that_it_says(lattice, drawn):
     mean, spread = y[::2].mean(), y[::2].std()
     expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
     variance = np.diag(K) + noise - np.sum(K[:, ::2].T * np.linalg.solve(system, K[::2]), axis=0)
-    predicted, std = model.predict(X, return_std=True)
+    predicted, std = model.predict(X, return_std=True, with_noise=True)
     np.testing.assert_allclose(predicted, expected, atol=1e-6)
     np.testing.assert_allclose(std, spread * np.sqrt(variance), rtol=1e-5)
+    assert model.noise_variance_ == pytest.approx(noise * spread**2)
+    _, of_signal = model.predict(X, return_std=True)
+    np.testing.assert_allclose(of_signal, spread * np.sqrt(variance - noise), rtol=1e-4)
 
 
 def test_its_intervals_cover(lattice, drawn):
     X, y = drawn
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     model = GraphGaussianProcessRegressor(graph=lattice, kappa=0.5).fit(X_train, y_train)
-    mean, std = model.predict(X_test, return_std=True)
+    mean, std = model.predict(X_test, return_std=True, with_noise=True)
     assert 0.88 <= np.mean(np.abs(y_test - mean) < 1.96 * std) <= 1
 
 
@@ -225,7 +228,7 @@ def test_rows_that_are_alike_count_as_often_as_there_are_of_them(lattice):
         assert log_likelihood(size, factor * noise) < best
     K = size * matern(lattice, 2, 0.5)
     inverse = np.linalg.inv(K[np.ix_(nodes, nodes)] + noise * np.eye(300))
-    mean, std = model.predict(np.arange(60)[:, None], return_std=True)
+    mean, std = model.predict(np.arange(60)[:, None], return_std=True, with_noise=True)
     across = K[:60, nodes]
     np.testing.assert_allclose(
         mean, centre + spread * across @ inverse @ ((y - centre) / spread), atol=1e-5

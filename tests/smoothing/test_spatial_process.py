@@ -47,9 +47,12 @@ def test_it_is_the_posterior_that_it_says(field):
     mean, spread = y[::2].mean(), y[::2].std()
     expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
     variance = np.diag(K) + noise - np.sum(K[:, ::2].T * np.linalg.solve(system, K[::2]), axis=0)
-    predicted, std = model.predict(X, return_std=True)
+    predicted, std = model.predict(X, return_std=True, with_noise=True)
     np.testing.assert_allclose(predicted, expected, atol=1e-6)
     np.testing.assert_allclose(std, spread * np.sqrt(variance), rtol=1e-5)
+    assert model.noise_variance_ == pytest.approx(noise * spread**2)
+    _, of_signal = model.predict(X, return_std=True)
+    np.testing.assert_allclose(of_signal, spread * np.sqrt(variance - noise), rtol=1e-4)
     assert model.score(X[1::2], signal[1::2]) > 0.97
     assert np.sqrt(noise) * spread == pytest.approx(0.1, rel=0.3)
 
@@ -75,7 +78,7 @@ def test_it_falls_back_to_the_mean_far_away():
     X = np.arange(300)[:, None]
     model = SpatialGaussianProcessRegressor(graph=Graph.from_points(places)).fit(X[~far], y[~far])
     corner = np.argmin(np.linalg.norm(places - 1, axis=1))
-    mean, std = model.predict(X[[corner]], return_std=True)
+    mean, std = model.predict(X[[corner]], return_std=True, with_noise=True)
     assert mean == pytest.approx([y[~far].mean()], abs=0.1)
     assert std == pytest.approx([y[~far].std()], rel=0.2)
 
@@ -301,7 +304,7 @@ def test_intervals_of_scores_cover_what_is_skewed(field):
     y = np.exp(signal + 0.2 * rng.standard_normal(300))
     train, test = train_test_split(np.arange(300), random_state=0)
     model = SpatialGaussianProcessRegressor(graph=graph, normal_scores=True)
-    mean, std = model.fit(X[train], y[train]).predict(X[test], return_std=True)
+    mean, std = model.fit(X[train], y[train]).predict(X[test], return_std=True, with_noise=True)
     assert 0.85 <= np.mean(np.abs(y[test] - mean) < 1.96 * std) <= 1
 
 

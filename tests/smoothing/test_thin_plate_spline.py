@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.interpolate import RBFInterpolator
+from sklearn.base import clone
 
 from skginr import Graph, ThinPlateSplineRegressor
 
@@ -79,3 +81,60 @@ def test_the_unit_of_positions_does_not_matter(cloud, scale):
         for graph in (cloud, far)
     )
     np.testing.assert_allclose(scaled, near, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_a_weight_is_how_often_a_row_is_there(cloud, smoothing):
+    rng = np.random.default_rng(0)
+    nodes, weights = rng.integers(0, 300, 400), rng.integers(0, 4, 400)
+    y = np.sin(5 * cloud.positions[nodes, 0]) + rng.standard_normal(400)
+    model = ThinPlateSplineRegressor(graph=cloud, n_neighbors=30, smoothing=smoothing)
+    poisoned = np.where(weights == 0, 1e9, y)
+    weighted = model.fit(nodes[:, None], poisoned, sample_weight=weights).predict(rows(cloud))
+    repeats = np.repeat(np.arange(400), weights)
+    repeated = model.fit(nodes[repeats, None], y[repeats]).predict(rows(cloud))
+    np.testing.assert_allclose(weighted, repeated, atol=1e-9)
+    with pytest.raises(ValueError, match="sample_weight must be positive for some row"):
+        model.fit(nodes[:, None], y, sample_weight=np.zeros(400))
+
+
+def test_a_share_of_a_row_is_smoothed_by_the_inverse(cloud):
+    """Against SciPy's spline of all observations."""
+    X, y = rows(cloud)[::2], np.random.default_rng(0).standard_normal(150)
+    weights = np.random.default_rng(1).gamma(1.0, size=150)
+    model = ThinPlateSplineRegressor(graph=cloud, n_neighbors=150, smoothing=0.7)
+    found = model.fit(X, y, sample_weight=weights).predict(rows(cloud))
+    places = (cloud.positions - cloud.positions.mean(axis=0)) @ model._axes
+    expected = RBFInterpolator(places[::2], y, smoothing=0.7 / weights)(places)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+def test_several_signals_are_each_alone(cloud):
+    rng = np.random.default_rng(0)
+    X, weights = rows(cloud)[:200], rng.integers(0, 3, 200) / 2
+    many = rng.standard_normal((200, 4))
+    many[:30, 1] = many[:30, 3] = np.nan
+    many[50:, 2] = np.nan
+    model = ThinPlateSplineRegressor(graph=cloud, n_neighbors=20, smoothing=0.1)
+    together = model.fit(X, many, sample_weight=weights)
+    assert len(together._splines) == 3
+    found = together.predict(rows(cloud))
+    assert found.shape == (300, 4)
+    for predicted, signal in zip(found.T, many.T, strict=True):
+        known = ~np.isnan(signal)
+        alone = clone(model).fit(X[known], signal[known], sample_weight=weights[known])
+        np.testing.assert_allclose(predicted, alone.predict(rows(cloud)), atol=1e-10)
+    with pytest.raises(ValueError, match="its 0 distinct places span 0"):
+        model.fit(X, many, sample_weight=np.arange(200) >= 50)
+
+
+def test_what_was_saved_before_there_were_several_predicts(cloud):
+    X, y = rows(cloud)[:200], cloud.positions[:200, 0] ** 2
+    model = ThinPlateSplineRegressor(graph=cloud).fit(X, y)
+    expected = model.predict(X)
+    state = model.__getstate__()
+    _, places, means, settings = state.pop("_splines")[0]
+    state |= {"_observed": (places, means[:, 0]), "_spline_settings": settings}
+    former = ThinPlateSplineRegressor(graph=cloud)
+    former.__setstate__(state)
+    np.testing.assert_array_equal(former.predict(X), expected)
