@@ -36,7 +36,12 @@ from skginr.smoothing._likelihood import (
     fitted_process,
     sizes_to_start_from,
 )
-from skginr.smoothing._node_regressor import NodeRegressor, centre_and_spread, pairs_of_rows
+from skginr.smoothing._node_regressor import (
+    NodeRegressor,
+    centre_and_spread,
+    check_with_noise,
+    pairs_of_rows,
+)
 from skginr.smoothing._signal_process import Observations, SignalProcess, scaled
 
 # A dense covariance of as many nodes takes 3 GB, and minutes.
@@ -174,12 +179,8 @@ class NodeProcess(NodeRegressor, ABC):
         mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
         std : ndarray of the same shape, if ``return_std``
         """
-        check_flag("with_noise", with_noise)
+        check_with_noise(with_noise, return_std)
         rows, of_row = _distinct(*self._rows_to_predict(X, return_std=return_std))
-        if with_noise and not return_std:
-            raise ValueError(
-                "with_noise=True is of standard deviations: give return_std=True with it."
-            )
         found = [
             one.predict(rows, std=return_std, with_noise=with_noise) for one in self._of_signals()
         ]
@@ -261,8 +262,10 @@ class NodeProcess(NodeRegressor, ABC):
         return self._joined(draws)
 
     def predict_out_of_fold(
-        self, splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
-    ) -> NDArray[np.float64]:
+        self,
+        splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+        return_std: bool = False,
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return predictions of the rows of ``fit``, each made from the folds without it.
 
         What ``cross_val_predict`` returns for :meth:`tuned_clone`, but for the scale of
@@ -271,13 +274,17 @@ class NodeProcess(NodeRegressor, ABC):
         Parameters
         ----------
         splits : iterable of (train, test)
-            As by ``cv.split(X, y)``; every row in one test set.
+            As by ``cv.split(X, y)``; a row in one test set, or NaN if in none.
+        return_std : bool, default False
+            Whether to also return standard deviations of rows of weight 1 about these, noise
+            included.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_signals)
+        mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
+        std : ndarray of the same shape, if ``return_std``
         """
-        return self.predict_out_of_folds([splits])[0]
+        return self.predict_out_of_folds([splits], return_std)[0]
 
     def predict_out_of_folds(self, parts: list[Any], return_std: bool = False) -> list[Any]:
         """Return the same for several partitions into folds, by one inverse.
@@ -286,8 +293,8 @@ class NodeProcess(NodeRegressor, ABC):
         ----------
         parts : list of iterables of (train, test)
         return_std : bool, default False
-            Whether to also return standard deviations of these rows, noise included: of a row of
-            weight 1.
+            Whether to also return standard deviations of rows of weight 1 about these, noise
+            included.
 
         Returns
         -------
@@ -299,7 +306,7 @@ class NodeProcess(NodeRegressor, ABC):
         signals = self._of_signals()
         y = signals[0].observations().y
         checked = [
-            check_splits(pairs_of_rows(splits), y, y, name="splits", partition=True)
+            check_splits(pairs_of_rows(splits), y, y, name="splits", once=True)
             for splits in parts
         ]
         found = []

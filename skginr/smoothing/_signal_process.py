@@ -173,7 +173,7 @@ class SignalProcess(NamedTuple):
             precision = inverse_of_factored(self.process.L_)[np.ix_(place.ravel(), place.ravel())]
         found = []
         for splits in parts:
-            mean, std = np.empty((2, len(known.y)))
+            mean, std = np.full((2, len(known.y)), np.nan)
             for train, test in splits:
                 again = known.some(train)
                 if not again.weights.any():
