@@ -23,8 +23,8 @@ Smoothers along edges
     SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
     errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Fitted models
-    predict_frame (every node, as a table), surface_gradient, save, load, to_onnx, shared_graphs (on
-    a cluster).
+    predict_frame (every node, as a table), suggest_measurements (where to measure next),
+    surface_gradient, save, load, to_onnx, shared_graphs (on a cluster).
 
 Pictures are in skginr.plotting, data in skginr.datasets.
 """
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from skginr.network import SIRENClassifier, SIRENRegressor, TangentKernelRegressor
     from skginr.persistence import load, save
     from skginr.persistence._onnx import to_onnx
-    from skginr.prediction import predict_frame, surface_gradient
+    from skginr.prediction import predict_frame, suggest_measurements, surface_gradient
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
         GraphSmoother,
@@ -86,6 +86,7 @@ __all__ = [
     "refine_model",
     "save",
     "shared_graphs",
+    "suggest_measurements",
     "surface_gradient",
     "to_onnx",
 ]
@@ -114,6 +115,7 @@ _HOME = {
     "predict_frame": "skginr.prediction",
     "save": "skginr.persistence",
     "shared_graphs": "skginr.distributed",
+    "suggest_measurements": "skginr.prediction",
     "surface_gradient": "skginr.prediction",
     "to_onnx": "skginr.persistence._onnx",
     "refine_model": "skginr.spectral",

@@ -45,7 +45,7 @@ ROOMS = {
         _spatial_process _thin_plate_spline
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
-    "prediction": "_frames _surface",
+    "prediction": "_frames _design _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """
         _axes _colours _layout _canvas _models _signal _signal_display _html _mesh _embedding
@@ -205,7 +205,7 @@ NAMES = """
     MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
     SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
     default_smoothers inspect_spectrum load predict_frame refine_model save shared_graphs
-    surface_gradient to_onnx
+    suggest_measurements surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -306,8 +306,7 @@ class NodeProcess(NodeRegressor, ABC):
         signals = self._of_signals()
         y = signals[0].observations().y
         checked = [
-            check_splits(pairs_of_rows(splits), y, y, name="splits", once=True)
-            for splits in parts
+            check_splits(pairs_of_rows(splits), y, y, name="splits", once=True) for splits in parts
         ]
         found = []
         for of_part in zip(*(one.held_out(checked) for one in signals), strict=True):

@@ -43,9 +43,7 @@ def corrected(graph, **settings):
 
 def repeated(splits, rows):
     """Folds of rows that are repeated, all copies of a row in one fold."""
-    return [
-        tuple(np.flatnonzero(np.isin(rows, side)) for side in split) for split in splits
-    ]
+    return [tuple(np.flatnonzero(np.isin(rows, side)) for side in split) for split in splits]
 
 
 def test_a_corrector_counts_rows_as_often_as_it_is_told():
