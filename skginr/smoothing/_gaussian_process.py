@@ -103,10 +103,9 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     Notes
     -----
     A row of weight w has the noise of one row, divided by w, and its density counts in the
-    likelihood to the power of w: whole weights are as many rows, and all others lie between. So
-    weights of which the sum is less than the number of distinct rows take from what is known of the
-    noise, as larger ones add to it. Hyper-parameters that are chosen from some of the rows see
-    these with the weight that rows have on average.
+    likelihood to the power of w: whole weights are as many rows, and others lie between. Weights
+    that sum to less than there are distinct rows tell by their ratios alone. Larger ones say that
+    rows were seen again, and never differed.
 
     With ``normal_scores`` the signal is what is expected of a row, given the score without noise:
     of this are standard deviations and draws.

@@ -168,7 +168,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         if has_covariates(kernel):
             return
         # What is as short as the distance of neighbours is noise too: only likelihood tells.
-        noise = self._started(kernel, _BOUNDS[0], 1.0)
+        noise = self._started(kernel, _BOUNDS[0], rows.shortfall)
         if likelihood - fitted_process(noise, rows, climb=False)[1] < _SOMETHING:
             warn_of_nothing("positions", "More rows may show more; so may a larger n_tune.")
 
