@@ -175,18 +175,20 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     def _resize(self, kernel: Kernel, size: float) -> None:
         covariance_of_nodes(kernel).constant_value = size
 
-    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float, name: str) -> None:
         size, low, high = covariance_of_nodes(kernel).constant_value, *BOUNDS
         if not self.graph.n_edges:
             return
         # Covariates may tell all that there is to tell.
         if size <= 1.01 * low and not has_covariates(kernel):
             warn_of_nothing(
-                "the graph", "Another order, kappa or laplacian may see more, or a larger n_tune."
+                name,
+                "the graph",
+                "Another order, kappa or laplacian may see more, or a larger n_tune.",
             )
         elif size >= 0.99 * high:
             warn(
-                f"y varies along edges more than the covariance allows at its largest size, "
+                f"{name} varies along edges more than the covariance allows at its largest size, "
                 f"{high:g} variances of y, and is smoothed too much. Raise kappa, or lower order."
             )
 

@@ -46,8 +46,8 @@ class Rows(NamedTuple):
     squares: float
 
     @property
-    def shortfall(self) -> float:
-        """How many rows there are for each distinct one, where that is less than 1; else 1."""
+    def unit_weight(self) -> float:
+        """Weight of what counts as a row: 1, or the mean where weights sum to fewer rows."""
         return 1 + min(self.n_alike, 0.0) / len(self.X)
 
     def some(self, chosen: NDArray[np.intp]) -> Rows:
@@ -91,7 +91,7 @@ def fitted_process(
     their ratios alone, as if they were raised to that sum: differences are then none.
     """
     unit, n_alike = _unit(rows), max(rows.n_alike, 0.0)
-    low, high = NOISE_BOUNDS[0] * rows.shortfall, NOISE_BOUNDS[1]
+    low, high = NOISE_BOUNDS[0] * rows.unit_weight, NOISE_BOUNDS[1]
     # In units of what differs from row to row, of which noise may be many times as much.
     high = max(high, 10 * _noise_within(rows))
     of_means = kernel.k1 + MeanNoise(rows.counts, min(kernel.k2.noise_level, high), (low, high))
@@ -144,7 +144,7 @@ def _noise_within(rows: Rows) -> float:
 
 def sizes_to_start_from(rows: Rows) -> list[tuple[float, float]]:
     """Return sizes of signal and noise to start from, with what rows that are alike tell of it."""
-    starts, within = [(s, rows.shortfall * noise) for s, noise in _STARTS], _noise_within(rows)
+    starts, within = [(s, rows.unit_weight * noise) for s, noise in _STARTS], _noise_within(rows)
     if within == 0:
         return starts
     return starts + [(s, max(within, NOISE_BOUNDS[0])) for s, _ in _STARTS[::4]]

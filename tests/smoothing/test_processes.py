@@ -178,6 +178,9 @@ def test_noise_of_few_rows_is_said_to_be_noise(graph):
     X, y = np.arange(144)[:, None], np.random.default_rng(4).random(144)
     with pytest.warns(UserWarning, match="y goes with positions no more than noise would"):
         SpatialGaussianProcessRegressor(graph=graph).fit(X, y, sample_weight=np.full(144, 0.01))
+    both = np.column_stack([np.sin(graph.positions[:, 0] / 3), y])
+    with pytest.warns(UserWarning, match="^column 1 of y goes with positions no more than noise"):
+        SpatialGaussianProcessRegressor(graph=graph).fit(X, both)
 
 
 @both
