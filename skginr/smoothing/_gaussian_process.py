@@ -103,10 +103,9 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     Notes
     -----
     A row of weight w has the noise of one row, divided by w, and its density counts in the
-    likelihood to the power of w: whole weights are as many rows, and all others lie between. So
-    weights of which the sum is less than the number of distinct rows take from what is known of the
-    noise, as larger ones add to it. Hyper-parameters that are chosen from some of the rows see
-    these with the weight that rows have on average.
+    likelihood to the power of w: whole weights are as many rows, and others lie between. Weights
+    that sum to less than there are distinct rows tell by their ratios alone. Larger ones say that
+    rows were seen again, and never differed.
 
     With ``normal_scores`` the signal is what is expected of a row, given the score without noise:
     of this are standard deviations and draws.
@@ -176,18 +175,20 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     def _resize(self, kernel: Kernel, size: float) -> None:
         covariance_of_nodes(kernel).constant_value = size
 
-    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float, name: str) -> None:
         size, low, high = covariance_of_nodes(kernel).constant_value, *BOUNDS
         if not self.graph.n_edges:
             return
         # Covariates may tell all that there is to tell.
         if size <= 1.01 * low and not has_covariates(kernel):
             warn_of_nothing(
-                "the graph", "Another order, kappa or laplacian may see more, or a larger n_tune."
+                name,
+                "the graph",
+                "Another order, kappa or laplacian may see more, or a larger n_tune.",
             )
         elif size >= 0.99 * high:
             warn(
-                f"y varies along edges more than the covariance allows at its largest size, "
+                f"{name} varies along edges more than the covariance allows at its largest size, "
                 f"{high:g} variances of y, and is smoothed too much. Raise kappa, or lower order."
             )
 

@@ -34,7 +34,7 @@ class Rows(NamedTuple):
     counts : ndarray of shape (n_distinct_rows,)
         Of how many rows: sums of weights.
     n_alike : float
-        How many rows there are more than distinct ones; below 0 where weights are small.
+        How many rows there are more than distinct ones; below 0 where weights sum to less.
     squares : float
         Weighted sum of squared deviations of rows from the means.
     """
@@ -44,6 +44,11 @@ class Rows(NamedTuple):
     counts: NDArray[np.float64]
     n_alike: float
     squares: float
+
+    @property
+    def unit_weight(self) -> float:
+        """Weight of what counts as a row: 1, or the mean where weights sum to fewer rows."""
+        return 1 + min(self.n_alike, 0.0) / len(self.X)
 
     def some(self, chosen: NDArray[np.intp]) -> Rows:
         """Return some of them, with their share of what differences say in all."""
@@ -81,11 +86,12 @@ def fitted_process(
     """Return a process of all rows by their means, and the logarithm of its likelihood.
 
     ``climb`` looks for a likelier kernel. Every row has noise of its own, which their mean has a
-    share of and their differences tell by themselves. A weight is the power of a row's density:
-    the likelihood of whole ones is that of so many rows, and all that is between has no seam.
+    share of and their differences tell by themselves. A weight is the power of a row's density, so
+    that whole ones are as many rows. Weights that sum to less than there are distinct rows tell by
+    their ratios alone, as if they were raised to that sum: differences are then none.
     """
-    unit = _unit(rows)
-    low, high = NOISE_BOUNDS
+    unit, n_alike = _unit(rows), max(rows.n_alike, 0.0)
+    low, high = NOISE_BOUNDS[0] * rows.unit_weight, NOISE_BOUNDS[1]
     # In units of what differs from row to row, of which noise may be many times as much.
     high = max(high, 10 * _noise_within(rows))
     of_means = kernel.k1 + MeanNoise(rows.counts, min(kernel.k2.noise_level, high), (low, high))
@@ -93,7 +99,7 @@ def fitted_process(
     def within(log_noise: float) -> tuple[float, float]:
         """Return minus the log likelihood of differences between rows that are alike, and slope."""
         squares = rows.squares / unit * np.exp(-log_noise)
-        return 0.5 * (rows.n_alike * log_noise + squares), 0.5 * (rows.n_alike - squares)
+        return 0.5 * (n_alike * log_noise + squares), 0.5 * (n_alike - squares)
 
     def climber(
         of_rows: Callable[..., tuple[float, NDArray]], start: NDArray, bounds: NDArray
@@ -138,10 +144,10 @@ def _noise_within(rows: Rows) -> float:
 
 def sizes_to_start_from(rows: Rows) -> list[tuple[float, float]]:
     """Return sizes of signal and noise to start from, with what rows that are alike tell of it."""
-    noise = _noise_within(rows)
-    if noise == 0:
-        return _STARTS
-    return _STARTS + [(signal, max(noise, NOISE_BOUNDS[0])) for signal, _ in _STARTS[::4]]
+    starts, within = [(s, rows.unit_weight * noise) for s, noise in _STARTS], _noise_within(rows)
+    if within == 0:
+        return starts
+    return starts + [(s, max(within, NOISE_BOUNDS[0])) for s, _ in _STARTS[::4]]
 
 
 def inverse_of_factored(lower: NDArray[np.float64]) -> NDArray[np.float64]:

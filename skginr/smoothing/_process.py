@@ -47,6 +47,8 @@ from skginr.smoothing._signal_process import Observations, SignalProcess, scaled
 # A dense covariance of as many nodes takes 3 GB, and minutes.
 MOST_NODES = 20_000
 BOUNDS = (1e-3, 1e3)
+# For each distinct row, beyond which it is no chance that those alike do not differ.
+_MANY_ALIKE = 2
 
 
 class NodeProcess(NodeRegressor, ABC):
@@ -88,8 +90,8 @@ class NodeProcess(NodeRegressor, ABC):
         """Set the size of the covariance of nodes, in variances of y."""
 
     @abstractmethod
-    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
-        """Warn if what was chosen sees nothing, or as much as may be."""
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float, name: str) -> None:
+        """Warn if what was chosen sees nothing of a signal, or as much as may be."""
 
     @abstractmethod
     def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -365,11 +367,19 @@ class NodeProcess(NodeRegressor, ABC):
                     f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
                     f"{one.counts.sum():g}. Give kernel=, or more rows."
                 )
+            if one.squares == 0 and one.n_alike >= _MANY_ALIKE * len(one.X):
+                warn(
+                    f"rows of X stand for {one.counts.sum():.3g}, {len(one.X)} of them distinct, "
+                    f"and those that are alike never differ in y, so that there is no noise, and "
+                    f"predictions go through every row. Of weights that say how sure a row is, "
+                    f"give sample_weight / sample_weight.mean()."
+                )
         # Covariances of nodes are the same for all signals, and take long.
         start = self._kernel(graph, rows[0].X.shape[1] - 1)
-        return [self._chosen(start, one) for one in rows]
+        names = ["y"] if len(rows) == 1 else [f"column {i} of y" for i in range(len(rows))]
+        return [self._chosen(start, *pair) for pair in zip(rows, names, strict=True)]
 
-    def _chosen(self, start: Kernel, rows: Rows) -> Kernel:
+    def _chosen(self, start: Kernel, rows: Rows, name: str) -> Kernel:
         """Return the likeliest covariance of rows drawn at random."""
         draw = check_random_state(self.random_state).permutation(len(rows.X))[: self.n_tune]
         rows, n_covariates = rows.some(draw), rows.X.shape[1] - 1
@@ -380,7 +390,7 @@ class NodeProcess(NodeRegressor, ABC):
             if higher - likelihood > 0.5 * (n_covariates - 1) * np.log(len(rows.X)):
                 best, likelihood = apart, higher
         if np.ptp(rows.y) > 0:
-            self._warn_of_kernel(best, rows, likelihood)
+            self._warn_of_kernel(best, rows, likelihood, name)
         return best
 
     def _tuned(self, kernel: Kernel, rows: Rows) -> tuple[Kernel, float]:
@@ -464,8 +474,8 @@ def has_covariates(kernel: Kernel) -> bool:
     return any(isinstance(part, CovariateKernel) for part in kernel.get_params().values())
 
 
-def warn_of_nothing(where: str, way: str) -> None:
-    warn(f"y goes with {where} no more than noise would: what is predicted is the mean. {way}")
+def warn_of_nothing(name: str, where: str, way: str) -> None:
+    warn(f"{name} goes with {where} no more than noise would: what is predicted is the mean. {way}")
 
 
 def _distinct(

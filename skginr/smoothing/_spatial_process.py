@@ -164,13 +164,13 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     def _resize(self, kernel: Kernel, size: float) -> None:
         covariance_of_nodes(kernel).amplitudes = np.full(N_AMPLITUDES, size / N_AMPLITUDES)
 
-    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float) -> None:
+    def _warn_of_kernel(self, kernel: Kernel, rows: Rows, likelihood: float, name: str) -> None:
         if has_covariates(kernel):
             return
         # What is as short as the distance of neighbours is noise too: only likelihood tells.
-        noise = self._started(kernel, _BOUNDS[0], 1.0)
+        noise = self._started(kernel, _BOUNDS[0], rows.unit_weight)
         if likelihood - fitted_process(noise, rows, climb=False)[1] < _SOMETHING:
-            warn_of_nothing("positions", "More rows may show more; so may a larger n_tune.")
+            warn_of_nothing(name, "positions", "More rows may show more; so may a larger n_tune.")
 
     def _nodes_told_of(self, graph: Graph, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
         return np.ones(graph.n_nodes, dtype=bool)

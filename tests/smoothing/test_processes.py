@@ -142,11 +142,13 @@ def test_the_likelihood_of_other_weights_is_of_powers_of_densities(total):
     weights = np.array([0.1, 0.3, 0.2, 0.25, 0.15]) * total
     rows = distinct_rows(X, y, weights)
     scaled = (y - rows.y.mean()) / rows.y.std()
+    # Weights that sum to less than two count as if they did: a row of weight 1 is then more rows.
+    raised = max(2 / total, 1.0)
 
     def by_hand(noise):
         def joint(f, chosen):
-            powers = norm(f, noise**0.5).logpdf(scaled[chosen]) @ weights[chosen]
-            return np.exp(powers) * norm.pdf(f)
+            powers = norm(f, (raised * noise) ** 0.5).logpdf(scaled[chosen])
+            return np.exp(powers @ (raised * weights[chosen])) * norm.pdf(f)
 
         return sum(np.log(quad(joint, -9, 9, args=(X[:, 0] == x,))[0]) for x in (0.0, 1e3))
 
@@ -160,12 +162,32 @@ def test_the_likelihood_of_other_weights_is_of_powers_of_densities(total):
 
 
 @both
-def test_fewer_rows_than_nodes_by_weight_still_have_a_noise(graph, rows, kind):
-    table, y, _ = rows
-    model = kind(graph=graph).fit(table[["node"]], y, sample_weight=np.full(110, 0.3))
-    plain = kind(graph=graph).fit(table[["node"]], y)
-    assert 0.2 < model.noise_variance_ / plain.noise_variance_ < 5
-    assert model.score(table[["node"]], y) < plain.score(table[["node"]], y)
+@pytest.mark.parametrize("share", [0.3, 1e-5])
+def test_weights_that_sum_to_few_rows_tell_by_their_ratios(graph, rows, kind, share):
+    X, y = rows[0][["node"]][:90], rows[1][:90]
+    weights = np.random.default_rng(0).gamma(2.0, size=90)
+    weights /= weights.mean()
+    model = kind(graph=graph).fit(X, y, sample_weight=weights)
+    few = kind(graph=graph).fit(X, y, sample_weight=share * weights)
+    expected, found = (m.predict(named(np.arange(144)), return_std=True) for m in (model, few))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert few.noise_variance_ == pytest.approx(share * model.noise_variance_, rel=1e-3)
+
+
+def test_noise_of_few_rows_is_said_to_be_noise(graph):
+    X, y = np.arange(144)[:, None], np.random.default_rng(4).random(144)
+    with pytest.warns(UserWarning, match="y goes with positions no more than noise would"):
+        SpatialGaussianProcessRegressor(graph=graph).fit(X, y, sample_weight=np.full(144, 0.01))
+    both = np.column_stack([np.sin(graph.positions[:, 0] / 3), y])
+    with pytest.warns(UserWarning, match="^column 1 of y goes with positions no more than noise"):
+        SpatialGaussianProcessRegressor(graph=graph).fit(X, both)
+
+
+@both
+def test_rows_that_were_seen_often_and_never_differed_are_spoken_of(graph, rows, kind):
+    X, y = rows[0][["node"]][:90], rows[1][:90]
+    with pytest.warns(UserWarning, match=r"rows of X stand for 900, 90 of them distinct.*mean\(\)"):
+        kind(graph=graph).fit(X, y, sample_weight=np.full(90, 10.0))
 
 
 def test_centres_and_spreads_are_those_of_repeated_rows():
