@@ -30,7 +30,6 @@ from scipy.interpolate import make_interp_spline
 from sklearn.compose import make_column_transformer
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -134,15 +133,15 @@ def of_times(n_times, period, weight):
 
 
 def choose(smoother, parameters, labels, signals, groups):
-    """Return the smoother, one for each signal, that predicts groups held out best."""
+    """Return the smoother that predicts groups held out best, all signals alike."""
     search = GridSearchCV(
-        MultiOutputRegressor(smoother),
-        {f"estimator__{name}": values for name, values in parameters.items()},
+        smoother,
+        parameters,
         scoring="neg_mean_squared_error",
         cv=GroupKFold(4, shuffle=True, random_state=0),
     )
     best = search.fit(labels[:, None], signals, groups=groups).best_estimator_
-    print("   ", {name: getattr(best.estimator, name) for name in parameters}, flush=True)
+    print("   ", {name: getattr(best, name) for name in parameters}, flush=True)
     return best
 
 

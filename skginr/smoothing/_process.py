@@ -72,6 +72,7 @@ class NodeProcess(NodeRegressor, ABC):
     # Not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
     _signals: list[SignalProcess] | None = None
+    _single = True
 
     @abstractmethod
     def _check_parameters(self, graph: Graph) -> None:
@@ -155,7 +156,8 @@ class NodeProcess(NodeRegressor, ABC):
         noises = [one.noise_variance(part) for one, part in zip(self._signals, rows, strict=True)]
         for former in ("process_", "processes_"):
             self.__dict__.pop(former, None)
-        if len(columns) == 1:
+        self._single = np.ndim(y) < 2
+        if self._single:
             self.process_, self.noise_variance_ = processes[0], noises[0]
         else:
             self.processes_, self.noise_variance_ = processes, np.array(noises)
@@ -325,7 +327,7 @@ class NodeProcess(NodeRegressor, ABC):
         """
         check_is_fitted(self)
         kernels = [one.process.kernel_ for one in self._of_signals()]
-        return clone(self).set_params(kernel=kernels if len(kernels) > 1 else kernels[0])
+        return clone(self).set_params(kernel=kernels[0] if self._single else kernels)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -343,8 +345,9 @@ class NodeProcess(NodeRegressor, ABC):
         return [SignalProcess(self.process_, vars(self).get("_scores"), self._scaling, None)]
 
     def _joined(self, columns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return what was found for every signal, of one without an axis for them."""
-        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+        """Return what was found for every signal, of one without an axis for them if y had none."""
+        single = self._single and len(columns) == 1
+        return columns[0] if single else np.stack(columns, axis=1)
 
     def _kernels_given(self) -> list[Kernel]:
         if self.kernel is None:

@@ -76,6 +76,9 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
     True
     """
 
+    # In files of earlier versions there was one signal.
+    _single = True
+
     def __init__(
         self,
         *,
@@ -136,6 +139,7 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
             observed = self._observations(positions[nodes[used]], of_columns, weights[used])
             self._splines.append((columns, *observed))
         self.graph_, self._positions = graph, positions
+        self._single = np.ndim(y) < 2
         return self
 
     def _observations(
@@ -170,7 +174,7 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_signals)
+        ndarray of shape (n_rows,) or (n_rows, n_signals), as y was
         """
         check_is_fitted(self)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
@@ -187,12 +191,11 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
                     f"n_neighbors={self.n_neighbors} nearest observations of a node lie in one "
                     f"plane, which determines no spline through space. Raise it."
                 ) from error
-        return (found if found.shape[1] > 1 else found[:, 0])[of_row]
+        return (found[:, 0] if self._single else found)[of_row]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_observed" in state:
-            # A file of an earlier version knows of one signal.
             places, means = self.__dict__.pop("_observed")
             settings = self.__dict__.pop("_spline_settings")
             self._splines = [(np.arange(1), places, means[:, None], settings)]
