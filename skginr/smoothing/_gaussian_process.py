@@ -107,8 +107,8 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     that sum to less than there are distinct rows tell by their ratios alone. Larger ones say that
     rows were seen again, and never differed.
 
-    With ``normal_scores`` the signal is what is expected of a row, given the score without noise:
-    of this are standard deviations and draws.
+    With ``normal_scores`` the signal is what is expected of a row of weight 1, given the score
+    without noise: of this are standard deviations and draws.
 
     References
     ----------

@@ -36,7 +36,7 @@ class NormalScores:
         last = counts.cumsum()
         self.scores = ndtri((last - counts / 2) / last[-1])
         # Where each value begins and ends: the middle of its first and of its last row.
-        half = np.minimum(counts, 1) / 2
+        half = np.minimum(counts, min(1.0, counts.mean())) / 2
         ends = np.column_stack([last - counts + half, last - half]) / last[-1]
         some = np.arange(len(last))
         if len(last) > _MOST:

@@ -209,6 +209,9 @@ def test_scores_of_weighted_values_are_those_of_repeated_ones():
     np.testing.assert_allclose(weighted.scores, repeated.scores, atol=1e-12)
     asked = rng.standard_normal(20), rng.random(20)
     np.testing.assert_allclose(weighted.expected(*asked), repeated.expected(*asked), atol=1e-12)
+    # Ties are as wide where weights are divided by their sum.
+    shares = [NormalScores(values, share * weights / weights.sum()) for share in (1.0, 15.0)]
+    np.testing.assert_allclose(shares[0].expected(*asked), shares[1].expected(*asked), atol=1e-12)
     # More values than the way back keeps.
     values, weights = rng.standard_normal(3_000), rng.integers(1, 3, 3_000)
     weighted = NormalScores(values, weights.astype(float))
