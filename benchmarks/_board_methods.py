@@ -80,9 +80,7 @@ def predicted(model, fold):
     """Return what a fitted model says of a row: its mean and, where it knows, its deviation."""
     if "return_std" not in inspect.signature(model.predict).parameters:
         return model.predict(fold.asked), None
-    mean, std = model.predict(fold.asked, return_std=True)
-    # Of the signal, without the noise of a row.
-    return mean, np.sqrt(std**2 + model.noise_variance_)
+    return model.predict(fold.asked, return_std=True, with_noise=True)
 
 
 def fitted_default(fold):
@@ -92,13 +90,8 @@ def fitted_default(fold):
 
 
 def corrected(fold):
-    """Return the default; what its best smoother missed on inner folds is taken for the spread."""
-    model = fitted_default(fold)
-    mean, std = predicted(model, fold)
-    if std is None:
-        missed = fold.y[:, None] - model.out_of_fold_.to_numpy()
-        std = np.full(len(mean), np.sqrt(np.mean(missed**2, axis=0).min()))
-    return mean, std
+    """Return the default."""
+    return predicted(fitted_default(fold), fold)
 
 
 def smoothed_columns(fold):

@@ -397,7 +397,7 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         """Hold back what default smoothers say of themselves alone: another may know better."""
         with warnings.catch_warnings():
             if self.smoothers is None:
-                warnings.filterwarnings("ignore", "y goes with", UserWarning)
+                warnings.filterwarnings("ignore", ".*y goes with", UserWarning)
                 if "space" in names:
                     warnings.filterwarnings("ignore", "graph has .* no edges", UserWarning)
                     warnings.filterwarnings("ignore", ".*nothing is known there", UserWarning)

@@ -290,7 +290,7 @@ def test_unfit_weights(graph, rows, kind):
 def test_noise_is_asked_for_with_deviations(graph, rows, kind):
     table, y, _ = rows
     model = kind(graph=graph).fit(table, y)
-    with pytest.raises(ValueError, match="with_noise=True is of standard deviations"):
+    with pytest.raises(ValueError, match="with_noise=True needs return_std=True"):
         model.predict(table, with_noise=True)
     with pytest.raises(TypeError, match="with_noise must be"):
         model.predict(table, return_std=True, with_noise="yes")
