@@ -22,6 +22,8 @@ Smoothers along edges
     GraphSmoother, GraphGaussianProcessRegressor. Beside the graph, through space:
     SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
     errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
+Null models
+    make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
     predict_frame (every node, as a table), suggest_measurements (where to measure next),
     surface_gradient, save, load, to_onnx, shared_graphs (on a cluster).
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
         GraphSmoother,
         SpatialGaussianProcessRegressor,
         ThinPlateSplineRegressor,
+        correlate_maps,
+        make_surrogates,
     )
     from skginr.spectral import (
         Alignment,
@@ -79,9 +83,11 @@ __all__ = [
     "TangentKernelRegressor",
     "ThinPlateSplineRegressor",
     "align",
+    "correlate_maps",
     "default_smoothers",
     "inspect_spectrum",
     "load",
+    "make_surrogates",
     "predict_frame",
     "refine_model",
     "save",
@@ -109,9 +115,11 @@ _HOME = {
     "SpectralEmbedder": "skginr.spectral",
     "TangentKernelRegressor": "skginr.network",
     "align": "skginr.spectral",
+    "correlate_maps": "skginr.smoothing",
     "default_smoothers": "skginr.stacking",
     "inspect_spectrum": "skginr.spectral",
     "load": "skginr.persistence",
+    "make_surrogates": "skginr.smoothing",
     "predict_frame": "skginr.prediction",
     "save": "skginr.persistence",
     "shared_graphs": "skginr.distributed",

@@ -42,7 +42,7 @@ ROOMS = {
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
         _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
-        _spatial_process _thin_plate_spline
+        _spatial_process _thin_plate_spline _variogram _surrogates
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "prediction": "_frames _design _surface",
@@ -204,8 +204,8 @@ NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
     MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
     SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
-    default_smoothers inspect_spectrum load predict_frame refine_model save shared_graphs
-    suggest_measurements surface_gradient to_onnx
+    correlate_maps default_smoothers inspect_spectrum load make_surrogates predict_frame
+    refine_model save shared_graphs suggest_measurements surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -1,9 +1,10 @@
-"""Smoothers: what predicts a signal from its neighbours, along edges or in space."""
+"""Smoothers: what predicts a signal from its neighbours; and random maps as smooth as one."""
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
 from skginr.smoothing._node_regressor import centre_and_spread, check_with_noise
 from skginr.smoothing._smoother import GraphSmoother
 from skginr.smoothing._spatial_process import SpatialGaussianProcessRegressor, has_places
+from skginr.smoothing._surrogates import correlate_maps, make_surrogates
 from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "ThinPlateSplineRegressor",
     "centre_and_spread",
     "check_with_noise",
+    "correlate_maps",
     "has_places",
+    "make_surrogates",
 ]
