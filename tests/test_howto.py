@@ -15,6 +15,7 @@ CLAIMS = {
         and found["same"].score(found["rates"][["fips"]], found["rates"]["rate"]) > 0.8
     ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
+    "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),
     "torch_geometric": lambda found: found["accuracy"] > 0.9,
@@ -24,12 +25,22 @@ NEEDS = {
     "meshes": ["trimesh", "meshio"],
     "torch_geometric": ["torch_geometric"],
     "sphere_grid": ["xarray"],
+    "uncertainty": ["libpysal", "geopandas"],
 }
 
 
 def r2_of(found):
     """What the picture says."""
     return float(found["display"].figure_.get_suptitle().removeprefix("R² "))
+
+
+def is_as_sure_as_it_says(found):
+    """Intervals hold hidden values and the region's mean; what is smooth correlates by chance."""
+    assert 0.78 < found["inside"][found["hidden"]].mean() <= 1
+    assert found["low"] < found["truth"] < found["high"]
+    assert found["together"] > 1.2 * found["alone"]
+    assert found["next_ones"]["poverty"].isna().all()
+    return found["p"] < 0.01 < 0.1 < found["p_east"]
 
 
 def is_whole(found):
