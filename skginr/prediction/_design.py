@@ -14,6 +14,8 @@ from skginr._core import check_count
 
 # Draws that stand for the covariance: that of two rows is known to about 1 / sqrt of as many.
 _N_DRAWS = 500
+# Of the signal's variance: that of a row is known to no more digits.
+_LEAST_NOISE = 1e-6
 
 
 def suggest_measurements(
@@ -86,7 +88,7 @@ def suggest_measurements(
         )
     signals = draws.reshape(len(draws), len(noise), _N_DRAWS)
     # Of each signal in units of its noise, so that none counts for more by its units alone.
-    known = [_Known(signals[:, i] / noise[i] ** 0.5) for i in range(len(noise))]
+    known = [_Known(signals[:, i], one) for i, one in enumerate(noise)]
     chosen: list[int] = []
     for _ in range(n_rows):
         gains = np.sum([one.gains() for one in known], axis=0)
@@ -98,15 +100,17 @@ def suggest_measurements(
 
 
 class _Known:
-    """Covariance of one signal by its draws, in variances of the noise.
+    """Covariance of one signal by its draws, in variances of the noise if there is any.
 
     Rows a of numbers whose products ``a_i' P a_j`` are the covariance; P changes as rows are
     observed, and is of the size of the draws.
     """
 
-    def __init__(self, draws: NDArray[np.float64]) -> None:
+    def __init__(self, draws: NDArray[np.float64], noise: float) -> None:
         centred = draws - draws.mean(axis=1, keepdims=True)
-        self._rows = centred / (draws.shape[1] - 1) ** 0.5
+        variance = float(np.mean(centred**2))
+        unit = max(noise, _LEAST_NOISE * variance) or 1.0
+        self._rows = centred / (unit * (draws.shape[1] - 1)) ** 0.5
         self._products = self._rows.T @ self._rows
         self._left = np.eye(draws.shape[1])
 

@@ -198,10 +198,11 @@ class SmoothProblem:
     def noise_variances(self, fit: SmoothFit, signals: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the variance of a row of weight 1 about each of the signals of a fit.
 
-        Infinite if no row is left to tell by.
+        Infinite if no row is left to tell by. Weights that sum to fewer rows than there are tell by
+        their ratios alone.
         """
-        n_left = self.unit * self.weights.sum(axis=0) - self._n_free(fit)
-        n_left = n_left[self.patterns[signals]]
+        n_rows = np.maximum(self.unit * self.weights.sum(axis=0), (self.weights > 0).sum(axis=0))
+        n_left = (n_rows - self._n_free(fit))[self.patterns[signals]]
         return np.where(n_left > 0, self.unit * fit.loss / np.where(n_left > 0, n_left, 1), np.inf)
 
     def node_variances(

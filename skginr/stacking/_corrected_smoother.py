@@ -293,9 +293,10 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
             if not return_std:
                 return self._one(mean)
             spreads = self._found_spreads()
+            asked = {name for spread in spreads for name in spread.names}
             deviations = {
                 name: columns_of(self.smoothers_[name].predict(X, return_std=True)[1], len(spreads))
-                for name in spreads[0].names
+                for name in asked
             }
         variance = np.column_stack(
             [

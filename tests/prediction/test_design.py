@@ -92,6 +92,15 @@ def test_every_model_that_draws_has_a_say(kind):
     assert suggest_measurements(model, EVERYWHERE)[0] > 27
 
 
+def test_without_noise_what_is_known_is_not_asked_for_again():
+    X = np.arange(0, 81, 2)[:, None]
+    model = GraphSmoother(graph=GRID, alpha=1e-6).fit(X, X[:, 0] / 10)
+    rows = suggest_measurements(model, EVERYWHERE, 10)
+    assert (rows % 2 == 1).all()
+    flat = GraphSmoother(graph=GRID, alpha=1.0).fit(X, np.ones(len(X)))
+    assert len(suggest_measurements(flat, EVERYWHERE, 3)) == 3
+
+
 def test_what_it_refuses(archipelago):
     smoother = GraphSmoother(graph=GRID, alpha=0.5).fit(*observed())
     with pytest.raises(ValueError, match="n_rows=82 is more than X has rows, 81"):

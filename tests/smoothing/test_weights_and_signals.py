@@ -6,8 +6,9 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 import skginr
@@ -80,6 +81,24 @@ def test_weights_that_are_all_the_same_are_a_strength(grid):
     np.testing.assert_allclose(weighed.predict(X), plain.predict(X), atol=1e-9)
 
 
+def test_weights_that_sum_to_little_tell_by_their_ratios(grid, smoother):
+    X, y = rows_of(grid)
+    weights = 1.0 + np.arange(len(X)) % 2
+    small = clone(smoother)
+    if "alpha" in small.get_params():
+        small.set_params(alpha=small.alpha * 1e-3)
+    some, less = (
+        (clone(smoother).fit(X, y[:, 0], weights / weights.mean())),
+        small.fit(X, y[:, 0], 1e-3 * weights / weights.mean()),
+    )
+    np.testing.assert_allclose(less.predict(X), some.predict(X), atol=1e-3)
+    # A row of weight 1 says a thousand times as much as these.
+    np.testing.assert_allclose(less.noise_variance_, 1e-3 * some.noise_variance_, rtol=1e-3)
+    np.testing.assert_allclose(
+        less.predict(X, return_std=True)[1], some.predict(X, return_std=True)[1], rtol=1e-3
+    )
+
+
 def test_signals_are_those_of_fits_one_by_one(grid, smoother):
     X, y = rows_of(grid)
     y[3, 1] = y[10:14, 2] = np.nan
@@ -132,6 +151,23 @@ def test_weights_pass_through_pipelines_and_searches(grid, smoother):
     fitted = search.best_estimator_
     plain = fitted.score(X, y[:, 0])
     assert fitted.score(X, y[:, 0], sample_weight=weights) != plain
+
+
+def test_weights_are_routed(grid, smoother):
+    X, y = rows_of(grid)
+    weights = np.random.default_rng(2).integers(0, 3, len(X))
+    weights[::3] = 1
+    folds = list(KFold(3).split(X))
+    with config_context(enable_metadata_routing=True):
+        asking = clone(smoother).set_fit_request(sample_weight=True)
+        asking.set_score_request(sample_weight=True)
+        found = cross_validate(
+            make_pipeline(asking), X, y[:, 0], cv=folds, params={"sample_weight": weights}
+        )
+    for score, (train, test) in zip(found["test_score"], folds, strict=True):
+        fitted = clone(smoother).fit(X.iloc[train], y[train, 0], weights[train])
+        expected = fitted.score(X.iloc[test], y[test, 0], sample_weight=weights[test])
+        assert score == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,19 @@ def test_deviations_are_scaled_to_hold_nine_in_ten_rows_held_out(lattice):
     assert factors[0] > factors[1]
 
 
+def test_signals_have_smoothers_of_their_own_that_tell_deviations(lattice):
+    X, y, _ = table_of(lattice, n_rows=60)
+    y[:, 1] = np.random.default_rng(0).standard_normal(60)
+    smoothers = [
+        (f"alpha {alpha}", GraphSmoother(graph=lattice, alpha=alpha)) for alpha in (0.1, 1, 10, 1e4)
+    ]
+    model = corrected(lattice, smoothers=smoothers).fit(X, y)
+    _, std = model.predict(X, return_std=True)
+    first, second = (set(spread.names) for spread in model._spreads)
+    assert first != second
+    assert np.isfinite(std).all()
+
+
 def test_draws_are_as_far_apart_as_deviations_say(lattice):
     X, y, _ = table_of(lattice)
     model = corrected(lattice).fit(X, y)
