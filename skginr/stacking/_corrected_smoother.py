@@ -279,25 +279,16 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         check_flag("return_std", return_std)
         check_with_noise(with_noise, return_std)
         nodes, _ = locate_rows(self, X, self.graph_, reset=False)
-        with self._saying_what_holds_for_all(self.smoothers_):
-            found = {
-                name: columns_of(smoother.predict(X), len(self._correctors()))
-                for name, smoother in self.smoothers_.items()
-            }
-            mean = np.column_stack(
-                [
-                    corrector.predict(self._columns(found, signal, nodes))
-                    for signal, corrector in enumerate(self._correctors())
-                ]
-            )
-            if not return_std:
-                return self._one(mean)
-            spreads = self._found_spreads()
-            asked = {name for spread in spreads for name in spread.names}
-            deviations = {
-                name: columns_of(self.smoothers_[name].predict(X, return_std=True)[1], len(spreads))
-                for name in asked
-            }
+        found = self._predictions(X)
+        mean = self._corrected(found, nodes)
+        if not return_std:
+            return self._one(mean)
+        spreads = self._found_spreads()
+        asked = {name for spread in spreads for name in spread.names}
+        deviations = {
+            name: columns_of(self.smoothers_[name].predict(X, return_std=True)[1], len(spreads))
+            for name in asked
+        }
         variance = np.column_stack(
             [
                 spread.variance(of_signal(found, signal), of_signal(deviations, signal))
@@ -338,13 +329,10 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         check_count("n_samples", n_samples, minimum=1)
         check_flag("with_noise", with_noise)
         random = check_random_state(random_state)
-        mean = columns_of(self.predict(X), len(self._correctors()))
-        spreads = self._found_spreads()
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        found, spreads = self._predictions(X), self._found_spreads()
+        mean = self._corrected(found, nodes)
         draws = np.empty((*mean.shape, n_samples))
-        found = {
-            name: columns_of(self.smoothers_[name].predict(X), len(spreads))
-            for name in self.smoothers_
-        }
         for signal, spread in enumerate(spreads):
             middle = spread.middle(of_signal(found, signal))
             drawn = random.choice(len(spread.names), n_samples, p=spread.weights)
@@ -517,6 +505,24 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         if takes_all and parameters.get("blend", "") is None:
             still_open["blend"] = blend
         return corrector.set_params(**still_open)
+
+    def _predictions(self, X: ArrayLike | pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Return what every smoother predicts, of shape (n_rows, n_signals)."""
+        with self._saying_what_holds_for_all(self.smoothers_):
+            return {
+                name: columns_of(smoother.predict(X), len(self._correctors()))
+                for name, smoother in self.smoothers_.items()
+            }
+
+    def _corrected(
+        self, found: dict[str, NDArray[np.float64]], nodes: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return what correctors make of predictions, of shape (n_rows, n_signals)."""
+        columns = [
+            corrector.predict(self._columns(found, signal, nodes))
+            for signal, corrector in enumerate(self._correctors())
+        ]
+        return np.column_stack(columns)
 
     def _correctors(self) -> list[Any]:
         return [self.corrector_] if self._single else self.corrector_
