@@ -135,9 +135,10 @@ def make_surrogates(
     rng = check_random_state(random_state)
     ranked = np.sort(values[known])
     surrogates = np.full((n_surrogates, graph.n_nodes), np.nan)
-    variogram = Variogram(graph.edge_lengths, known, rng)
+    unit = _unit(values)
+    variogram = Variogram(graph.edge_lengths, unit, rng)
     if len(variogram.distances):
-        mixed = _mixed(graph, _unit(values), variogram, n_surrogates, rng)[:, known]
+        mixed = _mixed(graph, unit, variogram, n_surrogates, rng)[:, known]
     else:
         warn(
             "no two nodes at which signal is known are joined by edges: surrogates are plain "
@@ -343,7 +344,7 @@ def _shares(
     values = np.sort(signal[~np.isnan(signal)])
     # As many as there are nodes of pairs.
     values = values[np.linspace(0, len(values) - 1, len(variogram.nodes)).round().astype(int)]
-    aim = variogram.of(signal[variogram.nodes][None])
+    aim = variogram.of_signal
     of_fields = np.array([variogram.of(maps) for maps in drawn]).T
     wanted, slope = aim, np.ones(len(aim))
     best, shares = np.inf, np.zeros(len(drawn))
