@@ -42,9 +42,8 @@ class Variogram:
 
     Attributes
     ----------
-    distances : ndarray of shape (n_bins,)
-        Mean of each bin, ascending. None where no two known nodes are joined.
     of_signal : ndarray of shape (n_bins,)
+        By ascending distance; empty where no two known nodes are joined.
     largest : float
         Distance between nodes, of those that were looked at; 0 where none are joined.
     nodes : ndarray of int of shape (n_used,)
@@ -61,7 +60,7 @@ class Variogram:
         lengths = with_short_indices(lengths)
         known, n_nodes = ~np.isnan(signal), len(signal)
         sources = rng.permutation(np.flatnonzero(known & (np.diff(lengths.indptr) > 0)))
-        self.distances, self.nodes = np.empty(0), np.empty(0, dtype=np.intp)
+        self.of_signal, self.nodes = np.empty(0), np.empty(0, dtype=np.intp)
         reach, self.largest = _reach(lengths, known, sources)
         if self.largest == 0:
             return
@@ -69,7 +68,7 @@ class Variogram:
         edges = np.linspace(first_bin, reach, _BINS)[:-1]
         sources = sources[: max(_FIRST_SOURCES, min(_SOURCES, _MOST_ENTRIES // n_nodes))]
         n_batches = -(-len(sources) * n_nodes // _BATCH_ENTRIES)
-        counts, steps, squares = np.zeros((3, _BINS))
+        counts, squares = np.zeros((2, _BINS))
         drawn = []
         for batch in np.array_split(sources, n_batches):
             apart = dijkstra(lengths, indices=batch, limit=reach)
@@ -78,17 +77,13 @@ class Variogram:
             bins = np.searchsorted(edges, apart)
             found = np.bincount(bins, minlength=_BINS)
             counts += found
-            steps += np.bincount(bins, weights=apart, minlength=_BINS)
             squares += np.bincount(bins, (signal[first] - signal[second]) ** 2, _BINS)
             share = n_pairs / n_batches / np.maximum(found, 1)
             kept = rng.random_sample(len(bins)) < share[bins]
             drawn.append((first[kept], second[kept], bins[kept]))
         first, second, bins = map(np.concatenate, zip(*drawn, strict=True))
         used, self._bins, self._counts = np.unique(bins, return_inverse=True, return_counts=True)
-        self.distances, self.of_signal = (
-            steps[used] / counts[used],
-            squares[used] / counts[used] / 2,
-        )
+        self.of_signal = squares[used] / counts[used] / 2
         self.nodes, places = np.unique([first, second], return_inverse=True)
         self._first, self._second = places.reshape(2, -1)
 

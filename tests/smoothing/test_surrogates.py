@@ -139,6 +139,27 @@ def test_components_and_nodes_without_edges(archipelago):
     assert alone < 0.25 < np.corrcoef(maps[:, 0], maps[:, 1])[0, 1]
 
 
+@pytest.mark.parametrize("shape", [nx.star_graph, nx.complete_graph, nx.path_graph])
+@pytest.mark.parametrize("n_nodes", [2, 30])
+def test_graphs_of_extreme_shape(shape, n_nodes):
+    graph = Graph.from_networkx(shape(n_nodes))
+    signal = np.sqrt(np.arange(graph.n_nodes))
+    maps = make_surrogates(graph, signal, n_surrogates=50)
+    np.testing.assert_array_equal(np.sort(maps), np.tile(signal, (50, 1)))
+    assert len(np.unique(maps, axis=0)) > min(n_nodes, 25) / 2
+
+
+def test_weights_of_many_sizes_and_nodes_in_one_place(grid, grid_table):
+    rng = np.random.default_rng(0)
+    sizes = 10 ** rng.uniform(-12, 12, 108)
+    weights = grid.adjacency.multiply(sizes).multiply(sizes[:, None])
+    places = np.repeat(rng.random((54, 2)), 2, axis=0)
+    places[0] = 1e9
+    signal = grid_table["signal"].to_numpy()
+    maps = make_surrogates(Graph(weights, positions=places), signal)
+    np.testing.assert_array_equal(np.sort(maps), np.tile(np.sort(signal), (100, 1)))
+
+
 def test_without_paths_they_are_permutations(archipelago):
     signal = np.full(36, np.nan)
     signal[[0, 30, 35]] = 1, 2, 3
