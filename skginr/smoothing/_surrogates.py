@@ -63,9 +63,9 @@ def make_surrogates(
 ) -> NDArray[np.float64]:
     """Return random maps with the values of a signal, and its autocorrelation along the graph.
 
-    What the signal would look like if it had nothing to do with where it is: a null distribution
-    for whatever is computed from maps, such as their correlation (:func:`correlate_maps`). A plain
-    permutation would be of maps without hills, among which any two smooth ones seem related.
+    Maps that the signal could have been, had its hills been elsewhere: a null distribution for
+    whatever is computed from maps, such as their correlation (:func:`correlate_maps`). Beside plain
+    permutations, which have no hills, any two smooth maps seem related.
 
     A surrogate is a mix of Gaussian fields of several ranges over the graph, and white noise, whose
     nodes get the values of the signal in the order of their ranks. The mix is chosen so that after
