@@ -1,7 +1,7 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-draws bench-campaigns bench-gpu reproduce docs test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench-draws  many signals at once, deviations and draws of signals; about 5 minutes"
 	@echo "make bench-campaigns  hostile files, interrupts, awkward graphs: none may be silently wrong; about 20 minutes"
 	@echo "make bench-gpu  the network on a CUDA device: is it right, and how fast; under 10 minutes"
+	@echo "make bench-surrogates  random maps as smooth as a given one, beside brainsmash's; about 40 minutes"
 	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
 	@echo "make docs    the documentation, into build/docs, its links checked; about five minutes"
 	@echo "make test    the test suite, in about six minutes"
@@ -55,6 +56,9 @@ bench-campaigns:
 
 bench-gpu:
 	$(PYTHON) benchmarks/gpu.py
+
+bench-surrogates:
+	$(PYTHON) benchmarks/surrogates.py
 
 reproduce:
 	$(PYTHON) examples/reproduce.py

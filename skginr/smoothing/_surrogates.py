@@ -26,8 +26,10 @@ _GAIN = 0.01
 _SUM = 1e3
 # Added to shares of the variance before they are divided by each other.
 _LITTLE = 1e-6
-# Of the mean, that a node counts for at least.
+# Of the mean, that a node counts for at least; and typical edges that a range has at most. Beyond,
+# systems have no digits left.
 _LEAST_MASS = 1e-6
+_LONGEST = 1e5
 # Shapes of a field, of each range: all that is longer than the range and fades out below (Matérn's
 # of smoothness 1, in a plane), and a band around it.
 _SHAPES = ("matern", "band")
@@ -61,9 +63,9 @@ def make_surrogates(
 ) -> NDArray[np.float64]:
     """Return random maps with the values of a signal, and its autocorrelation along the graph.
 
-    What the signal would look like if it had nothing to do with where it is: a null distribution
-    for whatever is computed from maps, such as their correlation (:func:`correlate_maps`). A plain
-    permutation would be of maps without hills, among which any two smooth ones seem related.
+    Maps that the signal could have been, had its hills been elsewhere: a null distribution for
+    whatever is computed from maps, such as their correlation (:func:`correlate_maps`). Beside plain
+    permutations, which have no hills, any two smooth maps seem related.
 
     A surrogate is a mix of Gaussian fields of several ranges over the graph, and white noise, whose
     nodes get the values of the signal in the order of their ranks. The mix is chosen so that after
@@ -82,6 +84,7 @@ def make_surrogates(
     n_surrogates : int, default 100
         A p-value is never below ``1 / (n_surrogates + 1)``.
     random_state : int, RandomState instance or None, default 0
+        The first maps of a number are the same, however many are drawn.
 
     Returns
     -------
@@ -103,9 +106,9 @@ def make_surrogates(
 
     Notes
     -----
-    Connected components are independent of each other, with one distribution of values for all.
-    Hence in surrogates of a map of two hemispheres what is high in both is as rare as chance
-    makes it.
+    Connected components are independent of each other, and share one set of values: a node without
+    an edge gets any of them. Time goes with the number of nodes, and memory too: no distance matrix
+    is made.
 
     References
     ----------
@@ -135,13 +138,14 @@ def make_surrogates(
     rng = check_random_state(random_state)
     ranked = np.sort(values[known])
     surrogates = np.full((n_surrogates, graph.n_nodes), np.nan)
-    variogram = Variogram(graph.edge_lengths, known, rng)
-    if len(variogram.distances):
-        mixed = _mixed(graph, _unit(values), variogram, n_surrogates, rng)[:, known]
+    unit = _unit(values)
+    variogram = Variogram(graph.edge_lengths, unit, rng)
+    if len(variogram.nodes):
+        mixed = _mixed(graph, unit, variogram, n_surrogates, rng)[:, known]
     else:
         warn(
-            "no two nodes at which signal is known are joined by edges: surrogates are plain "
-            "permutations."
+            "no two nodes at which signal is known are joined by a path that has a length: "
+            "surrogates are plain permutations."
         )
         mixed = rng.standard_normal((n_surrogates, len(ranked)))
     surrogates[:, known] = _by_rank(mixed, ranked)
@@ -191,7 +195,7 @@ def correlate_maps(
     >>> surrogates = make_surrogates(ring, np.sin(angle), n_surrogates=99)
     >>> r, p = correlate_maps(ring, np.sin(angle), np.sin(angle + 1), surrogates=surrogates)
     >>> round(r, 2), p > 0.1
-    (np.float64(0.54), np.True_)
+    (0.54, True)
     """
     graph = check_graph(graph)
     first = _check_map("signal", signal, graph)
@@ -205,7 +209,7 @@ def correlate_maps(
         )
     both = ~(unknown | np.isnan(second))
     for name, one in (("signal", first), ("other", second)):
-        if both.sum() < 2 or np.ptp(one[both]) == 0:
+        if both.sum() == 0 or one[both].min() == one[both].max():
             raise ValueError(
                 f"{name} must vary over nodes at which both maps are known; got {both.sum()} such "
                 f"nodes."
@@ -216,7 +220,7 @@ def correlate_maps(
     columns = (columns - centre) / spread
     r = columns[:, 0] @ columns[:, 1:] / len(columns)
     as_large = np.abs(r) >= (1 - _TIE) * abs(r[0])
-    return MapCorrelation(r[0], as_large.mean())
+    return MapCorrelation(float(r[0]), float(as_large.mean()))
 
 
 def _check_map(name: str, values: ArrayLike | pd.Series, graph: Graph) -> NDArray[np.float64]:
@@ -264,8 +268,9 @@ class _Fields:
         mass = np.asarray(squares.sum(axis=1)).ravel() / 4
         self._mass = np.maximum(mass, _LEAST_MASS * mass.mean())
         self._alone = np.diff(lengths.indptr) == 0
-        n_ranges = 1 + int(np.ceil(np.log2(max(largest / shortest, 1))))
-        self._ranges = np.geomspace(1, max(largest / shortest, 1), n_ranges)
+        longest = float(np.clip(largest / shortest, 1, _LONGEST))
+        n_ranges = 1 + int(np.ceil(np.log2(longest)))
+        self._ranges = np.geomspace(1, longest, n_ranges)
         self.n_fields = n_ranges * len(_SHAPES) + 1
         self._seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_fields)
 
@@ -343,7 +348,7 @@ def _shares(
     values = np.sort(signal[~np.isnan(signal)])
     # As many as there are nodes of pairs.
     values = values[np.linspace(0, len(values) - 1, len(variogram.nodes)).round().astype(int)]
-    aim = variogram.of(signal[variogram.nodes][None])
+    aim = variogram.of_signal
     of_fields = np.array([variogram.of(maps) for maps in drawn]).T
     wanted, slope = aim, np.ones(len(aim))
     best, shares = np.inf, np.zeros(len(drawn))

@@ -9,15 +9,15 @@ from scipy.sparse.csgraph import dijkstra
 
 from skginr._core import with_short_indices
 
-# Nodes that pairs start from, and as many at once as tell how far apart nodes are.
+# Nodes that pairs start from, at most, and as many as tell how far apart nodes are.
 _SOURCES = 2000
 _FIRST_SOURCES = 40
 # Of all pairs those nearest to each other, as far as the variogram reaches: of one map, what is
 # farther apart says more of where its few hills happen to be than of how it varies.
 _NEAREST = 0.25
 _BINS = 25
-# Of one bin, at most.
-_PAIRS = 4000
+# Of one bin, about, by which many maps are compared.
+_PAIRS = 1000
 # Of typical edges, how long the first bin is.
 _FIRST_BIN = 1.5
 # Distances found at once, and in all.
@@ -28,58 +28,62 @@ _MOST_ENTRIES = 2**28
 class Variogram:
     """Half the mean squared difference of nodes, by their distance along edges.
 
-    Over pairs that are drawn, about as many of each distance, up to that within which the nearest
-    quarter of all pairs are.
+    Up to the distance within which the nearest quarter of all pairs are.
 
     Parameters
     ----------
     lengths : sparse array of shape (n_nodes, n_nodes)
         Of edges.
-    known : ndarray of bool of shape (n_nodes,)
-        Nodes that pairs are made of; paths may lead through others.
+    signal : ndarray of shape (n_nodes,)
+        Pairs are of nodes where it is not NaN; paths may lead through others.
     rng : RandomState
+    n_pairs : int
+        Of each distance, about, that are drawn for other maps.
 
     Attributes
     ----------
-    distances : ndarray of shape (n_bins,)
-        Mean of each bin, ascending. None where no two known nodes are joined.
+    of_signal : ndarray of shape (n_bins,)
+        By ascending distance; empty where no two known nodes are joined.
     largest : float
         Distance between nodes, of those that were looked at; 0 where none are joined.
     nodes : ndarray of int of shape (n_used,)
-        Those of all pairs.
+        Those of the pairs that were drawn.
     """
 
     def __init__(
-        self, lengths: sp.csr_array, known: NDArray[np.bool_], rng: np.random.RandomState
+        self,
+        lengths: sp.csr_array,
+        signal: NDArray[np.float64],
+        rng: np.random.RandomState,
+        n_pairs: int = _PAIRS,
     ) -> None:
         lengths = with_short_indices(lengths)
-        n_nodes = len(known)
+        known, n_nodes = ~np.isnan(signal), len(signal)
         sources = rng.permutation(np.flatnonzero(known & (np.diff(lengths.indptr) > 0)))
-        self.distances, self.nodes = np.empty(0), np.empty(0, dtype=np.intp)
+        self.of_signal, self.nodes = np.empty(0), np.empty(0, dtype=np.intp)
         reach, self.largest = _reach(lengths, known, sources)
         if self.largest == 0:
             return
         first_bin = min(_FIRST_BIN * typical_length(lengths), reach / 2)
-        edges = np.linspace(first_bin, reach, _BINS)
+        edges = np.linspace(first_bin, reach, _BINS)[:-1]
         sources = sources[: max(_FIRST_SOURCES, min(_SOURCES, _MOST_ENTRIES // n_nodes))]
         n_batches = -(-len(sources) * n_nodes // _BATCH_ENTRIES)
-        quota = -(-_PAIRS // n_batches)
+        counts, squares = np.zeros((2, _BINS))
         drawn = []
         for batch in np.array_split(sources, n_batches):
             apart = dijkstra(lengths, indices=batch, limit=reach)
-            rows, columns = np.nonzero(known & np.isfinite(apart) & (apart > 0))
-            order = rng.permutation(len(rows))
-            rows, columns = rows[order], columns[order]
-            bins = np.searchsorted(edges[:-1], apart[rows, columns])
-            # The first so many of each bin, in the order of chance.
-            order = np.argsort(bins, kind="stable")
-            place = np.arange(len(order)) - np.searchsorted(bins[order], bins[order])
-            kept = order[place < quota]
-            pairs = batch[rows[kept]], columns[kept]
-            drawn.append((*pairs, bins[kept], apart[rows[kept], columns[kept]]))
-        first, second, bins, apart = map(np.concatenate, zip(*drawn, strict=True))
-        _, self._bins, self._counts = np.unique(bins, return_inverse=True, return_counts=True)
-        self.distances = np.bincount(self._bins, weights=apart) / self._counts
+            rows, second = np.nonzero(known & np.isfinite(apart) & (apart > 0))
+            first, apart = batch[rows], apart[rows, second]
+            bins = np.searchsorted(edges, apart)
+            found = np.bincount(bins, minlength=_BINS)
+            counts += found
+            squares += np.bincount(bins, (signal[first] - signal[second]) ** 2, _BINS)
+            share = n_pairs / n_batches / np.maximum(found, 1)
+            kept = rng.random_sample(len(bins)) < share[bins]
+            drawn.append((first[kept], second[kept], bins[kept]))
+        first, second, bins = map(np.concatenate, zip(*drawn, strict=True))
+        used, self._bins, self._counts = np.unique(bins, return_inverse=True, return_counts=True)
+        self.of_signal = squares[used] / counts[used] / 2
         self.nodes, places = np.unique([first, second], return_inverse=True)
         self._first, self._second = places.reshape(2, -1)
 
