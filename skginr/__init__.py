@@ -19,7 +19,8 @@ Coordinates of nodes
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
-    GraphSmoother, GraphGaussianProcessRegressor. Beside the graph, through space:
+    GraphSmoother, GraphGaussianProcessRegressor; of rates of counts GraphPoissonRegressor, of
+    classes GraphSmootherClassifier. Beside the graph, through space:
     SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
     errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Fitted models
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
     from skginr.prediction import predict_frame, surface_gradient
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
+        GraphPoissonRegressor,
         GraphSmoother,
+        GraphSmootherClassifier,
         SpatialGaussianProcessRegressor,
         ThinPlateSplineRegressor,
     )
@@ -68,7 +71,9 @@ __all__ = [
     "Graph",
     "GraphBlockKFold",
     "GraphGaussianProcessRegressor",
+    "GraphPoissonRegressor",
     "GraphSmoother",
+    "GraphSmootherClassifier",
     "MultiGraphEmbedder",
     "NeighborMeans",
     "ResidualCorrector",
@@ -97,7 +102,9 @@ _HOME = {
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.graphs",
     "GraphGaussianProcessRegressor": "skginr.smoothing",
+    "GraphPoissonRegressor": "skginr.smoothing",
     "GraphSmoother": "skginr.smoothing",
+    "GraphSmootherClassifier": "skginr.smoothing",
     "MultiGraphEmbedder": "skginr.spectral",
     "NeighborMeans": "skginr.graphs",
     "ThinPlateSplineRegressor": "skginr.smoothing",

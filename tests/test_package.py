@@ -39,6 +39,7 @@ ROOMS = {
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
+        _laplace _held_out _laplace_nodes _lognormal_counts _poisson _smoother_classifier
         _normal_scores _kernels _likelihood _process _gaussian_process _spatial_process
         _thin_plate_spline
     """,
@@ -199,8 +200,8 @@ def test_unknown_names_are_refused():
 
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
-    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
-    MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
+    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
+    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
     SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
     default_smoothers inspect_spectrum load predict_frame refine_model save shared_graphs
     surface_gradient to_onnx
