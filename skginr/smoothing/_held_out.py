@@ -15,7 +15,10 @@ from skginr.smoothing._strength import training_rows
 # Powers of ten: of strengths, relative to the scaled penalty and the information of a row, and of
 # variances of what nodes have to themselves, of which the least is none.
 _STRENGTHS, _VARIANCES = (-6.0, 8.0), (-6.0, 1.0)
-_START = (0.0, -2.0)
+# From where nodes have much to themselves: a signal that is rough may do as well as one that is
+# smooth beside what nodes have, and between the two nothing does.
+_START = (0.0, -0.5)
+_STEPS = ((2.0, 1.0), (1.0, 1.0), (0.5, 0.5))
 # Of the logarithm of the likelihood, that a step has to gain.
 _SOMETHING = 1e-3
 # Rows held out that tell two strengths apart: in large tables not every fold is looked at.
@@ -72,12 +75,11 @@ class Trials:
 
     def best(self) -> tuple[float, float]:
         """Return the relative strength and the variance under which held-out rows are likeliest."""
-        bounds = [b for b, given in zip((_STRENGTHS, _VARIANCES), self._given, strict=True)
-                  if given is None]
-        start = [s for s, given in zip(_START, self._given, strict=True) if given is None]
-        point = tuple(start)
-        for step in (2.0, 1.0, 0.5):
-            point = self._climb(point, step, bounds)
+        free = [axis for axis, given in enumerate(self._given) if given is None]
+        bounds = [(_STRENGTHS, _VARIANCES)[axis] for axis in free]
+        point = tuple(_START[axis] for axis in free)
+        for steps in _STEPS:
+            point = self._climb(point, [steps[axis] for axis in free], bounds)
         return self._meaning(point)
 
     def table(self) -> pd.DataFrame:
@@ -88,11 +90,13 @@ class Trials:
         ]
         return pd.DataFrame(tried, columns=["alpha", "overdispersion", "log_likelihood"])
 
-    def _climb(self, point: _Point, step: float, bounds: list[tuple[float, float]]) -> _Point:
+    def _climb(
+        self, point: _Point, steps: list[float], bounds: list[tuple[float, float]]
+    ) -> _Point:
         """Return the best point that steps of one size, along one axis at a time, lead to."""
         moves = [
             tuple(sign * step * (axis == i) for i in range(len(point)))
-            for axis in range(len(point))
+            for axis, step in enumerate(steps)
             for sign in (-1, 1)
         ]
         stood = 0

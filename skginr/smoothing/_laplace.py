@@ -32,6 +32,8 @@ _KEPT = 1e-4
 # they are, and the fewest of these.
 _FEW = 300
 _NUMBERS, _FEWEST = 1_000_000, 16
+# Nodes of a large graph, and how many of it, from which on they are estimated when asked for, too.
+_LARGE, _MANY, _FEWEST_SHOWN = 10_000, 64, 32
 # Numbers in a block of right-hand sides.
 _MOST_NUMBERS = 50_000_000
 
@@ -286,14 +288,15 @@ class LaplaceProblem:
         own: float,
         nodes: NDArray[np.intp] | None = None,
     ) -> Spread:
-        """Return how sure the signals are: exactly at ``nodes`` alone, or about at all."""
+        """Return how sure the signals are: at ``nodes`` alone, or about at all."""
         counts, kept, slopes, effects = self._conditional(mode, alpha, own)
+        distinct = np.unique([] if nodes is None else nodes)
         if nodes is None and len(counts) <= _FEW:
             smooth = self._dense_variances(counts, alpha)
-        elif nodes is None:
-            smooth = self._estimated_variances(counts, alpha)
+        elif nodes is None or (len(counts) > _LARGE and len(distinct) > _MANY):
+            fewest = _FEWEST if nodes is None else _FEWEST_SHOWN
+            smooth = self._estimated_variances(counts, alpha, fewest)
         else:
-            distinct = np.unique(nodes)
             smooth = np.full(counts.shape, np.nan)
             for column, seen in enumerate(counts.T):
                 found = diagonal_of_inverse(self.penalty, alpha, seen, distinct)
@@ -423,14 +426,14 @@ class LaplaceProblem:
         factors = [np.linalg.cholesky(rough + np.diag(c + least)) for c in counts.T]
         return np.column_stack([dpotri(root, lower=True)[0].diagonal() for root in factors])
 
-    def _estimated_variances(self, counts: _Numbers, alpha: float) -> _Numbers:
+    def _estimated_variances(self, counts: _Numbers, alpha: float, fewest: int) -> _Numbers:
         """Return variances of f for known b: given all other nodes, and of what that says [1]_.
 
         .. [1] P. Sidén et al., "Efficient covariance approximations for large sparse precision
            matrices", JCGS 2018.
         """
         n_nodes, n_columns = counts.shape
-        n_draws = max(_FEWEST, _NUMBERS // (n_nodes * n_columns))
+        n_draws = max(fewest, _NUMBERS // (n_nodes * n_columns))
         diagonal = counts + alpha * self._diagonal()[:, None]
         found = np.empty(counts.shape)
         width = max(1, _MOST_NUMBERS // (n_nodes * n_draws))

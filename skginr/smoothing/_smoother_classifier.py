@@ -261,7 +261,8 @@ default "combinatorial"
         ndarray of shape (n_rows,)
             Of ``classes_``.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        found = self.predict_proba(X)
+        return self.classes_[found.argmax(axis=1)]
 
     def _rows(
         self, X: ArrayLike | pd.DataFrame
