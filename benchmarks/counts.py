@@ -9,13 +9,14 @@ the share of non-white ones as a covariate; and with SKGINR_DATA the Republican 
 regions (GraphBlockKFold), folds drawn anew in each repetition. Deviance is Poisson's, mean over
 rows (of rates: weighted by exposure); coverage that of 90% intervals of the counts held out.
 
-Classes: who won a county in 2016 and the state of a county, where three or one in ten are known, and
-the sign of the charge at a protein's surface: log loss, error of confidence in ten bins, accuracy.
+Classes: who won a county in 2016 and the state of a county, where three or one in ten are known,
+and the sign of the charge at a protein's surface: log loss, error of confidence in ten bins,
+accuracy.
 
-Strengths and defaults were chosen on simulated counts and on the election of 2012. GPBoost runs in
-the environment of ``make peers``, and is left out where there is none. Bayesian empirical rates are
-computed here, since esda's take the counts that are held out. pyinla fetches a program that asks for
-a licence, and is not among the peers.
+Defaults were chosen on simulated counts and classes, unemployment and the election of 2012. GPBoost
+runs in the environment of ``make peers``, and is left out where there is none. Empirical Bayes is
+computed here, since esda's rates take the counts that are held out. pyinla fetches a program that
+asks for a licence, and is not among the peers.
 """
 
 import argparse
@@ -24,6 +25,8 @@ import subprocess
 import tempfile
 import warnings
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -106,16 +109,8 @@ def counties():
 # --- methods of counts: from training rows to the log rate of test rows, and its variance
 
 
-def ours(table, train, test, folds):
-    model = GraphPoissonRegressor(graph=table.graph, cv=folds)
-    model.fit(table.X.iloc[train], table.rates[train], table.exposures[train])
-    rates = model.predict(table.X.iloc[test])
-    low, high = model.predict_counts(table.X.iloc[test], table.exposures[test])
-    return rates, low, high
-
-
-def without_own(table, train, test, folds):
-    model = GraphPoissonRegressor(graph=table.graph, cv=folds, overdispersion=0.0)
+def ours(table, train, test, folds, **given):
+    model = GraphPoissonRegressor(graph=table.graph, cv=folds, **given)
     model.fit(table.X.iloc[train], table.rates[train], table.exposures[train])
     rates = model.predict(table.X.iloc[test])
     low, high = model.predict_counts(table.X.iloc[test], table.exposures[test])
@@ -156,32 +151,30 @@ def neighbour_rate(table, train, test, folds):
 
 
 def spectral(table, train, test, folds):
-    names, label = list(table.X.columns[1:]), table.X.columns[0]
-    embedded = SpectralEmbedder(graph=table.graph, max_components=32)
-    columns = table.X.drop(columns=label).to_numpy()
-    rows = [np.hstack([embedded.set_params(n_components=k).fit_transform(table.X[[label]]), columns])
-            for k in (2, 4, 8, 16, 32)]  # fmt: skip
-    best = None
-    for X in rows:
+    """Poisson regression on covariates and as many spectral columns as are best on folds."""
+    embedder = SpectralEmbedder(graph=table.graph, max_components=32)
+    columns, label = table.X.iloc[:, 1:].to_numpy(), table.X.columns[0]
+    folds = folds or KFold(10, shuffle=True, random_state=0)
+    inner, mean = list(folds.split(table.X.iloc[train])), table.rates[train].mean()
+    searches = []
+    for n_components in (2, 4, 8, 16, 32):
+        embedder.set_params(n_components=n_components)
+        X = np.hstack([embedder.fit_transform(table.X[[label]]), columns])
         search = GridSearchCV(
             make_pipeline(StandardScaler(), PoissonRegressor(max_iter=1000)),
             {"poissonregressor__alpha": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
-            cv=list(KFold(10, shuffle=True, random_state=0).split(train))
-            if folds is None
-            else list(folds.split(table.X.iloc[train])),
+            cv=inner,
             scoring="neg_mean_poisson_deviance",
         )
-        search.fit(X[train], table.rates[train] / table.rates[train].mean(),
-                   poissonregressor__sample_weight=table.exposures[train])  # fmt: skip
-        if best is None or search.best_score_ > best[0].best_score_:
-            best = search, X
-    del names
-    return best[0].predict(best[1][test]) * table.rates[train].mean(), None, None
+        weights = {"poissonregressor__sample_weight": table.exposures[train]}
+        search.fit(X[train], table.rates[train] / mean, **weights)
+        searches.append((search.best_score_, n_components, search.predict(X[test]) * mean))
+    return max(searches)[2], None, None
 
 
 METHODS = {
     "GraphPoissonRegressor": ours,
-    "the same without own effects": without_own,
+    "the same without own effects": partial(ours, overdispersion=0.0),
     "GraphSmoother of rates": normal,
     "PoissonRegressor, spectral columns": spectral,
     "neighbours, empirical Bayes": neighbour_rate,
@@ -402,14 +395,14 @@ def main():
     keys = ["table", "held out", "method"]
     if "sids" in parts:
         tables = [sids(year, given) for year in (74, 79) for given in (False, True)]
-        rows = sum([compare(table, arguments.repetitions, 10) for table in tables], [])
-        show(rows, keys, "counts_sids")
+        rows = [compare(table, arguments.repetitions, 10) for table in tables]
+        show(chain(*rows), keys, "counts_sids")
     if "votes" in parts and real:
         show(compare(votes(), 1, 5), keys, "counts_votes")
     if "classes" in parts:
         names = [name for name in KINDS if real or name == "state"]
-        rows = sum([classify(name, arguments.repetitions) for name in names], [])
-        show(rows, ["table", "method"], "classes")
+        rows = [classify(name, arguments.repetitions) for name in names]
+        show(chain(*rows), ["table", "method"], "classes")
 
 
 if __name__ == "__main__":

@@ -201,10 +201,10 @@ def test_unknown_names_are_refused():
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
-    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
-    SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
-    default_smoothers inspect_spectrum load predict_frame refine_model save shared_graphs
-    surface_gradient to_onnx
+    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
+    ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
+    SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align default_smoothers
+    inspect_spectrum load predict_frame refine_model save shared_graphs surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -137,7 +137,9 @@ class Mode(NamedTuple):
     def of(self, columns: NDArray[np.intp]) -> Mode:
         """Return some columns."""
         return Mode(
-            *(part[:, columns] for part in self[:3]),
+            self.smooth[:, columns],
+            self.own[:, columns],
+            self.coefficients[:, columns],
             self.offsets[columns],
             self.information[:, columns],
             self.moments[:, columns],
@@ -175,7 +177,13 @@ class Spread(NamedTuple):
 
     def of(self, columns: NDArray[np.intp]) -> Spread:
         """Return some columns."""
-        return Spread(*(part[:, columns] for part in self[:4]), self.effects[columns])
+        return Spread(
+            self.smooth[:, columns],
+            self.own[:, columns],
+            self.kept[:, columns],
+            self.slopes[:, columns],
+            self.effects[columns],
+        )
 
     def at(self, nodes: NDArray[np.intp], design: _Numbers) -> _Numbers:
         """Return the variance of the signal at rows, of shape (n_rows, n_columns)."""
@@ -242,12 +250,11 @@ class LaplaceProblem:
         once = self.family.once(means)
         y, weights, lone = self._seen_once_more(y, weights, means, once)
         scale = 1 + seen / once
-        shapes = (n_nodes, n_columns), (n_nodes, n_columns), (n_effects, n_columns)
-        state = [np.zeros(shape) for shape in shapes] if start is None else list(start[:3])
-        if own == 0:
-            state[1] = np.zeros((n_nodes, n_columns))
+        nothing = np.zeros((n_nodes, n_columns))
         mode = Mode(
-            *[part.copy() for part in state],
+            nothing.copy() if start is None else start.smooth.copy(),
+            nothing if start is None or own == 0 else start.own.copy(),
+            np.zeros((n_effects, n_columns)) if start is None else start.coefficients.copy(),
             self.family.link(means),
             np.zeros((n_nodes, n_columns)),
             np.zeros((n_nodes, n_columns, n_effects)),
@@ -258,7 +265,9 @@ class LaplaceProblem:
         reached = np.full(n_columns, -np.inf)
         for _ in range(_MOST_STEPS):
             some = mode.of(left)
-            steps, promised = self._newton(some, alpha, own, y[:, left], weights[:, left], tolerance)
+            steps, promised = self._newton(
+                some, alpha, own, y[:, left], weights[:, left], tolerance
+            )
             mode.information[:, left], mode.moments[:, left] = some.information, some.moments
             mode.squares[left] = some.squares
             going = promised > tolerance * scale[left]
@@ -485,16 +494,15 @@ class LaplaceProblem:
         size = np.ones(len(columns))
         start = [part[:, columns] for part in mode[:3]]
         if not np.isfinite(reached[columns]).all():
-            reached[columns] = self._objective(mode.of(columns), alpha, own, y[:, columns],
-                                               weights[:, columns])
+            reached[columns] = self._objective(
+                mode.of(columns), alpha, own, y[:, columns], weights[:, columns]
+            )
         trying = np.arange(len(columns))
         for _ in range(_MOST_HALVINGS):
             chosen = columns[trying]
             for part, at, step in zip(mode[:3], start, steps, strict=True):
                 part[:, chosen] = at[:, trying] + size[trying] * step[:, trying]
-            found = self._objective(
-                mode.of(chosen), alpha, own, y[:, chosen], weights[:, chosen]
-            )
+            found = self._objective(mode.of(chosen), alpha, own, y[:, chosen], weights[:, chosen])
             wanted = reached[chosen] + _KEPT * size[trying] * promised[trying]
             # Nothing is gained by less than rounding.
             enough = found >= wanted - 1e-13 * (1 + np.abs(wanted))

@@ -93,9 +93,8 @@ class LaplaceNodes(PenaltyMixin, NodePredictor):
         likelihood: Likelihood,
         given: tuple[float | None, float | None],
     ) -> tuple[float, float, pd.DataFrame]:
-        """Return the strength, the variance of what nodes have to themselves, and what was tried."""
+        """Return the strength, the variance of what nodes have alone, and what was tried."""
         with open_progress("smoothing", unit="strengths", verbose=self.verbose) as progress:
             trials = Trials(problem, y, weights, splits, unit, likelihood, given, progress)
             alpha, own = trials.best()
         return alpha, own, trials.table()
-

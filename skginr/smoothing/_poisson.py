@@ -275,9 +275,7 @@ default "combinatorial"
         """
         check_with_noise(with_noise, return_std)
         nodes, design = self._rows(X, return_std=return_std)
-        mean = np.column_stack(
-            [np.exp(fit.log_rates(nodes, design)) for fit in self._fits]
-        )
+        mean = np.column_stack([np.exp(fit.log_rates(nodes, design)) for fit in self._fits])
         if not return_std:
             return self._one(mean)
         # Of unknown rates it is beyond all numbers.
@@ -412,9 +410,10 @@ default "combinatorial"
         """Return what is found of one signal, which is known in some rows, and what was tried."""
         y, weights = rate[rows, None], exposures[rows]
         counts = weights * y[:, 0]
+        alpha = self._strength_given(problem.penalty)
         own = None if isinstance(self.overdispersion, str) else float(self.overdispersion)
-        given, table = (self._strength_given(problem.penalty), own), None
-        if None in given:
+        table = None
+        if alpha is None or own is None:
             splits = self._splits(X, rows, len(rate))
             # Of no event no rate is learned.
             splits = [(train, test) for train, test in splits if counts[train].any()]
@@ -434,10 +433,10 @@ default "combinatorial"
 
             # Exactly as many powers of ten higher, where counts are.
             unit = 10.0 ** np.round(np.log10(counts.mean()))
-            alpha, own, table = self._choose(problem, y, weights, splits, unit, likelihood, given)
+            alpha, own, table = self._choose(
+                problem, y, weights, splits, unit, likelihood, (alpha, own)
+            )
             table["alpha"] = problem.in_units_of_graph(table["alpha"])
-        else:
-            alpha, own = given
         mode = problem.fit(alpha, own, y, weights[:, None])
         return RateFit(problem, mode, alpha, own), table
 

@@ -19,7 +19,6 @@ from skginr.graphs import Graph, with_observations
 from skginr.smoothing._laplace import Bernoulli
 from skginr.smoothing._laplace_nodes import LaplaceNodes
 
-
 # Of a row about its signal.
 _INFORMATION = 0.1
 # Of a signal's variance, by which probabilities are averaged. Laplace's approximation makes it too
@@ -264,15 +263,11 @@ default "combinatorial"
         found = self.predict_proba(X)
         return self.classes_[found.argmax(axis=1)]
 
-    def _rows(
-        self, X: ArrayLike | pd.DataFrame
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def _rows(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         nodes, scaled = self._rows_to_predict(X, return_std=False)
         return nodes, self._design(scaled)
 
-    def _signal(
-        self, nodes: NDArray[np.intp], design: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _signal(self, nodes: NDArray[np.intp], design: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._mode.node_signal()[nodes] + design @ self._mode.coefficients
 
     @property
