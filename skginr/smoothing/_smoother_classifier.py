@@ -113,8 +113,7 @@ default "combinatorial"
     >>> from skginr import Graph, GraphSmootherClassifier
     >>> path = Graph.from_networkx(nx.path_graph(9))
     >>> model = GraphSmootherClassifier(graph=path, alpha=0.1)
-    >>> model.fit([[0], [1], [7], [8]], ["west", "west", "east", "east"])
-    GraphSmootherClassifier(alpha=0.1, graph=<Graph: 9 nodes, 8 edges>)
+    >>> model = model.fit([[0], [1], [7], [8]], ["west", "west", "east", "east"])
     >>> model.predict([[2], [6]])
     array(['west', 'east'], dtype='<U4')
     >>> model.predict_proba([[4]]).round(2)

@@ -197,9 +197,9 @@ def test_pipelines_searches_files_and_frames(lattice, tmp_path):
     again = load(tmp_path / "kinds.skginr")
     expected = fitted.predict_proba(table[["node"]])
     np.testing.assert_array_equal(again.predict_proba(table[["node"]]), expected)
-    frame = predict_frame(fitted, table, target="kind", cv=4)
-    assert frame["probability"].between(1 / 3, 1).all()
-    assert (frame["predicted"] == y).mean() > 0.4
+    frame = predict_frame(fitted, table, target="kind")
+    np.testing.assert_array_equal(frame["probability"], expected.max(axis=1))
+    assert (frame["predicted"] == fitted.predict(table[["node"]])).all()
 
 
 @pytest.mark.parametrize(
