@@ -1,7 +1,7 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
+	@echo "make bench-counts  counts and classes on maps: deviance, coverage, log loss beside peers; about 40 minutes"
 	@echo "make bench-draws  many signals at once, deviations and draws of signals; about 5 minutes"
 	@echo "make bench-campaigns  hostile files, interrupts, awkward graphs: none may be silently wrong; about 20 minutes"
 	@echo "make bench-gpu  the network on a CUDA device: is it right, and how fast; under 10 minutes"
@@ -45,6 +46,9 @@ bench-scaling:
 
 bench-small:
 	$(PYTHON) benchmarks/small_tables.py
+
+bench-counts:
+	$(PYTHON) benchmarks/counts.py
 
 bench-draws:
 	$(PYTHON) benchmarks/draws.py

@@ -19,7 +19,8 @@ Coordinates of nodes
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
-    GraphSmoother, GraphGaussianProcessRegressor. Beside the graph, through space:
+    GraphSmoother, GraphGaussianProcessRegressor; of rates of counts GraphPoissonRegressor, of
+    classes GraphSmootherClassifier. Beside the graph, through space:
     SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
     errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Null models
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from skginr.prediction import predict_frame, suggest_measurements, surface_gradient
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
+        GraphPoissonRegressor,
         GraphSmoother,
+        GraphSmootherClassifier,
         SpatialGaussianProcessRegressor,
         ThinPlateSplineRegressor,
         correlate_maps,
@@ -72,7 +75,9 @@ __all__ = [
     "Graph",
     "GraphBlockKFold",
     "GraphGaussianProcessRegressor",
+    "GraphPoissonRegressor",
     "GraphSmoother",
+    "GraphSmootherClassifier",
     "MultiGraphEmbedder",
     "NeighborMeans",
     "ResidualCorrector",
@@ -104,7 +109,9 @@ _HOME = {
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.graphs",
     "GraphGaussianProcessRegressor": "skginr.smoothing",
+    "GraphPoissonRegressor": "skginr.smoothing",
     "GraphSmoother": "skginr.smoothing",
+    "GraphSmootherClassifier": "skginr.smoothing",
     "MultiGraphEmbedder": "skginr.spectral",
     "NeighborMeans": "skginr.graphs",
     "ThinPlateSplineRegressor": "skginr.smoothing",

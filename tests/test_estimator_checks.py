@@ -19,7 +19,9 @@ from skginr import (
     CorrectedSmoother,
     Graph,
     GraphGaussianProcessRegressor,
+    GraphPoissonRegressor,
     GraphSmoother,
+    GraphSmootherClassifier,
     NeighborMeans,
     ResidualCorrector,
     SIRENClassifier,
@@ -84,6 +86,14 @@ def corrected(graph):
     return CorrectedSmoother(graph=graph, corrector=corrector, cv=4)
 
 
+def rates(graph):
+    return GraphPoissonRegressor(graph=graph)
+
+
+def classes(graph):
+    return GraphSmootherClassifier(graph=graph)
+
+
 def process(graph):
     return GraphGaussianProcessRegressor(graph=graph)
 
@@ -114,7 +124,9 @@ def trained(graph):
     return make_pipeline(SpectralEmbedder(6, graph=graph, scaling="unit"), clone(EXACT_SIREN))
 
 
-PREDICTORS = [smoother, process, spatial, positioned, corrected, pipeline, trained]
+PREDICTORS = [
+    *[smoother, rates, classes, process, spatial, positioned, corrected, pipeline, trained],
+]
 GRAPH_MODE = [embedder, joined, *PREDICTORS]
 
 
@@ -128,7 +140,20 @@ def test_every_exported_estimator_is_checked():
 
 
 def output(estimator, X):
-    return estimator.transform(X) if hasattr(estimator, "transform") else estimator.predict(X)
+    for method in ("transform", "predict_proba"):
+        if hasattr(estimator, method):
+            return getattr(estimator, method)(X)
+    return estimator.predict(X)
+
+
+def target(make, table):
+    """The signal, as a rate or as classes where it has to be."""
+    signal = table["signal"]
+    if make is classes:
+        return pd.cut(signal, [-np.inf, 0.5, 1.0, np.inf], labels=["low", "middle", "high"]).astype(
+            "object"
+        )
+    return np.exp(signal) if make is rates else signal
 
 
 def relabelled(graph, kind):
@@ -147,7 +172,7 @@ def relabelled(graph, kind):
 @pytest.mark.parametrize("kind", ["strings", "integers", "categories", "dates"])
 @pytest.mark.parametrize("as_array", [False, True])
 def test_labels_of_any_kind_in_any_table(grid, grid_table, make, kind, as_array):
-    y = grid_table["signal"]
+    y = target(make, grid_table)
     expected = output(make(grid).fit(grid_table[["node"]], y), grid_table[["node"]])
     graph, X = relabelled(grid, kind)
     X = X.to_numpy() if as_array else X
@@ -156,7 +181,7 @@ def test_labels_of_any_kind_in_any_table(grid, grid_table, make, kind, as_array)
 
 @pytest.mark.parametrize("make", GRAPH_MODE)
 def test_rows_may_repeat_and_come_in_any_order(grid, grid_table, make):
-    estimator = make(grid).fit(grid_table[["node"]], grid_table["signal"])
+    estimator = make(grid).fit(grid_table[["node"]], target(make, grid_table))
     everything = output(estimator, grid_table[["node"]])
     rows = np.random.default_rng(0).integers(0, 108, 60)
     some = output(estimator, grid_table[["node"]].iloc[rows])
@@ -170,7 +195,7 @@ def test_rows_may_repeat_and_come_in_any_order(grid, grid_table, make):
 def test_the_order_of_training_rows_does_not_matter(grid, grid_table, make):
     shuffled = grid_table.sample(frac=1, random_state=0)
     first, second = (
-        make(grid).fit(table[["node"]], table["signal"]).predict(grid_table[["node"]])
+        make(grid).fit(table[["node"]], target(make, table)).predict(grid_table[["node"]])
         for table in (grid_table, shuffled)
     )
     np.testing.assert_allclose(first, second, rtol=1e-7, atol=1e-9)
@@ -182,14 +207,14 @@ def test_fit_learns_only_in_fitted_attributes(grid, grid_table, make):
     # Parameters, nested ones too; a fitted pipeline holds its steps in a new list.
     before = {k: v for k, v in estimator.get_params().items() if k != "steps"}
     before = {k: v for k, v in before.items() if not isinstance(v, BaseEstimator)}
-    assert estimator.fit(grid_table[["node"]], grid_table["signal"]) is estimator
+    assert estimator.fit(grid_table[["node"]], target(make, grid_table)) is estimator
     after = estimator.get_params()
     assert all(after[key] is value for key, value in before.items())
 
 
 @pytest.mark.parametrize("make", GRAPH_MODE)
 def test_clone_pickle_and_refit_agree(grid, grid_table, make):
-    X, y = grid_table[["node"]], grid_table["signal"]
+    X, y = grid_table[["node"]], target(make, grid_table)
     fitted = make(grid).fit(X, y)
     expected = output(fitted, X)
     np.testing.assert_array_equal(output(clone(fitted).fit(X, y), X), expected)
@@ -200,7 +225,7 @@ def test_clone_pickle_and_refit_agree(grid, grid_table, make):
 
 @pytest.mark.parametrize("make", GRAPH_MODE)
 def test_columns_are_remembered(grid, grid_table, make):
-    fitted = make(grid).fit(grid_table[["node"]], grid_table["signal"])
+    fitted = make(grid).fit(grid_table[["node"]], target(make, grid_table))
     assert fitted.n_features_in_ == 1
     assert fitted.feature_names_in_.tolist() == ["node"]
     with pytest.raises(ValueError, match="feature names"):
@@ -209,7 +234,7 @@ def test_columns_are_remembered(grid, grid_table, make):
 
 @pytest.mark.parametrize("make", GRAPH_MODE)
 def test_unfit_tables_are_refused(grid, grid_table, make):
-    y = grid_table["signal"]
+    y = target(make, grid_table)
     for X, message in (
         (grid_table.assign(name="x"), "one column|real numbers"),
         (grid_table["node"], "double brackets"),
@@ -222,7 +247,7 @@ def test_unfit_tables_are_refused(grid, grid_table, make):
 
 @pytest.mark.parametrize("make", PREDICTORS)
 def test_unfit_signals_are_refused(grid, grid_table, make):
-    X, y = grid_table[["node"]], grid_table["signal"]
+    X, y = grid_table[["node"]], target(make, grid_table)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         make(grid).fit(X, y[:-1])
     with pytest.raises(ValueError, match="y must be"):

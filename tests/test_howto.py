@@ -14,6 +14,12 @@ CLAIMS = {
         and "use .astype(str).str.zfill(5) on the column" in found["said"]
         and found["same"].score(found["rates"][["fips"]], found["rates"]["rate"]) > 0.8
     ),
+    "rates": lambda found: (
+        0.2 < found["explained"] < 0.4
+        and 0.85 < found["covered"] <= 1
+        and found["south"].shape == (4000,)
+        and found["likely"].shape == (100, 2)
+    ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
     "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),

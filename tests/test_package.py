@@ -41,6 +41,7 @@ ROOMS = {
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
+        _laplace _held_out _laplace_nodes _lognormal_counts _poisson _smoother_classifier
         _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
         _spatial_process _thin_plate_spline _variogram _surrogates
     """,
@@ -201,11 +202,12 @@ def test_unknown_names_are_refused():
 
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
-    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor GraphSmoother
-    MultiGraphEmbedder NeighborMeans ThinPlateSplineRegressor ResidualCorrector SIRENClassifier
-    SIRENRegressor SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align
-    correlate_maps default_smoothers inspect_spectrum load make_surrogates predict_frame
-    refine_model save shared_graphs suggest_measurements surface_gradient to_onnx
+    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
+    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
+    ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
+    SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align correlate_maps
+    default_smoothers inspect_spectrum load make_surrogates predict_frame refine_model save
+    shared_graphs suggest_measurements surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -21,6 +21,8 @@ _REFINEMENTS = 12
 # next one to be left alone.
 _ORDERINGS = ("COLAMD", "MMD_ATA", "MMD_AT_PLUS_A")
 _UNSETTLED = 1e-8
+# Columns that CHOLMOD solves for at once.
+_AT_ONCE = 16
 
 
 def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
@@ -65,7 +67,12 @@ def positive_definite_solver(
 
     def solve(b: NDArray[np.float64]) -> NDArray[np.float64]:
         x = np.empty(b.shape)
-        solver.solve(np.ascontiguousarray(b), x)
+        # It never gives back what it has worked in: of few columns that is little.
+        for start in range(0, b.shape[1], _AT_ONCE):
+            columns = slice(start, start + _AT_ONCE)
+            part = np.empty(b[:, columns].shape)
+            solver.solve(np.ascontiguousarray(b[:, columns]), part)
+            x[:, columns] = part
         return x
 
     return solve

@@ -2,14 +2,18 @@
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
 from skginr.smoothing._node_regressor import centre_and_spread, check_with_noise
+from skginr.smoothing._poisson import GraphPoissonRegressor
 from skginr.smoothing._smoother import GraphSmoother
+from skginr.smoothing._smoother_classifier import GraphSmootherClassifier
 from skginr.smoothing._spatial_process import SpatialGaussianProcessRegressor, has_places
 from skginr.smoothing._surrogates import correlate_maps, make_surrogates
 from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
 
 __all__ = [
     "GraphGaussianProcessRegressor",
+    "GraphPoissonRegressor",
     "GraphSmoother",
+    "GraphSmootherClassifier",
     "SpatialGaussianProcessRegressor",
     "ThinPlateSplineRegressor",
     "centre_and_spread",

@@ -333,7 +333,7 @@ class SmoothProblem:
         energy = residuals[:, n:].T @ residuals + of_design.T @ rough
         losses = (residuals[:, :n] ** 2).sum(axis=0) + np.einsum("ij,ij->j", of_y, rough[:, :n])
         squares = ((roots * system.targets[:, n:]) ** 2).sum(axis=0)
-        precision = _pseudo_inverse(energy[:, n:], 1e-10 * min(1.0, alpha) * squares)
+        precision = pseudo_inverse(energy[:, n:], 1e-10 * min(1.0, alpha) * squares)
         moments = energy[:, :n] if pull is None else energy[:, :n] - of_design.T @ pull
         b = precision @ moments
         fit.shapes[system.pattern], fit.precision[system.pattern] = of_design, precision
@@ -359,7 +359,7 @@ class SmoothProblem:
         return np.where(in_component[self.components] > 0, counts, 1.0)
 
 
-def _pseudo_inverse(
+def pseudo_inverse(
     matrix: NDArray[np.float64], negligible: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Invert a positive semi-definite matrix but for columns of negligible diagonal.

@@ -25,8 +25,8 @@ from skginr.graphs import (
 from skginr.smoothing._penalty import Penalty
 
 
-class NodeRegressor(RegressorMixin, NodeEstimator):
-    """A regressor on nodes and covariates of rows.
+class NodePredictor(NodeEstimator):
+    """What predicts from nodes and covariates of rows.
 
     The ``fit`` of a subclass leaves behind ``graph_``, the ``_scaling`` of covariates, as
     :func:`centre_and_spread` returns it, and which nodes were ``_observed``, as
@@ -34,13 +34,6 @@ class NodeRegressor(RegressorMixin, NodeEstimator):
     """
 
     graph_: Graph
-
-    def _rows_of_fit(
-        self, graph: Graph, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """Return nodes, covariates as they are, and the signal."""
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
-        return nodes, covariates, check_signal(y, nodes)
 
     def _rows_to_predict(
         self, X: ArrayLike | pd.DataFrame, *, return_std: Any
@@ -58,6 +51,17 @@ class NodeRegressor(RegressorMixin, NodeEstimator):
         """Return covariates about 0 and of one size: their own sizes and places mean nothing."""
         centre, spread = self._scaling
         return (covariates - centre) / spread
+
+
+class NodeRegressor(RegressorMixin, NodePredictor):
+    """A regressor on nodes and covariates of rows."""
+
+    def _rows_of_fit(
+        self, graph: Graph, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Return nodes, covariates as they are, and the signal."""
+        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        return nodes, covariates, check_signal(y, nodes)
 
 
 class PenaltyMixin:
