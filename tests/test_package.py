@@ -40,7 +40,7 @@ ROOMS = {
         _parameters _size _warnings _embedder _several _alignment _refinement _inspection
     """,
     "smoothing": """
-        _gradation _penalty _penalised _generalised _posterior _strength _node_regressor _smoother
+        _gradation _penalty _penalised _generalised _posterior _strength _node_predictor _smoother
         _laplace _held_out _laplace_nodes _lognormal_counts _poisson _smoother_classifier
         _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
         _spatial_process _thin_plate_spline _variogram _surrogates

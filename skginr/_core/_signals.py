@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
 from skginr._core._checks import check_numeric
 from skginr._core._warnings import warn
@@ -25,14 +25,6 @@ def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signa
             f"out, table.dropna(subset=[{column!r}]): their nodes stay in the graph, and are "
             f"predicted all the same."
         )
-
-
-def check_signal(y: ArrayLike | pd.Series, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return one signal as floats, one per row, or say what is wrong with it."""
-    if y is not None and np.ndim(y) != 1:
-        check_known(check_numeric("y", y))
-        y = column_or_1d(check_numeric("y", y), warn=True)
-    return check_signals(y, len(nodes), gaps=False)[:, 0]
 
 
 def check_signals(

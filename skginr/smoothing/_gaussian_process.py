@@ -13,7 +13,7 @@ from skginr._core import warn
 from skginr.graphs import Graph, with_observations
 from skginr.smoothing._kernels import NodeKernel, matern_covariance
 from skginr.smoothing._likelihood import Rows
-from skginr.smoothing._node_regressor import PenaltyMixin, warn_of_no_edges
+from skginr.smoothing._node_predictor import PenaltyMixin, warn_of_no_edges
 from skginr.smoothing._process import (
     BOUNDS,
     MOST_NODES,

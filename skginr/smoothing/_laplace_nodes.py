@@ -12,7 +12,7 @@ from skginr._core import Splits, check_real, check_verbose, open_progress, split
 from skginr.graphs import Graph, check_graph, components_by_size, locate_rows
 from skginr.smoothing._held_out import Likelihood, Trials
 from skginr.smoothing._laplace import Family, LaplaceProblem
-from skginr.smoothing._node_regressor import (
+from skginr.smoothing._node_predictor import (
     NodePredictor,
     PenaltyMixin,
     centre_and_spread,

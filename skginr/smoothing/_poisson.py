@@ -26,7 +26,7 @@ from skginr.graphs import Graph, with_observations
 from skginr.smoothing._laplace import LaplaceProblem, Mode, Poisson
 from skginr.smoothing._laplace_nodes import LaplaceNodes
 from skginr.smoothing._lognormal_counts import log_probability, quantile
-from skginr.smoothing._node_regressor import check_with_noise
+from skginr.smoothing._node_predictor import check_with_noise
 
 
 class RateFit(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Sum, WhiteKernel
 from sklearn.utils import Tags, check_random_state
@@ -36,8 +36,8 @@ from skginr.smoothing._likelihood import (
     fitted_process,
     sizes_to_start_from,
 )
-from skginr.smoothing._node_regressor import (
-    NodeRegressor,
+from skginr.smoothing._node_predictor import (
+    NodePredictor,
     centre_and_spread,
     check_with_noise,
     pairs_of_rows,
@@ -51,7 +51,7 @@ BOUNDS = (1e-3, 1e3)
 _MANY_ALIKE = 2
 
 
-class NodeProcess(NodeRegressor, ABC):
+class NodeProcess(RegressorMixin, NodePredictor, ABC):
     """A Gaussian process of nodes, whose covariance a subclass makes.
 
     It adds ``s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + s_l**2 sum_j x_j x'_j`` of

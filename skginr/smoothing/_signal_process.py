@@ -17,7 +17,7 @@ from skginr.smoothing._likelihood import (
     fitted_process,
     inverse_of_factored,
 )
-from skginr.smoothing._node_regressor import centre_and_spread
+from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._normal_scores import NormalScores
 
 # A scaling that changes nothing.

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,8 +33,8 @@ from skginr.graphs import (
     with_observations,
 )
 from skginr.smoothing._generalised import SmoothProblem
-from skginr.smoothing._node_regressor import (
-    NodeRegressor,
+from skginr.smoothing._node_predictor import (
+    NodePredictor,
     PenaltyMixin,
     centre_and_spread,
     check_with_noise,
@@ -48,7 +48,7 @@ from skginr.smoothing._strength import Choice, check_strength, choose_strength, 
 _MANY_VALUES = 3
 
 
-class GraphSmoother(PenaltyMixin, NodeRegressor):
+class GraphSmoother(RegressorMixin, PenaltyMixin, NodePredictor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::

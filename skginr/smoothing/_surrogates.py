@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, gen_batches
 
 from skginr._core import check_count, check_numeric, positive_definite_solver, warn
 from skginr.graphs import Graph, check_graph, laplacian, rows_of
-from skginr.smoothing._node_regressor import centre_and_spread
+from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._variogram import Variogram, typical_length
 
 # Maps by which the mix is fitted.

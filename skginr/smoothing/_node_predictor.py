@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_count, check_flag, check_real, check_signal
+from skginr._core import check_count, check_flag, check_real
 from skginr.graphs import (
     Graph,
     Laplacian,
@@ -51,17 +50,6 @@ class NodePredictor(NodeEstimator):
         """Return covariates about 0 and of one size: their own sizes and places mean nothing."""
         centre, spread = self._scaling
         return (covariates - centre) / spread
-
-
-class NodeRegressor(RegressorMixin, NodePredictor):
-    """A regressor on nodes and covariates of rows."""
-
-    def _rows_of_fit(
-        self, graph: Graph, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """Return nodes, covariates as they are, and the signal."""
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
-        return nodes, covariates, check_signal(y, nodes)
 
 
 class PenaltyMixin:
