@@ -147,7 +147,8 @@ default "combinatorial"
     Strengths are chosen by the probability of counts that were held out, Poisson of a lognormal
     mean, in which it counts how sure f is. All folds of one strength are solved together; in tables
     of more than 10,000 rows no more folds than hold out as many. On graphs of more than 300 nodes
-    variances are estimated by draws there.
+    variances are estimated by draws there, and in predictions of more than 64 nodes on graphs of
+    more than 10,000.
 
     ``overdispersion_`` is chosen and taken for known, as is ``alpha_``.
 
