@@ -242,16 +242,26 @@ def _with_deviations(model: Any, X: pd.DataFrame) -> tuple[NDArray, NDArray]:
 
 def _words_of_predict(model: Any) -> Collection[str]:
     """Return the parameters of what predicts in the end: a pipeline hands them on."""
+    return inspect.signature(_last(model).predict).parameters
+
+
+def _last(model: Any) -> Any:
+    """Return what predicts in the end."""
     model = getattr(model, "best_estimator_", model)
     while isinstance(model, Pipeline):
         model = model.steps[-1][1]
-    return inspect.signature(model.predict).parameters
+    return model
 
 
 def _check_interval(interval: Any, model: Any) -> None:
     check_real("interval", interval, minimum=0, strict=True)
     if interval >= 1:
         raise ValueError(f"interval must be less than 1, a share of values; got {interval}.")
+    if hasattr(_last(model), "predict_counts"):
+        raise ValueError(
+            f"interval is for values that are normally distributed; {type(model).__name__} is of "
+            f"counts, whose spread goes with exposure. Use model.predict_counts(X, exposure)."
+        )
     if "return_std" not in _words_of_predict(model):
         raise ValueError(
             f"interval needs a model whose predict has return_std, such as CorrectedSmoother or "

@@ -290,7 +290,7 @@ default "combinatorial"
         X: ArrayLike | pd.DataFrame,
         exposure: ArrayLike | None = None,
         *,
-        coverage: float = 0.9,
+        interval: float = 0.9,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of intervals in which new counts at the rows of X lie.
 
@@ -300,7 +300,7 @@ default "combinatorial"
             Node labels, and the covariates of ``fit``.
         exposure : array-like of shape (n_rows,), optional
             What the new counts will be counts among; by default 1.
-        coverage : float, default 0.9
+        interval : float, default 0.9
             The probability that a count lies in its interval, ends included, at the least: counts
             are whole numbers. As much is left out on both sides.
 
@@ -309,18 +309,18 @@ default "combinatorial"
         low, high : ndarray of shape (n_rows,) or (n_rows, n_signals)
             Whole numbers; 0 and infinite where nothing is known.
         """
-        check_real("coverage", coverage, minimum=0, strict=True)
-        if coverage >= 1:
-            raise ValueError(f"coverage must be between 0 and 1, as .9; got {coverage}.")
+        check_real("interval", interval, minimum=0, strict=True)
+        if interval >= 1:
+            raise ValueError(f"interval must be between 0 and 1, as .9; got {interval}.")
         nodes, design = self._rows(X, return_std=True)
         exposures = _check_exposure(exposure, len(nodes))
         low, high = [], []
         for fit in self._fits:
             centres = fit.log_rates(nodes, design) + np.log(exposures)
             variances = fit.variances(nodes, design)
-            lowest = quantile((1 - coverage) / 2, centres, variances)
+            lowest = quantile((1 - interval) / 2, centres, variances)
             low.append(np.where(np.isfinite(lowest), lowest, 0.0))
-            high.append(quantile((1 + coverage) / 2, centres, variances))
+            high.append(quantile((1 + interval) / 2, centres, variances))
         return self._one(np.column_stack(low)), self._one(np.column_stack(high))
 
     def sample_y(

@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skginr import (
     Graph,
+    GraphPoissonRegressor,
     GraphSmoother,
     SIRENClassifier,
     SIRENRegressor,
@@ -288,3 +289,12 @@ def test_intervals_need_deviations():
     tree = DecisionTreeClassifier().fit(table[["x"]], table["kind"])
     with pytest.raises(ValueError, match="a model whose predict has return_std"):
         predict_frame(tree, table, interval=0.9)
+
+
+def test_intervals_of_counts_are_asked_for_otherwise(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    table = squares.assign(rate=squares["level"].fillna(0).abs().round())
+    model = GraphPoissonRegressor(graph=graph, alpha=1.0).fit(table[["name"]], table["rate"])
+    assert (predict_frame(model, table, target="rate")["predicted"] > 0).all()
+    with pytest.raises(ValueError, match=r"Use model.predict_counts\(X, exposure\)"):
+        predict_frame(model, table, interval=0.9)

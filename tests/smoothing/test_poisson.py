@@ -377,8 +377,8 @@ def test_unfit_parameters_are_refused(lattice):
         model.predict(X, with_noise=True)
     with pytest.raises(ValueError, match="exposure must be finite and positive"):
         model.predict_counts(X, [1.0, 0.0, 1.0])
-    with pytest.raises(ValueError, match="coverage must be between 0 and 1"):
-        model.predict_counts(X, coverage=90.0)
+    with pytest.raises(ValueError, match="interval must be between 0 and 1"):
+        model.predict_counts(X, interval=90.0)
 
 
 # --- counts of a lognormal mean
