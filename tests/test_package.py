@@ -21,7 +21,8 @@ PACKAGE = Path(skginr.__file__).parent
 # see docs/architecture.md.
 ROOMS = {
     "_core": """
-        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _signals _splits
+        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _calibration
+        _signals _splits
     """,
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
@@ -30,7 +31,8 @@ ROOMS = {
     "network": """
         nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
         training._losses training._validation training._schedules training._stopping
-        training._parallel training._loop solving._moments solving._readout solving._last_layer
+        training._parallel training._loop solving._moments solving._readout solving._posterior
+        solving._last_layer
         _devices _settings _presets _parameters _targets _model_state _model _fitting _docstrings
         _estimator _regressor _classifier _tangent_regressor
     """,

@@ -1,5 +1,6 @@
 """What every room stands on: checks, warnings, progress, files, linear algebra."""
 
+from skginr._core._calibration import deviation_factor
 from skginr._core._checks import (
     as_number,
     check_count,
@@ -11,6 +12,7 @@ from skginr._core._checks import (
     check_points,
     check_real,
     check_verbose,
+    check_with_noise,
     is_geometry,
     require,
     told_apart,
@@ -61,8 +63,10 @@ __all__ = [
     "check_splits",
     "check_verbose",
     "check_weights",
+    "check_with_noise",
     "count_eigenvalues_below",
     "deflate",
+    "deviation_factor",
     "drawn",
     "eigh_subset",
     "factor_positive_definite",

@@ -90,8 +90,7 @@ class Fitter:
         model.set_up(settings, table)
         callbacks = {"schedule": Schedule(Constant()), "divergence": StopOnDivergence()}
         self._train(model, settings, table, n_epochs=1, first=callbacks)
-        if model.solution is not None:
-            model.solution = dataclasses.replace(model.solution, holds=False)
+        model.forget_held_out()
         return Outcome(model, settings, "partial_fit trains one epoch")
 
     def _descend(
@@ -117,6 +116,7 @@ class Fitter:
         )
         stopped = "stopped by a callback" if model.net.stop_requested_ else None
         reason = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
+        model.forget_held_out()
         return Outcome(model, _worked_out(model, settings, n_epochs), reason)
 
     def _solve(self, model: Model, settings: Settings, table: TensorTable) -> Outcome:

@@ -1,7 +1,7 @@
 """Smoothers: what predicts a signal from its neighbours, along edges or in space."""
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
-from skginr.smoothing._node_regressor import centre_and_spread, check_with_noise
+from skginr.smoothing._node_regressor import centre_and_spread
 from skginr.smoothing._smoother import GraphSmoother
 from skginr.smoothing._spatial_process import SpatialGaussianProcessRegressor, has_places
 from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
@@ -12,6 +12,5 @@ __all__ = [
     "SpatialGaussianProcessRegressor",
     "ThinPlateSplineRegressor",
     "centre_and_spread",
-    "check_with_noise",
     "has_places",
 ]

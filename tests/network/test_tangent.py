@@ -355,7 +355,7 @@ def test_what_deviations_need(line, network, monkeypatch):
         with pytest.raises(ValueError, match=message):
             model.fit(x, first, sample_weight=weights)
     model.fit(x, first)
-    with pytest.raises(ValueError, match="with_noise=True is of standard deviations"):
+    with pytest.raises(ValueError, match="with_noise=True needs return_std=True"):
         model.predict(x, with_noise=True)
     with pytest.raises(TypeError, match="return_std must be"):
         model.predict(x, return_std="yes")

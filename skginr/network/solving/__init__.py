@@ -2,8 +2,10 @@
 
 from skginr.network.solving._last_layer import Solution, judge, solve_last_layer
 from skginr.network.solving._moments import moments_of
+from skginr.network.solving._posterior import Posterior
 
 __all__ = [
+    "Posterior",
     "Solution",
     "judge",
     "moments_of",

@@ -13,6 +13,7 @@ import torch
 from skginr.network._inputs import Inputs
 from skginr.network.nn import SIREN
 from skginr.network.solving._moments import moments_of
+from skginr.network.solving._posterior import Posterior
 from skginr.network.solving._readout import Readout, RidgeProblem, solve_readout, strengths_tried
 from skginr.network.training import BlockSplit, CrossEntropy, Loss, TensorTable
 
@@ -70,11 +71,12 @@ def solve_last_layer(
     first_gain: float | str,
     validation: float | str,
     seed: int,
-) -> tuple[Solution, torch.Tensor]:
+) -> tuple[Solution, Posterior | None, torch.Tensor]:
     """Put the last layer in place that predicts rows best that were held out.
 
-    Returns what these say, and the prediction of each row of the table when it was held out. (Of
-    more rows than are held out one by one, some have none, which is NaN.)
+    Returns what these say, how far the layer of a signal may be off, and the prediction of each row
+    of the table when it was held out. (Of more rows than are held out one by one, some have none,
+    which is NaN.)
 
     Parameters
     ----------
@@ -94,6 +96,8 @@ def solve_last_layer(
     rows, of_row = _distinct_rows(table.X, y, table.weight)
     X, target, weight = rows.X, rows.y, rows.weight
     assert weight is not None
+    counts, y = table.counts.to(target.device), y.to(target.device)
+    within = _sum_within(y, counts, target, weight, of_row)
 
     def features(part: slice) -> torch.Tensor:
         with torch.no_grad():
@@ -102,7 +106,9 @@ def solve_last_layer(
     def solve(n_rows: int) -> Readout:
         given = features, target[:n_rows], weight[:n_rows], prior, strengths_tried(target.device)
         some = None if blocks is None else blocks[:n_rows]
-        return solve_readout(RidgeProblem(*given), some, together=of_classes)
+        # Of a part of the rows nobody asks for the noise.
+        problem = RidgeProblem(*given, within, float(counts.sum()))
+        return solve_readout(problem, some, together=of_classes)
 
     blocks = None
     if validation != "off" and len(target) > 1:
@@ -113,9 +119,11 @@ def solve_last_layer(
         # How wiggly a signal is shows in a part of the rows, which come in no order.
         few = min(len(target), _ENOUGH_ROWS)
         first_gain = _choose_gain(module, lambda: _loss_of(solve(few), target, weight), few)
-    readout = solve(len(target))
+    readout, posterior = solve(len(target)), None
     if of_classes:
         readout = _as_logits(readout, target[readout.rows], weight[readout.rows])
+    else:
+        posterior = Posterior.calibrated(readout, y, of_row, counts)
     _put(module.last.weight, readout.weight)
     _put(module.last.bias, readout.bias)
     reach = None if of_classes else float(y.abs().max())
@@ -126,7 +134,19 @@ def solve_last_layer(
     seen = ~predictions.isnan().any(dim=1)
     each = None if table.weight is None else table.weight.to(seen.device)[seen]
     judged = judge(loss, predictions[seen], table.y.to(seen.device)[seen], each)
-    return Solution(float(first_gain), *judged, reach), predictions
+    return Solution(float(first_gain), *judged, reach), posterior, predictions
+
+
+def _sum_within(
+    y: torch.Tensor,
+    counts: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    of_row: torch.Tensor,
+) -> torch.Tensor:
+    """Return the squares of rows about the means of those alike, in weights of these."""
+    squares = counts @ (y - target[of_row]) ** 2
+    return squares * weight.sum() / counts.sum()
 
 
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:

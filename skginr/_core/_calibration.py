@@ -1,0 +1,35 @@
+"""How much wider intervals have to be, by rows held out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Share of rows within ``mean +- 1.645 std``.
+_SHARE, _WIDTH = 0.9, 1.645
+
+
+def deviation_factor(
+    residuals: NDArray[np.float64], variances: NDArray[np.float64], counts: NDArray[np.float64]
+) -> float:
+    """Return by which deviations of rows held out are larger than was said of them.
+
+    Times this factor, ``mean +- 1.645 std`` holds for 90% of further rows, as far as these tell;
+    1 where none tells.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_rows,)
+        Of rows held out; NaN where it is not known.
+    variances : ndarray of shape (n_rows,)
+        What was said of them; not finite where nothing was.
+    counts : ndarray of shape (n_rows,)
+        How often each row was seen.
+    """
+    seen = np.isfinite(residuals) & np.isfinite(variances)
+    if not seen.any():
+        return 1.0
+    ratios = np.abs(residuals[seen]) / np.sqrt(np.maximum(variances[seen], np.finfo(float).tiny))
+    order = np.argsort(ratios)
+    reached = np.cumsum(counts[seen][order])
+    # One more that may be anything.
+    wanted = _SHARE * (reached[-1] + 1)
+    return float(ratios[order][min(np.searchsorted(reached, wanted), len(order) - 1)]) / _WIDTH
