@@ -35,7 +35,13 @@ from skginr.network._presets import PRESETS
 from skginr.network._settings import NETWORK_SETTINGS, Settings
 from skginr.network._targets import ClassTarget, SignalTarget, Target
 from skginr.network.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
-from skginr.network.solving import Posterior, Solution, moments_of, solve_last_layer
+from skginr.network.solving import (
+    Posterior,
+    Solution,
+    moments_of,
+    posterior_of_trained,
+    solve_last_layer,
+)
 from skginr.network.training import (
     EVALUATION_ROWS,
     BlockSplit,
@@ -269,18 +275,41 @@ class Model:
 
     def variance(self, X: NDArray | Inputs) -> NDArray[np.float64]:
         """Return that of the signal at coordinates X, in units of the outputs squared."""
-        return self._of_features(X, self._known_posterior().variance)
+        return self._of_features(self._inputs(X), self._known_posterior().variance)
 
     def draws(
         self, X: NDArray | Inputs, n_samples: int, random: np.random.RandomState
     ) -> NDArray[np.float64]:
         """Return how far the signal may be off: (n_rows, n_outputs, n_samples)."""
-        return self._of_features(X, self._known_posterior().draw(n_samples, random).at)
+        drawn = self._known_posterior().draw(n_samples, random)
+        return self._of_features(self._inputs(X), drawn.at)
 
     @property
     def noise_variance(self) -> NDArray[np.float64]:
         """That of a row seen once, in units of the outputs squared."""
         return self._known_posterior().noise_variance
+
+    def find_posterior(self, table: TensorTable) -> Posterior:
+        """Find how far the last layer, which was trained, may be off by the rows it has seen."""
+        self.posterior = posterior_of_trained(self._network, table)
+        return self.posterior
+
+    def factors(
+        self, held: TensorTable, outputs: torch.Tensor
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return by which deviations are larger at rows held out, of the signal and the noise.
+
+        Parameters
+        ----------
+        held : TensorTable
+            Of these.
+        outputs : Tensor of shape (n_rows, n_outputs)
+            What the network says of them.
+        """
+        posterior = self._known_posterior()
+        variances = torch.from_numpy(self._of_features(held.X, posterior.variance))
+        residuals = held.y.cpu().double() - outputs.cpu().double()
+        return posterior.factors(residuals, variances, held.counts)
 
     def forget_held_out(self) -> None:
         """Say no more what rows held out said: the network is another now."""
@@ -308,10 +337,10 @@ class Model:
         )
 
     def _of_features(
-        self, X: NDArray | Inputs, function: Callable[[torch.Tensor], torch.Tensor]
+        self, inputs: Inputs, function: Callable[[torch.Tensor], torch.Tensor]
     ) -> NDArray[np.float64]:
         """Return what a function says of features of the last layer, row by row."""
-        inputs, module, parts = self._inputs(X), self._network.eval(), []
+        module, parts = self._network.eval(), []
         with plain_torch(), torch.no_grad():
             for start in range(0, len(inputs), _GRADIENT_ROWS):
                 batch = inputs[start : start + _GRADIENT_ROWS].to(self.net.device)

@@ -42,9 +42,9 @@ class Posterior:
     shares, noises : ndarray of shape (n_outputs, n_strengths)
         How much each strength counts, and the noise of a row of weight 1 that it means.
     factor : ndarray of shape (n_outputs,)
-        By which deviations of rows held out are larger than all this says.
+        By which deviations of the signal are larger than all this says.
     noise_variance : ndarray of shape (n_outputs,)
-        Of a row that was seen once, the factor in it.
+        Of a row that was seen once.
     """
 
     prior: NDArray[np.float64]
@@ -105,30 +105,40 @@ class Posterior:
         missing = torch.cat([part for _, part in way.residuals(n_rows)])
         middle = (missing * shares).sum(dim=2)
         known += (shares * (missing - middle[:, :, None]) ** 2).sum(dim=2)
-        known += known.new_tensor(said.noise_variance)
         some = of_row < n_rows
         row = of_row[some]
-        return said.scaled_by(y[some] - readout.held_out[row], known[row], counts[some])
+        return said.scaled(*said.factors(y[some] - readout.held_out[row], known[row], counts[some]))
 
-    def scaled_by(
+    def factors(
         self, residuals: torch.Tensor, variances: torch.Tensor, counts: torch.Tensor
-    ) -> Self:
-        """Return it with deviations that are as large as rows held out were off.
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return by which deviations of the signal, and of the noise, are larger than is known.
+
+        Intervals of rows held out hold as often as they should. Where they are too narrow it is the
+        signal that is farther off: the noise is what is left at rows that were fitted.
 
         Parameters
         ----------
         residuals, variances : Tensor of shape (n_rows, n_outputs)
-            Of these, and what was said of them, noise included.
+            Of rows held out, and what is known of the signal there.
         counts : Tensor of shape (n_rows,)
             How often each was seen.
         """
-        columns = residuals.cpu().numpy().T, variances.cpu().numpy().T
-        pairs = zip(*columns, strict=True)
-        factor = np.array([deviation_factor(*pair, counts.cpu().numpy()) for pair in pairs])
+        each, factors = counts.cpu().numpy(), np.ones((2, len(self.noise_variance)))
+        for output, noise in enumerate(self.noise_variance):
+            off, known = residuals[:, output].cpu().numpy(), variances[:, output].cpu().numpy()
+            factor = deviation_factor(off, known + noise, each)
+            factors[:, output] = factor
+            if factor > 1:
+                factors[:, output] = deviation_factor(off, known, each, noise), 1.0
+        return factors[0], factors[1]
+
+    def scaled(self, signal: NDArray[np.float64], noise: NDArray[np.float64]) -> Self:
+        """Return it with deviations that are larger by factors, of each output."""
         return dataclasses.replace(
             self,
-            factor=self.factor * factor,
-            noise_variance=self.noise_variance * factor**2,
+            factor=self.factor * signal,
+            noise_variance=self.noise_variance * noise**2,
         )
 
     def variance(self, features: torch.Tensor) -> torch.Tensor:
