@@ -156,7 +156,7 @@ class SIRENEstimator(BaseEstimator):
                 "add_signals needs a model that was fitted with latent_dim; this one has no codes."
             )
         settings = self._settings()
-        X, y, *weight = self._check_rows(X, y, sample_weight, settings, reset=False)
+        X, y, weight, once = self._check_rows(X, y, sample_weight, settings, reset=False)
         known.target.check(y)
         signals = np.unique(X.last)
         repeated = np.intersect1d(signals, known.signals)
@@ -168,7 +168,7 @@ class SIRENEstimator(BaseEstimator):
         start = np.tile(known.codes.mean(axis=0), (len(signals), 1))
         new = known.of_signals(signals, start)
         new.net.module_.layers.requires_grad_(False)
-        outcome = self._fitter.fit(new, settings, new.table(X, y, *weight))
+        outcome = self._fitter.fit(new, settings, new.table(X, y, weight, once))
         signals = np.concatenate([known.signals, new.signals])
         order = np.argsort(signals)
         extended = copy.deepcopy(self)
@@ -205,7 +205,8 @@ class SIRENEstimator(BaseEstimator):
         solution = self._model.solution
         if solution is None or not solution.holds:
             raise AttributeError(
-                "a model has held_out_score_ if preset 'predict' fitted it, until partial_fit."
+                "a model has held_out_score_ if preset 'predict' fitted it, until partial_fit or "
+                "warm_start trains it further."
             )
         return solution.held_out_score
 
@@ -239,7 +240,7 @@ class SIRENEstimator(BaseEstimator):
     ) -> tuple[Settings, Model, TensorTable]:
         """Check everything, and return what a training needs; the estimator stays as it is."""
         settings = self._settings(goes_on=goes_on)
-        X, y, *weight = self._check_rows(X, y, sample_weight, settings, reset=not goes_on)
+        X, y, weight, once = self._check_rows(X, y, sample_weight, settings, reset=not goes_on)
         if goes_on:
             model = self._model
             model.target.check(y)
@@ -249,9 +250,9 @@ class SIRENEstimator(BaseEstimator):
                 dtype=self.dtype,
                 net_params=self._net_params,
             )
-            return settings, model, model.table(X, y, *weight)
-        model = self._new_model(X, self._target(y, weight[0], **target), settings)
-        table = model.table(X, y, *weight)
+            return settings, model, model.table(X, y, weight, once)
+        model = self._new_model(X, self._target(y, weight, **target), settings)
+        table = model.table(X, y, weight, once)
         model.adapt_to(table, settings)
         return settings, model, table
 

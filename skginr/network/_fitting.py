@@ -215,9 +215,7 @@ class Descent(NamedTuple):
     factors: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
 
-def _try(
-    fitter: Fitter, solved: Outcome, descent: Settings, table: TensorTable
-) -> Descent | None:
+def _try(fitter: Fitter, solved: Outcome, descent: Settings, table: TensorTable) -> Descent | None:
     """Return what rows held out say of a descent on the others, None if it is no better."""
     held_out = rows_by_chance(table.X, _HELD_OUT)
     held, kept = table.parted(held_out)

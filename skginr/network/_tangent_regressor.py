@@ -18,14 +18,15 @@ from skginr._core import (
     check_count,
     check_drawn,
     check_flag,
-    check_with_noise,
     check_known,
     check_numeric,
     check_real,
     check_weights,
+    check_with_noise,
     drawn,
     unchanged_on_error,
 )
+from skginr.network._devices import in_double
 from skginr.network._inputs import check_numbers
 from skginr.network._model import Model
 from skginr.network._regressor import SIRENRegressor

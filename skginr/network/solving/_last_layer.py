@@ -105,9 +105,7 @@ def solve_last_layer(
     seen = _Seen.of(table, y)
     X, target, weight = seen.X, seen.target, seen.weight
     prior = _prior(module, TensorTable(X, target, weight)).to(target.device)
-
-    def features(part: slice) -> torch.Tensor:
-        return _features(module, X[part]).to(target.device)
+    features = _features_of(module, seen)
 
     def solve(n_rows: int) -> Readout:
         some = None if blocks is None else blocks[:n_rows]
@@ -133,9 +131,9 @@ def solve_last_layer(
     predictions[readout.rows] = readout.held_out
     predictions = predictions[seen.of_row]
     # Of rows as they were given: the mean of those that are alike has less noise.
-    seen = ~predictions.isnan().any(dim=1)
-    each = None if table.weight is None else table.weight.to(seen.device)[seen]
-    judged = judge(loss, predictions[seen], table.y.to(seen.device)[seen], each)
+    told = ~predictions.isnan().any(dim=1)
+    each = None if table.weight is None else table.weight.to(told.device)[told]
+    judged = judge(loss, predictions[told], table.y.to(told.device)[told], each)
     return Solution(float(first_gain), *judged, reach), posterior, predictions
 
 
@@ -146,23 +144,21 @@ def posterior_of_trained(module: SIREN, table: TensorTable) -> Posterior:
     """
     seen = _Seen.of(table, table.y)
     prior = _prior(module, TensorTable(seen.X, seen.target, seen.weight)).to(seen.target.device)
-
-    def features(part: slice) -> torch.Tensor:
-        return _features(module, seen.X[part]).to(seen.target.device)
-
-    given = features
+    given = _features_of(module, seen)
     if len(seen.target) * len(prior) <= _KEPT:
         # Made once: they are asked for several times.
-        kept = features(slice(None))
-        given = kept.__getitem__
+        given = given(slice(None)).__getitem__
     return Posterior.of(solve_readout(seen.ridge(given, prior, len(seen.target))))
 
 
-def _features(module: SIREN, X: torch.Tensor) -> torch.Tensor:
-    """Return what the last layer sees, in float64."""
-    with torch.no_grad():
-        found = module.features(X)
-    return (found.cpu() if found.device.type == "mps" else found).double()
+def _features_of(module: SIREN, seen: _Seen) -> Features:
+    """Return what the last layer sees of the rows of a slice, as a function."""
+
+    def features(part: slice) -> torch.Tensor:
+        with torch.no_grad():
+            return module.features(seen.X[part]).to(seen.target.device, torch.float64)
+
+    return features
 
 
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:

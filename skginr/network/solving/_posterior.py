@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from skginr.network.solving._readout import Readout
 _ENOUGH_ROWS = 1 << 12
 # Strengths that count less are left out, and directions in which rows tell less, beside the
 # weakest strength: they change variances by no more.
-_LEAST_SHARE, _LEAST_TOLD = 1e-3, 1e-6
+_LEAST_SHARE, _LEAST_TOLD = 1e-4, 1e-6
 
 
 @dataclass(frozen=True)
@@ -192,38 +192,32 @@ class Posterior:
 
     def check_whole(self, n_features: int, n_outputs: int) -> None:
         """Raise unless this is what a fit of such a network finds: it may be of a file."""
-        n_turned, n_strengths = np.shape(self.squares)[0], np.shape(self.strengths)[0]
-        shapes: dict[str, tuple[int, ...]] = {
-            "prior": (n_features,),
-            "centre": (n_features,),
+        arrays = {name: array for name, array in vars(self).items() if name != "total"}
+        for name, array in arrays.items():
+            dtype = np.float32 if name == "turn" else np.float64
+            if not isinstance(array, np.ndarray) or array.dtype != dtype:
+                raise TypeError(f"{name} of deviations must be an array of {np.dtype(dtype)}")
+        n_turned, n_strengths = self.squares.size, self.strengths.size
+        shapes = {
+            **dict.fromkeys(("prior", "centre"), (n_features,)),
+            **dict.fromkeys(("shares", "noises"), (n_outputs, n_strengths)),
+            **dict.fromkeys(("factor", "noise_variance"), (n_outputs,)),
             "turn": (n_features, n_turned),
             "squares": (n_turned,),
             "products": (n_turned, n_outputs),
             "strengths": (n_strengths,),
-            "shares": (n_outputs, n_strengths),
-            "noises": (n_outputs, n_strengths),
-            "factor": (n_outputs,),
-            "noise_variance": (n_outputs,),
         }
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            if not isinstance(array, np.ndarray) or array.dtype != (
-                np.float32 if name == "turn" else np.float64
-            ):
-                raise TypeError(f"what is known of deviations must be arrays of floats; {name}")
+        for name, array in arrays.items():
             # Of a single row, nothing tells the noise.
-            may_be_infinite = name in ("noises", "noise_variance")
-            if array.shape != shape or np.isnan(array).any() or not (
-                may_be_infinite or np.isfinite(array).all()
-            ):
-                raise ValueError(f"{name} of deviations must be numbers of shape {shape}")
-        positive: Any = (self.squares, self.strengths)
-        if type(self.total) is not float or not self.total > 0 or n_strengths == 0:
-            raise ValueError("deviations must be of some rows, and of some strengths")
-        if not all((array > 0).all() for array in positive) or any(
-            (array < 0).any() for array in (self.shares, self.noises, self.factor)
-        ):
-            raise ValueError("squares, strengths, shares and noises must not be below zero")
+            known = ~np.isnan(array) if name in ("noises", "noise_variance") else np.isfinite(array)
+            if array.shape != shapes[name] or not known.all():
+                raise ValueError(f"{name} of deviations must be numbers of shape {shapes[name]}")
+        if type(self.total) is not float or not 0 < self.total < np.inf:
+            raise ValueError("deviations must be of some rows")
+        least = min(self.squares.min(initial=np.inf), self.strengths.min(initial=np.inf))
+        sizes = self.shares, self.noises, self.factor, self.noise_variance
+        if not least > 0 or any((array < 0).any() for array in sizes):
+            raise ValueError("squares, strengths and sizes of deviations must not be below zero")
         if not np.allclose(self.shares.sum(axis=1), 1):
             raise ValueError("shares of strengths must sum to 1")
 

@@ -185,7 +185,10 @@ class LeaveOneOut:
         self.rows = torch.arange(min(problem.n_rows, _ENOUGH_ROWS), device=problem.target.device)
 
     def residuals(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield what is missing at rows held out, or the first: (n_rows, n_outputs, n_strengths)."""
+        """Yield what is missing at rows held out, all or the first.
+
+        Of shape (n_rows, n_outputs, n_strengths).
+        """
         problem = self.problem
         shrunk = 1 / (problem.squares[:, None] + problem.strengths)
         fitted = problem.products[:, :, None] * shrunk[:, None, :]
@@ -282,7 +285,10 @@ class LeaveBlocksOut:
         return _Others(mean, mean_y, fitted, values.clamp_min(0), vectors, total)
 
     def residuals(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield what is missing at rows held out, or the first: (n_rows, n_outputs, n_strengths)."""
+        """Yield what is missing at rows held out, all or the first.
+
+        Of shape (n_rows, n_outputs, n_strengths).
+        """
         problem = self.problem
         for rows, part in problem.turned(n_rows):
             missing = problem.centred[rows, :, None].repeat(1, 1, len(problem.strengths))
