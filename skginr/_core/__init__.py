@@ -1,6 +1,5 @@
 """What every room stands on: checks, warnings, progress, files, linear algebra."""
 
-from skginr._core._calibration import deviation_factor
 from skginr._core._checks import (
     as_number,
     check_count,
@@ -18,7 +17,7 @@ from skginr._core._checks import (
     told_apart,
     unchanged_on_error,
 )
-from skginr._core._draws import check_drawn, drawn
+from skginr._core._draws import check_drawn, deviation_factor, drawn
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
 from skginr._core._linalg import (

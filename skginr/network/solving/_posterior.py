@@ -15,9 +15,9 @@ from skginr.network.solving._readout import Readout
 
 # Rows held out that tell how far off predictions are.
 _ENOUGH_ROWS = 1 << 12
-# Strengths that count less are left out, and directions in which rows tell less, beside the
-# weakest strength: they change variances by no more.
-_LEAST_SHARE, _LEAST_TOLD = 1e-4, 1e-6
+# Strengths that count less are left out, and directions in which rows make variances smaller by a
+# smaller share.
+_LEAST_SHARE, _LEAST_TOLD = 1e-4, 1e-4
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ class Posterior:
         counted = (shares >= _LEAST_SHARE).any(dim=0)
         shares = shares[:, counted] / shares[:, counted].sum(dim=1, keepdim=True)
         strengths, noises = problem.strengths[counted], problem.noises()[:, counted]
-        told = problem.squares > _LEAST_TOLD * strengths.min()
+        sizes = shares * noises
+        # As much is not known of a direction of which rows tell nothing, and of each.
+        most = (sizes / strengths).sum(dim=1)
+        each = (1 / (problem.squares[:, None] + strengths)) @ sizes.T
+        told = (most > (1 + _LEAST_TOLD) * each).any(dim=1)
         arrays = {
             "prior": problem.prior,
             "centre": problem.mean,
@@ -145,8 +149,10 @@ class Posterior:
         """Return that of outputs at rows of these features: (n_rows, n_outputs)."""
         given, turn = self._centred(features)
         turned = given @ turn
-        # Squared after the difference: it may be rounding beside either.
-        beside = ((given - turned @ turn.T) ** 2).sum(dim=1)
+        beside = turned.new_zeros(len(turned))
+        if turn.shape[1] < turn.shape[0]:
+            # Squared after the difference: it may be rounding beside either.
+            beside = ((given - turned @ turn.T) ** 2).sum(dim=1)
         found, coefficients = 0.0, self._coefficients()
         middle = turned @ turned.new_tensor(self._average(coefficients))
         for number, strength in enumerate(self.strengths):
