@@ -30,7 +30,8 @@ ROOMS = {
     "network": """
         nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
         training._losses training._validation training._schedules training._stopping
-        training._parallel training._loop solving._moments solving._readout solving._last_layer
+        training._parallel training._loop solving._moments solving._readout solving._posterior
+        solving._last_layer
         _devices _settings _presets _parameters _targets _model_state _model _fitting _docstrings
         _estimator _regressor _classifier _tangent_regressor
     """,

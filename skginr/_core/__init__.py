@@ -11,12 +11,13 @@ from skginr._core._checks import (
     check_points,
     check_real,
     check_verbose,
+    check_with_noise,
     is_geometry,
     require,
     told_apart,
     unchanged_on_error,
 )
-from skginr._core._draws import check_drawn, drawn
+from skginr._core._draws import check_drawn, deviation_factor, drawn
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
 from skginr._core._linalg import (
@@ -60,8 +61,10 @@ __all__ = [
     "check_splits",
     "check_verbose",
     "check_weights",
+    "check_with_noise",
     "count_eigenvalues_below",
     "deflate",
+    "deviation_factor",
     "drawn",
     "eigh_subset",
     "factor_positive_definite",

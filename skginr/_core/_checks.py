@@ -45,6 +45,16 @@ def check_flag(name: str, value: object) -> None:
         raise TypeError(f"{name} must be True or False; got {value!r} of type {_type_name(value)}.")
 
 
+def check_with_noise(with_noise: Any, return_std: Any) -> None:
+    """Raise unless noise is asked for together with the standard deviations that it is part of."""
+    check_flag("with_noise", with_noise)
+    if with_noise and not return_std:
+        raise ValueError(
+            "with_noise=True needs return_std=True: a prediction is the same with noise and "
+            "without."
+        )
+
+
 def check_verbose(value: object) -> None:
     """Raise unless ``value`` is a whole number of at least 0, or a flag."""
     if not isinstance(value, bool | np.bool_):

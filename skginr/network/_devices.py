@@ -72,6 +72,11 @@ def as_array(tensor: torch.Tensor) -> NDArray:
     return tensor.detach().cpu().numpy()
 
 
+def in_double(tensor: torch.Tensor) -> torch.Tensor:
+    """Return it in float64, on its device if that has such numbers; MPS has not."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
 def as_tensor(name: str, array: NDArray, dtype: str) -> torch.Tensor:
     """Return a copy of an array as a tensor, its floats in this precision."""
     # A copy: torch knows neither read-only memory nor negative strides.

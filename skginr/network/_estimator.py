@@ -156,7 +156,7 @@ class SIRENEstimator(BaseEstimator):
                 "add_signals needs a model that was fitted with latent_dim; this one has no codes."
             )
         settings = self._settings()
-        X, y, weight = self._check_rows(X, y, sample_weight, settings, reset=False)
+        X, y, weight, once = self._check_rows(X, y, sample_weight, settings, reset=False)
         known.target.check(y)
         signals = np.unique(X.last)
         repeated = np.intersect1d(signals, known.signals)
@@ -168,7 +168,7 @@ class SIRENEstimator(BaseEstimator):
         start = np.tile(known.codes.mean(axis=0), (len(signals), 1))
         new = known.of_signals(signals, start)
         new.net.module_.layers.requires_grad_(False)
-        outcome = self._fitter.fit(new, settings, new.table(X, y, weight))
+        outcome = self._fitter.fit(new, settings, new.table(X, y, weight, once))
         signals = np.concatenate([known.signals, new.signals])
         order = np.argsort(signals)
         extended = copy.deepcopy(self)
@@ -205,7 +205,8 @@ class SIRENEstimator(BaseEstimator):
         solution = self._model.solution
         if solution is None or not solution.holds:
             raise AttributeError(
-                "a model has held_out_score_ if preset 'predict' fitted it, until partial_fit."
+                "a model has held_out_score_ if preset 'predict' fitted it, until partial_fit or "
+                "warm_start trains it further."
             )
         return solution.held_out_score
 
@@ -239,7 +240,7 @@ class SIRENEstimator(BaseEstimator):
     ) -> tuple[Settings, Model, TensorTable]:
         """Check everything, and return what a training needs; the estimator stays as it is."""
         settings = self._settings(goes_on=goes_on)
-        X, y, weight = self._check_rows(X, y, sample_weight, settings, reset=not goes_on)
+        X, y, weight, once = self._check_rows(X, y, sample_weight, settings, reset=not goes_on)
         if goes_on:
             model = self._model
             model.target.check(y)
@@ -249,28 +250,31 @@ class SIRENEstimator(BaseEstimator):
                 dtype=self.dtype,
                 net_params=self._net_params,
             )
-            return settings, model, model.table(X, y, weight)
+            return settings, model, model.table(X, y, weight, once)
         model = self._new_model(X, self._target(y, weight, **target), settings)
-        table = model.table(X, y, weight)
+        table = model.table(X, y, weight, once)
         model.adapt_to(table, settings)
         return settings, model, table
 
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any, settings: Settings, *, reset: bool
-    ) -> tuple[Inputs, NDArray, NDArray | None]:
-        """Return X, y and weights of mean 1 or None, without the rows of weight zero."""
+    ) -> tuple[Inputs, NDArray, NDArray | None, float]:
+        """Return X, y, weights of mean 1 or None, and the weight that a row seen once then has.
+
+        Without the rows of weight zero.
+        """
         X, y = self._check_data(X, y, reset=reset)
         if sample_weight is None:
-            return X, y, None
+            return X, y, None, 1.0
         if "criterion" in (self.net_params or {}):
             raise ValueError(
                 f"weights of rows need {self._loss.name}, but net_params names another criterion. "
                 f"Give one of the two."
             )
-        used, weight = check_weight(sample_weight, X)
+        used, weight, seen_once = check_weight(sample_weight, X)
         if settings.solves:
             check_ratio(weight)
-        return X.select(used), y[used], weight
+        return X.select(used), y[used], weight, seen_once
 
     def _target(self, y: NDArray, weight: NDArray | None) -> Target:
         """Return what becomes of y."""

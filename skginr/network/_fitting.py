@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
@@ -23,6 +24,7 @@ from skginr.network.training import (
     Loss,
     RepairDivergence,
     Schedule,
+    SquaredLoss,
     StopOnDivergence,
     TensorTable,
     factor_of,
@@ -90,8 +92,7 @@ class Fitter:
         model.set_up(settings, table)
         callbacks = {"schedule": Schedule(Constant()), "divergence": StopOnDivergence()}
         self._train(model, settings, table, n_epochs=1, first=callbacks)
-        if model.solution is not None:
-            model.solution = dataclasses.replace(model.solution, holds=False)
+        model.forget_held_out()
         return Outcome(model, settings, "partial_fit trains one epoch")
 
     def _descend(
@@ -117,6 +118,7 @@ class Fitter:
         )
         stopped = "stopped by a callback" if model.net.stop_requested_ else None
         reason = best.reason_ or stopped or f"reached max_epochs={n_epochs}"
+        model.forget_held_out()
         return Outcome(model, _worked_out(model, settings, n_epochs), reason)
 
     def _solve(self, model: Model, settings: Settings, table: TensorTable) -> Outcome:
@@ -188,19 +190,33 @@ def solve_or_descend(
         return outcome if some is table else fitter.fit(solved, settings, table)
     trained = solved.untrained("train", descent, table)
     outcome = fitter.fit(trained, descent, table)
-    trained.solution, other = found
-    scores = f"{trained.solution.held_out_score:.3f}, solved {other:.3f}"
+    trained.solution = found.solution
+    if found.factors is not None:
+        trained.posterior = trained.find_posterior(table).scaled(*found.factors)
+    scores = f"{found.solution.held_out_score:.3f}, solved {found.score_solved:.3f}"
     reason = f"trained as 'train' ({trained.target.loss.score} of rows held out {scores})"
     return outcome._replace(reason=reason)
 
 
-def _try(
-    fitter: Fitter, solved: Outcome, descent: Settings, table: TensorTable
-) -> tuple[Solution, float] | None:
-    """Return what rows held out say of a descent on the others, None if it is no better.
+class Descent(NamedTuple):
+    """What rows held out say of a descent on the others.
 
-    And the score of the layer that was solved for on the same rows.
+    Attributes
+    ----------
+    solution : Solution
+    score_solved : float
+        That of the layer that was solved for, on the same rows.
+    factors : pair of ndarray of shape (n_outputs,), optional
+        By which deviations of a signal and its noise are larger there than its last layer says.
     """
+
+    solution: Solution
+    score_solved: float
+    factors: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+
+def _try(fitter: Fitter, solved: Outcome, descent: Settings, table: TensorTable) -> Descent | None:
+    """Return what rows held out say of a descent on the others, None if it is no better."""
     held_out = rows_by_chance(table.X, _HELD_OUT)
     held, kept = table.parted(held_out)
     if len(held) == 0 or len(kept) == 0:
@@ -222,7 +238,11 @@ def _try(
     judged = judge(loss, outputs, y, weight)
     _, other, _ = judge(loss, solved_for, y, weight)
     reach = None if solved.model.solution is None else solved.model.solution.reach
-    return Solution(float(descent.first_gain), *judged, reach), other
+    factors = None
+    if loss is SquaredLoss:
+        model.find_posterior(kept)
+        factors = model.factors(held, outputs)
+    return Descent(Solution(float(descent.first_gain), *judged, reach), other, factors)
 
 
 def _is_better(

@@ -209,16 +209,22 @@ def _known(name: Any, column: IndexedArray) -> IndexedArray:
     return column
 
 
-def check_weight(sample_weight: Any, X: Inputs) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which rows have a weight above zero, and these weights, of mean 1."""
+def check_weight(
+    sample_weight: Any, X: Inputs
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
+    """Return which rows have a weight above zero, these weights, of mean 1, and what 1 became."""
     check_no_words("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("sample_weight must be positive for some row; all are zero.")
     used = weight > 0
     # Divided by the largest first: their sum may be beyond all numbers.
-    weight = weight[used] / weight.max()
-    return used, weight / weight.mean()
+    largest = weight.max()
+    weight = weight[used] / largest
+    mean = weight.mean()
+    with np.errstate(over="ignore", under="ignore"):
+        seen_once = float(1 / largest / mean)
+    return used, weight / mean, seen_once
 
 
 def check_ratio(weight: NDArray[np.float64]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from skginr.network._devices import (
     as_array,
     as_tensor,
     check_digits,
+    in_double,
     plain_torch,
     there_or_cpu,
     to_device,
@@ -33,7 +35,13 @@ from skginr.network._presets import PRESETS
 from skginr.network._settings import NETWORK_SETTINGS, Settings
 from skginr.network._targets import ClassTarget, SignalTarget, Target
 from skginr.network.nn import SIREN, LatentSIREN, TangentFeatures, tangent_features
-from skginr.network.solving import Solution, moments_of, solve_last_layer
+from skginr.network.solving import (
+    Posterior,
+    Solution,
+    moments_of,
+    posterior_of_trained,
+    solve_last_layer,
+)
 from skginr.network.training import (
     EVALUATION_ROWS,
     BlockSplit,
@@ -43,7 +51,7 @@ from skginr.network.training import (
     evaluate,
 )
 
-# Of a gradient at once: what every layer made of them is kept until then.
+# Of a gradient, or of features, at once: what every layer made of them is kept until then.
 _GRADIENT_ROWS = 1 << 13
 # So many times as far from the mean as any y is no prediction to be silent about.
 _BEYOND = 3.0
@@ -53,7 +61,8 @@ class Model:
     """A network, what its target means, and the seed and precision it was made with.
 
     Of many signals, ``signals`` are what names them in the last column of X, in order. ``preset``
-    is the one that the training follows, and ``solution`` what rows held out say of "predict".
+    is the one that the training follows, ``solution`` what rows held out say of "predict", and
+    ``posterior`` how far the last layer of a signal may be off.
     """
 
     def __init__(
@@ -67,6 +76,7 @@ class Model:
         signals: NDArray | None = None,
         preset: str = "train",
         solution: Solution | None = None,
+        posterior: Posterior | None = None,
     ) -> None:
         self.net = net
         self.target = target
@@ -76,6 +86,7 @@ class Model:
         self.signals = signals
         self.preset = preset
         self.solution = solution
+        self.posterior = posterior
 
     @classmethod
     def build(
@@ -168,13 +179,16 @@ class Model:
                     f"{now!r}. Fit a new model, with warm_start=False."
                 )
 
-    def table(self, X: NDArray | Inputs, y: NDArray, weight: NDArray | None) -> TensorTable:
+    def table(
+        self, X: NDArray | Inputs, y: NDArray, weight: NDArray | None, seen_once: float = 1.0
+    ) -> TensorTable:
         """Return the data as the network takes it, on its device."""
         X = Inputs.of(X)
         weights = None if weight is None else self._on_device("sample_weight", weight)
         if self.dtype == "float32" and X.dense is not None:
             check_digits(X.dense)
-        return TensorTable(self._inputs(X), self._on_device("y", self.target.encode(y)), weights)
+        values = self._on_device("y", self.target.encode(y))
+        return TensorTable(self._inputs(X), values, weights, seen_once)
 
     def adapt_to(self, table: TensorTable, settings: Settings) -> None:
         """Make the first layer one for inputs as wide as these are, before the first training."""
@@ -227,7 +241,7 @@ class Model:
         """
         # A first layer that goes on stays as it is.
         known = self.solution
-        solution, held_out = solve_last_layer(
+        solution, self.posterior, held_out = solve_last_layer(
             self._network,
             table,
             self.target.loss,
@@ -258,6 +272,81 @@ class Model:
             )
         self._warn_if_beyond(outputs)
         return self.target.decode(outputs)
+
+    def variance(self, X: NDArray | Inputs) -> NDArray[np.float64]:
+        """Return that of the signal at coordinates X, in units of the outputs squared."""
+        return self._of_features(self._inputs(X), self._known_posterior().variance)
+
+    def draws(
+        self, X: NDArray | Inputs, n_samples: int, random: np.random.RandomState
+    ) -> NDArray[np.float64]:
+        """Return how far the signal may be off: (n_rows, n_outputs, n_samples)."""
+        drawn = self._known_posterior().draw(n_samples, random)
+        return self._of_features(self._inputs(X), drawn.at)
+
+    @property
+    def noise_variance(self) -> NDArray[np.float64]:
+        """That of a row seen once, in units of the outputs squared."""
+        return self._known_posterior().noise_variance
+
+    def find_posterior(self, table: TensorTable) -> Posterior:
+        """Find how far the last layer, which was trained, may be off by the rows it has seen."""
+        self.posterior = posterior_of_trained(self._network, table)
+        return self.posterior
+
+    def factors(
+        self, held: TensorTable, outputs: torch.Tensor
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return by which deviations are larger at rows held out, of the signal and the noise.
+
+        Parameters
+        ----------
+        held : TensorTable
+            Of these.
+        outputs : Tensor of shape (n_rows, n_outputs)
+            What the network says of them.
+        """
+        posterior = self._known_posterior()
+        variances = torch.from_numpy(self._of_features(held.X, posterior.variance))
+        residuals = held.y.cpu().double() - outputs.cpu().double()
+        return posterior.factors(residuals, variances, held.counts)
+
+    def forget_held_out(self) -> None:
+        """Say no more what rows held out said: the network is another now."""
+        self.posterior = None
+        if self.solution is not None:
+            self.solution = dataclasses.replace(self.solution, holds=False)
+
+    def _known_posterior(self) -> Posterior:
+        """Return how far the last layer may be off, or say why that is not known."""
+        if self.posterior is not None:
+            return self.posterior
+        if self.solution is None:
+            raise ValueError(
+                f"deviations are known of preset='predict', which holds rows out to tell them; "
+                f"this network was trained by {self.preset!r}."
+            )
+        if self.solution.holds:
+            raise ValueError(
+                "this model is from a file of an earlier version, which tells nothing of "
+                "deviations: fit it again first."
+            )
+        raise ValueError(
+            "the network was trained on after the fit whose deviations were known: fit it again, "
+            "with warm_start=False."
+        )
+
+    def _of_features(
+        self, inputs: Inputs, function: Callable[[torch.Tensor], torch.Tensor]
+    ) -> NDArray[np.float64]:
+        """Return what a function says of features of the last layer, row by row."""
+        module, parts = self._network.eval(), []
+        with plain_torch(), torch.no_grad():
+            for start in range(0, len(inputs), _GRADIENT_ROWS):
+                batch = inputs[start : start + _GRADIENT_ROWS].to(self.net.device)
+                features = in_double(module.features(batch))
+                parts.append(function(features).cpu().numpy())
+        return np.concatenate(parts)
 
     def outputs(self, table: TensorTable) -> torch.Tensor:
         """Return what the network says of the rows of a table, in its own units."""
@@ -317,6 +406,7 @@ class Model:
             "signals": self.signals,
             "preset": self.preset,
             "solution": None if self.solution is None else dataclasses.asdict(self.solution),
+            "posterior": None if self.posterior is None else vars(self.posterior).copy(),
         }
 
     @classmethod
@@ -330,7 +420,7 @@ class Model:
             known.
         """
         # A file may be older than the last of these: "predict" was then what is "train" now.
-        state = {"preset": "train", "solution": None} | state
+        state = {"preset": "train", "solution": None, "posterior": None} | state
         state["weights"] = {
             # What torch.compile puts before names, which is not there any more.
             name.removeprefix("_orig_mod."): value
@@ -348,6 +438,10 @@ class Model:
             solution.check_whole()
         check_signals(signals)
         check_network(state, target.n_columns)
+        posterior = None if state["posterior"] is None else Posterior(**state["posterior"])
+        if posterior is not None:
+            last = state["weights"][f"layers.{state['network']['n_layers'] - 1}.weight"]
+            posterior.check_whole(last.shape[1], len(last))
         settings = dataclasses.replace(
             PRESETS["train"], learning_rate=state["learning_rate"], **state["network"]
         )
@@ -359,6 +453,7 @@ class Model:
             latent_dim=state["latent_dim"],
             device=there_or_cpu(state["device"], state["dtype"]),
             solution=solution,
+            posterior=posterior,
             **{name: state[name] for name in ("seed", "dtype", "net_params", "preset")},
         )
         net = model.net

@@ -22,9 +22,11 @@ from skginr._core import (
     check_numeric,
     check_real,
     check_weights,
+    check_with_noise,
     drawn,
     unchanged_on_error,
 )
+from skginr.network._devices import in_double
 from skginr.network._inputs import check_numbers
 from skginr.network._model import Model
 from skginr.network._regressor import SIRENRegressor
@@ -184,11 +186,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_flag("return_std", return_std)
-        check_flag("with_noise", with_noise)
-        if with_noise and not return_std:
-            raise ValueError(
-                "with_noise=True is of standard deviations: give return_std=True with it."
-            )
+        check_with_noise(with_noise, return_std)
         X = self._rows_to_predict(X)
         factor = self._factor() if return_std else None
         predicted, unknown = np.empty((len(X), len(self._mean))), np.empty(len(X))
@@ -247,7 +245,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         features = self.network_._model.tangent_features(rows)
         means, across = self._means(features)
         explained = _explained(factor, across)
-        kernel = _in_double(tangent_kernel(features, features))
+        kernel = in_double(tangent_kernel(features, features))
         # To the precision of the network.
         jitter = float(torch.finfo(across.dtype).eps * kernel.diagonal().max())
         unknown = kernel.cpu().numpy() - explained.T @ explained
@@ -315,7 +313,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
             and _equal(features, self._features)
         ):
             return kept[1:]
-        kernel = _in_double(tangent_kernel(features, features))
+        kernel = in_double(tangent_kernel(features, features))
         diagonal, share = kernel.diagonal(), torch.from_numpy(weights).to(kernel.device)
         ridge = alpha * float((share * diagonal).sum() / share.sum())
         diagonal += ridge / share
@@ -363,21 +361,16 @@ def _check_network(network: Any) -> None:
         )
 
 
-def _in_double(kernel: torch.Tensor) -> torch.Tensor:
-    """Return it in float64, on its device if that has such numbers; MPS has not."""
-    return (kernel.cpu() if kernel.device.type == "mps" else kernel).double()
-
-
 def _explained(factor: torch.Tensor, across: torch.Tensor) -> NDArray[np.float64]:
     """Return what, squared and summed, the rows of ``fit`` explain of others: one column each."""
-    right = _in_double(across).to(factor.device).T
+    right = in_double(across).to(factor.device).T
     return torch.linalg.solve_triangular(factor, right, upper=False).cpu().numpy()
 
 
 def _diagonal(features: TangentFeatures) -> NDArray[np.float64]:
     """Return the kernel of every row with itself."""
     shares = [((a**2).sum(dim=1) + 1) * (b**2).sum(dim=1) for a, b in features]
-    return _in_double(torch.stack(shares).sum(dim=0)).cpu().numpy()
+    return in_double(torch.stack(shares).sum(dim=0)).cpu().numpy()
 
 
 def _equal(a: TangentFeatures, b: TangentFeatures) -> bool:

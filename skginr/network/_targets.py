@@ -84,6 +84,12 @@ class SignalTarget:
         y = outputs.astype(np.float64) * self.spread + self.mean
         return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
 
+    def decode_deviations(self, deviations: NDArray[np.float64]) -> NDArray[np.floating]:
+        """Return deviations of outputs, (n_rows, n_outputs, ...), in the units and shape of y."""
+        scale = self.spread.reshape(-1, *[1] * (deviations.ndim - 2))
+        y = deviations * scale
+        return (y if self.n_outputs else y[:, 0]).astype(self.dtype, copy=False)
+
     def decode_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return derivatives of outputs in the units and shape of y."""
         gradient = gradient * self.spread[:, None]

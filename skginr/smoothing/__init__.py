@@ -1,7 +1,7 @@
 """Smoothers: what predicts a signal from its neighbours; and random maps as smooth as one."""
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
-from skginr.smoothing._node_predictor import centre_and_spread, check_with_noise
+from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._poisson import GraphPoissonRegressor
 from skginr.smoothing._smoother import GraphSmoother
 from skginr.smoothing._smoother_classifier import GraphSmootherClassifier
@@ -17,7 +17,6 @@ __all__ = [
     "SpatialGaussianProcessRegressor",
     "ThinPlateSplineRegressor",
     "centre_and_spread",
-    "check_with_noise",
     "correlate_maps",
     "has_places",
     "make_surrogates",

@@ -75,16 +75,6 @@ def warn_of_no_edges(graph: Graph) -> None:
     warn_without_edges(graph, "a node without a row is predicted to be as all others are")
 
 
-def check_with_noise(with_noise: Any, return_std: Any) -> None:
-    """Raise unless noise is asked for together with the standard deviations that it is part of."""
-    check_flag("with_noise", with_noise)
-    if with_noise and not return_std:
-        raise ValueError(
-            "with_noise=True needs return_std=True: a prediction is the same with noise and "
-            "without."
-        )
-
-
 def pairs_of_rows(splits: Any) -> Any:
     """Return ``splits``, or raise if they are still to be made, which takes X."""
     if hasattr(splits, "split") or isinstance(splits, int | np.integer):

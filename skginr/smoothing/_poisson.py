@@ -20,13 +20,13 @@ from skginr._core import (
     check_real,
     check_signals,
     check_weights,
+    check_with_noise,
     unchanged_on_error,
 )
 from skginr.graphs import Graph, with_observations
 from skginr.smoothing._laplace import LaplaceProblem, Mode, Poisson
 from skginr.smoothing._laplace_nodes import LaplaceNodes
 from skginr.smoothing._lognormal_counts import log_probability, quantile
-from skginr.smoothing._node_predictor import check_with_noise
 
 
 class RateFit(NamedTuple):

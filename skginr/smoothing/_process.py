@@ -23,6 +23,7 @@ from skginr._core import (
     check_signals,
     check_splits,
     check_weights,
+    check_with_noise,
     drawn,
     unchanged_on_error,
     warn,
@@ -39,7 +40,6 @@ from skginr.smoothing._likelihood import (
 from skginr.smoothing._node_predictor import (
     NodePredictor,
     centre_and_spread,
-    check_with_noise,
     pairs_of_rows,
 )
 from skginr.smoothing._signal_process import Observations, SignalProcess, scaled

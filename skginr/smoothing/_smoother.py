@@ -20,6 +20,7 @@ from skginr._core import (
     check_splits,
     check_verbose,
     check_weights,
+    check_with_noise,
     splits_of_rows,
     unchanged_on_error,
     warn_once,
@@ -37,7 +38,6 @@ from skginr.smoothing._node_predictor import (
     NodePredictor,
     PenaltyMixin,
     centre_and_spread,
-    check_with_noise,
     pairs_of_rows,
     warn_of_no_edges,
 )

@@ -24,6 +24,7 @@ from skginr._core import (
     check_signals,
     check_verbose,
     check_weights,
+    check_with_noise,
     open_progress,
     saying_all_once,
     unchanged_on_error,
@@ -37,7 +38,6 @@ from skginr.graphs import (
     locate_rows,
     structural_columns,
 )
-from skginr.smoothing import check_with_noise
 from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._residual_corrector import ResidualCorrector
 from skginr.stacking._rows import (

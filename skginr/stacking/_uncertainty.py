@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._core import Splits
+from skginr._core import Splits, deviation_factor
 
 # Smoothers whose standard deviations are looked at: those that count most.
 _MOST = 2
 # Rows held out that tell how far off predictions are: in large tables not every fold is looked at.
 _ENOUGH = 1_000
-# Share of rows within ``mean +- 1.645 std``.
-_SHARE, _WIDTH = 0.9, 1.645
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,7 @@ def find_spread(
         deviations[name] = np.sqrt(np.maximum(variance, 0))
     said = Spread(names, weights, shares, 1.0, noise)
     variance = said.variance(found, deviations) + noise
-    seen = np.isfinite(residuals) & np.isfinite(variance)
-    ratios = np.abs(residuals[seen]) / np.sqrt(np.maximum(variance[seen], np.finfo(float).tiny))
-    factor = _quantile(ratios, counts[seen]) / _WIDTH
+    factor = deviation_factor(residuals, variance, counts)
     return Spread(names, weights, shares, factor, factor**2 * noise)
 
 
@@ -142,12 +138,3 @@ def _some(folds: Splits, known: NDArray[np.bool_]) -> Splits:
     """Return as many folds as hold out enough rows."""
     n_rows = np.cumsum([known[test].sum() for _, test in folds])
     return folds[: int(np.searchsorted(n_rows, _ENOUGH)) + 1]
-
-
-def _quantile(ratios: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
-    """Return what so large a share of further ones will be below, as far as these tell."""
-    order = np.argsort(ratios)
-    reached = np.cumsum(counts[order])
-    # One more that may be anything.
-    wanted = _SHARE * (reached[-1] + 1)
-    return float(ratios[order][min(np.searchsorted(reached, wanted), len(order) - 1)])

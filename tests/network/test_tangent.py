@@ -18,6 +18,7 @@ from skorch.callbacks import Callback
 from skginr import SIRENRegressor, TangentKernelRegressor
 from skginr._core import _draws
 from skginr.network import _tangent_regressor
+from skginr.network._devices import in_double
 from skginr.network.nn._siren import SIREN
 from skginr.network.nn._tangent import tangent_features, tangent_kernel
 
@@ -240,8 +241,8 @@ def test_mps_which_has_no_float64_leaves_the_factor_to_the_cpu():
         def double(self):
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
 
-    assert _tangent_regressor._in_double(OnMps()).dtype == torch.float64
-    assert _tangent_regressor._in_double(torch.eye(2)).dtype == torch.float64
+    assert in_double(OnMps()).dtype == torch.float64
+    assert in_double(torch.eye(2)).dtype == torch.float64
 
 
 # --- weights of rows, deviations and draws
@@ -355,7 +356,7 @@ def test_what_deviations_need(line, network, monkeypatch):
         with pytest.raises(ValueError, match=message):
             model.fit(x, first, sample_weight=weights)
     model.fit(x, first)
-    with pytest.raises(ValueError, match="with_noise=True is of standard deviations"):
+    with pytest.raises(ValueError, match="with_noise=True needs return_std=True"):
         model.predict(x, with_noise=True)
     with pytest.raises(TypeError, match="return_std must be"):
         model.predict(x, return_std="yes")

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,13 +14,22 @@ import torch
 from skginr.network._inputs import Inputs
 from skginr.network.nn import SIREN
 from skginr.network.solving._moments import moments_of
-from skginr.network.solving._readout import Readout, RidgeProblem, solve_readout, strengths_tried
+from skginr.network.solving._posterior import Posterior
+from skginr.network.solving._readout import (
+    Features,
+    Readout,
+    RidgeProblem,
+    solve_readout,
+    strengths_tried,
+)
 from skginr.network.training import BlockSplit, CrossEntropy, Loss, TensorTable
 
 # The share of the expected variance that is the waves'; the rest is that of columns as they are.
 _WAVES = 0.25
 # Gains of the first layer that are tried beside 1, and the rows by which they are told apart.
 _LARGER_GAINS, _ENOUGH_ROWS = (2.0, 4.0, 8.0), 1000
+# Features of a trained network are kept up to so many numbers.
+_KEPT = 1 << 25
 # Factors from outputs to logits that are tried, as powers of ten.
 _SOFTEST, _SHARPEST, _LOGIT_STEP = -1.0, 2.5, 0.05
 
@@ -70,11 +80,12 @@ def solve_last_layer(
     first_gain: float | str,
     validation: float | str,
     seed: int,
-) -> tuple[Solution, torch.Tensor]:
+) -> tuple[Solution, Posterior | None, torch.Tensor]:
     """Put the last layer in place that predicts rows best that were held out.
 
-    Returns what these say, and the prediction of each row of the table when it was held out. (Of
-    more rows than are held out one by one, some have none, which is NaN.)
+    Returns what these say, how far the layer of a signal may be off, and the prediction of each row
+    of the table when it was held out. (Of more rows than are held out one by one, some have none,
+    which is NaN.)
 
     Parameters
     ----------
@@ -90,43 +101,64 @@ def solve_last_layer(
         Of the blocks.
     """
     of_classes = loss is CrossEntropy
-    y = _indicators(table.y, module.last.out_features) if of_classes else table.y.double()
-    rows, of_row = _distinct_rows(table.X, y, table.weight)
-    X, target, weight = rows.X, rows.y, rows.weight
-    assert weight is not None
-
-    def features(part: slice) -> torch.Tensor:
-        with torch.no_grad():
-            return module.features(X[part]).to(target.device, torch.float64)
+    y = _indicators(table.y, module.last.out_features) if of_classes else table.y
+    seen = _Seen.of(table, y)
+    X, target, weight = seen.X, seen.target, seen.weight
+    prior = _prior(module, TensorTable(X, target, weight)).to(target.device)
+    features = _features_of(module, seen)
 
     def solve(n_rows: int) -> Readout:
-        given = features, target[:n_rows], weight[:n_rows], prior, strengths_tried(target.device)
         some = None if blocks is None else blocks[:n_rows]
-        return solve_readout(RidgeProblem(*given), some, together=of_classes)
+        return solve_readout(seen.ridge(features, prior, n_rows), some, together=of_classes)
 
     blocks = None
     if validation != "off" and len(target) > 1:
         folds = BlockSplit(float(validation), seed).folds(X)
         blocks = torch.from_numpy(folds).to(target.device)
-    prior = _prior(module, rows).to(target.device)
     if first_gain == "auto":
         # How wiggly a signal is shows in a part of the rows, which come in no order.
         few = min(len(target), _ENOUGH_ROWS)
         first_gain = _choose_gain(module, lambda: _loss_of(solve(few), target, weight), few)
-    readout = solve(len(target))
+    readout, posterior = solve(len(target)), None
     if of_classes:
         readout = _as_logits(readout, target[readout.rows], weight[readout.rows])
+    else:
+        posterior = Posterior.calibrated(readout, seen.y, seen.of_row, seen.counts)
     _put(module.last.weight, readout.weight)
     _put(module.last.bias, readout.bias)
-    reach = None if of_classes else float(y.abs().max())
+    reach = None if of_classes else float(seen.y.abs().max())
     predictions = torch.full_like(target, math.nan)
     predictions[readout.rows] = readout.held_out
-    predictions = predictions[of_row]
+    predictions = predictions[seen.of_row]
     # Of rows as they were given: the mean of those that are alike has less noise.
-    seen = ~predictions.isnan().any(dim=1)
-    each = None if table.weight is None else table.weight.to(seen.device)[seen]
-    judged = judge(loss, predictions[seen], table.y.to(seen.device)[seen], each)
-    return Solution(float(first_gain), *judged, reach), predictions
+    told = ~predictions.isnan().any(dim=1)
+    each = None if table.weight is None else table.weight.to(told.device)[told]
+    judged = judge(loss, predictions[told], table.y.to(told.device)[told], each)
+    return Solution(float(first_gain), *judged, reach), posterior, predictions
+
+
+def posterior_of_trained(module: SIREN, table: TensorTable) -> Posterior:
+    """Return how far the last layer of a trained network may be off, by the rows it has seen.
+
+    As if the others had been given: what rows held out say has to be put in.
+    """
+    seen = _Seen.of(table, table.y)
+    prior = _prior(module, TensorTable(seen.X, seen.target, seen.weight)).to(seen.target.device)
+    given = _features_of(module, seen)
+    if len(seen.target) * len(prior) <= _KEPT:
+        # Made once: they are asked for several times.
+        given = given(slice(None)).__getitem__
+    return Posterior.of(solve_readout(seen.ridge(given, prior, len(seen.target))))
+
+
+def _features_of(module: SIREN, seen: _Seen) -> Features:
+    """Return what the last layer sees of the rows of a slice, as a function."""
+
+    def features(part: slice) -> torch.Tensor:
+        with torch.no_grad():
+            return module.features(seen.X[part]).to(seen.target.device, torch.float64)
+
+    return features
 
 
 def _choose_gain(module: SIREN, loss: Callable[[], float], n_rows: int) -> float:
@@ -237,20 +269,61 @@ def _indicators(classes: torch.Tensor, n_classes: int) -> torch.Tensor:
     return torch.nn.functional.one_hot(classes, n_classes).double()
 
 
-def _distinct_rows(
-    X: Inputs, y: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[TensorTable, torch.Tensor]:
-    """Return each row of X once, the mean of its y and its weight, and which of these a row is.
+class _Seen(NamedTuple):
+    """Each row of X once, with what was seen of it, where there are numbers of 64 bits.
 
     A row that was left in would predict its twin that is left out. Rows come in the order of a hash
-    of their content, whatever it was; y and weights are where there are numbers of 64 bits, the
-    weights of mean 1 over all.
+    of their content, whatever it was.
+
+    Attributes
+    ----------
+    X : Inputs
+        Where they were.
+    target : Tensor of shape (n_distinct, n_outputs)
+        Means.
+    weight : Tensor of shape (n_distinct,)
+        Of mean 1.
+    y : Tensor of shape (n_rows, n_outputs)
+        Of rows as they were given.
+    counts : Tensor of shape (n_rows,)
+        How often each of these was seen.
+    of_row : Tensor of int of shape (n_rows,)
+        Which of the distinct rows it is.
+    within : Tensor of shape (n_outputs,)
+        Weighted squares of rows about the means.
     """
-    _, first, of_row = np.unique(X.hashes(), return_index=True, return_inverse=True)
-    kept = torch.from_numpy(first).to(X.device)
-    place = torch.device("cpu") if y.device.type == "mps" else y.device
-    y, group = y.to(place), torch.from_numpy(of_row).to(place)
-    each = y.new_ones(len(y)) if weight is None else weight.to(place, torch.float64)
-    total = y.new_zeros(len(first)).index_add_(0, group, each)
-    sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
-    return TensorTable(X.select(kept), sums / total[:, None], total / total.mean()), group
+
+    X: Inputs
+    target: torch.Tensor
+    weight: torch.Tensor
+    y: torch.Tensor
+    counts: torch.Tensor
+    of_row: torch.Tensor
+    within: torch.Tensor
+
+    @classmethod
+    def of(cls, table: TensorTable, y: torch.Tensor) -> Self:
+        """Return the distinct rows of a table, of whose rows y is known."""
+        _, first, of_row = np.unique(table.X.hashes(), return_index=True, return_inverse=True)
+        kept = torch.from_numpy(first).to(table.X.device)
+        place = torch.device("cpu") if y.device.type == "mps" else y.device
+        y, group = y.to(place, torch.float64), torch.from_numpy(of_row).to(place)
+        each = y.new_ones(len(y)) if table.weight is None else table.weight.to(place, y.dtype)
+        total = y.new_zeros(len(first)).index_add_(0, group, each)
+        sums = y.new_zeros(len(first), y.shape[1]).index_add_(0, group, each[:, None] * y)
+        target = sums / total[:, None]
+        within = each @ (y - target[group]) ** 2 / total.mean()
+        counts = table.counts.to(place)
+        return cls(table.X.select(kept), target, total / total.mean(), y, counts, group, within)
+
+    def ridge(self, given: Features, prior: torch.Tensor, n_rows: int) -> RidgeProblem:
+        """Return the problem of the first rows; of a part, nobody asks for the noise."""
+        return RidgeProblem(
+            given,
+            self.target[:n_rows],
+            self.weight[:n_rows],
+            prior,
+            strengths_tried(self.target.device),
+            within=self.within,
+            n_seen=float(self.counts.sum()),
+        )

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 
@@ -38,12 +39,18 @@ class Readout:
     held_out : Tensor of shape (n_seen, n_outputs)
         Predictions of rows that were held out from them, and of which rows of the table.
     rows : Tensor of int of shape (n_seen,)
+    shares : Tensor of shape (n_outputs, n_strengths)
+        How much each strength counts.
+    way : LeaveOneOut or LeaveBlocksOut
+        How rows were held out.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor
     held_out: torch.Tensor
     rows: torch.Tensor
+    shares: torch.Tensor
+    way: LeaveOneOut | LeaveBlocksOut
 
 
 @dataclass
@@ -63,6 +70,10 @@ class RidgeProblem:
     prior : Tensor of shape (n_features,), in float64
         How far from 0 each weight is expected.
     strengths : Tensor of shape (n_strengths,), in float64
+    within : Tensor of shape (n_outputs,), optional
+        Where rows are means of others: the weighted squares of these about them; 0 by default.
+    n_seen : float, optional
+        And how many these are; as many as there are rows by default.
     """
 
     given: Features
@@ -70,6 +81,8 @@ class RidgeProblem:
     weight: torch.Tensor
     prior: torch.Tensor
     strengths: torch.Tensor
+    within: torch.Tensor | float = 0.0
+    n_seen: float | None = None
     _chunk: int = field(init=False)
     _turned: torch.Tensor | None = field(init=False, default=None)
 
@@ -130,6 +143,28 @@ class RidgeProblem:
             else:
                 yield rows, (self.features(rows) - self.mean) @ self.turn
 
+    @property
+    def noise_of_one(self) -> float:
+        """The variance of a row that was seen once, in that of a row of weight 1."""
+        return 1.0 if self.n_seen is None else self.n_seen / self.n_rows
+
+    def noises(self) -> torch.Tensor:
+        """Return the variance of a row of weight 1 by strength: (n_outputs, n_strengths).
+
+        What is left of y, by as many rows as are left where others are fitted at no cost; infinite
+        where none is.
+        """
+        squares = self.squares[:, None]
+        kept = squares[:, 0] > 0
+        told = torch.where(squares > 0, self.products**2 / squares.clamp_min(1e-300), 0.0)
+        total = self.weight @ self.centred**2
+        beside = (total - told.sum(dim=0)).clamp_min(0) + self.within
+        missed = self.strengths / (squares + self.strengths)
+        n_seen = self.n_rows if self.n_seen is None else self.n_seen
+        n_left = n_seen - 1 - int(kept.sum()) + missed[kept].sum(dim=0)
+        left = beside[:, None] + told.T @ missed**2
+        return torch.where(n_left > 0, left / n_left.clamp_min(1e-300), math.inf)
+
     def coefficients(self, shares: torch.Tensor) -> torch.Tensor:
         """Return those of turned features, averaged over strengths: (n_turned, n_outputs)."""
         shrunk = 1 / (self.squares[:, None] + self.strengths)
@@ -149,16 +184,46 @@ class LeaveOneOut:
         # The first rows are as good as any: they come in the order of a hash.
         self.rows = torch.arange(min(problem.n_rows, _ENOUGH_ROWS), device=problem.target.device)
 
-    def residuals(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield what is missing at rows held out: (n_rows, n_outputs, n_strengths)."""
+    def residuals(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield what is missing at rows held out, all or the first.
+
+        Of shape (n_rows, n_outputs, n_strengths).
+        """
         problem = self.problem
         shrunk = 1 / (problem.squares[:, None] + problem.strengths)
         fitted = problem.products[:, :, None] * shrunk[:, None, :]
-        for rows, part in problem.turned(len(self.rows)):
+        for rows, part in problem.turned(n_rows or len(self.rows)):
             weight = problem.weight[rows, None]
             missing = problem.centred[rows, :, None] - torch.einsum("ij,jok->iok", part, fitted)
             leverage = weight * (part**2 @ shrunk + 1 / problem.total)
             yield rows, missing / (1 - leverage).clamp_min(_ROUNDING)[:, None, :]
+
+    def unknown(self, n_rows: int) -> Iterator[torch.Tensor]:
+        """Yield variances of the first rows when held out, in units of the noise of weight 1.
+
+        Of shape (n_rows, n_strengths); infinite where nothing else tells of a row.
+        """
+        problem = self.problem
+        shrunk = 1 / (problem.squares[:, None] + problem.strengths)
+        for rows, part in problem.turned(n_rows):
+            variance = part**2 @ shrunk + 1 / problem.total
+            left = 1 - problem.weight[rows, None] * variance
+            yield torch.where(left > _ROUNDING, variance / left, math.inf)
+
+
+class _Others(NamedTuple):
+    """The fit of all rows but those of a block, in turned features.
+
+    Their means and those of y, coefficients by strength, what turns them once more and what their
+    squares then sum to, and the sum of the weights of rows.
+    """
+
+    mean: torch.Tensor
+    mean_target: torch.Tensor
+    fitted: torch.Tensor
+    squares: torch.Tensor
+    turn: torch.Tensor
+    total: torch.Tensor
 
 
 class LeaveBlocksOut:
@@ -175,7 +240,7 @@ class LeaveBlocksOut:
         self.problem = problem
         self.blocks = blocks
         self.rows = torch.arange(problem.n_rows, device=blocks.device)
-        self._parts = [self._without(*sums) for sums in self._sums(int(blocks.max()) + 1)]
+        self._others = [self._without(*sums) for sums in self._sums(int(blocks.max()) + 1)]
 
     def _sums(self, n_blocks: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """Yield what the rows of each block add up to: products, with y, features, y, weight."""
@@ -206,8 +271,8 @@ class LeaveBlocksOut:
         sums: torch.Tensor,
         sums_y: torch.Tensor,
         weight: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return means of the other rows' features and y, and coefficients by strength."""
+    ) -> _Others:
+        """Return the fit of the other rows."""
         problem = self.problem
         total = problem.total - weight
         # Over all rows, features and y have mean 0.
@@ -216,22 +281,37 @@ class LeaveBlocksOut:
         values, vectors = torch.linalg.eigh(products)
         shrunk = 1 / (values.clamp_min(0)[:, None] + problem.strengths)
         with_y = vectors.T @ (problem.products - with_y - total * torch.outer(mean, mean_y))
-        return (
-            mean,
-            mean_y,
-            torch.einsum("ij,jok->iok", vectors, with_y[:, :, None] * shrunk[:, None]),
-        )
+        fitted = torch.einsum("ij,jok->iok", vectors, with_y[:, :, None] * shrunk[:, None])
+        return _Others(mean, mean_y, fitted, values.clamp_min(0), vectors, total)
 
-    def residuals(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield what is missing at rows held out: (n_rows, n_outputs, n_strengths)."""
+    def residuals(self, n_rows: int | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield what is missing at rows held out, all or the first.
+
+        Of shape (n_rows, n_outputs, n_strengths).
+        """
         problem = self.problem
-        for rows, part in problem.turned():
+        for rows, part in problem.turned(n_rows):
             missing = problem.centred[rows, :, None].repeat(1, 1, len(problem.strengths))
-            for block, (mean, mean_y, fitted) in enumerate(self._parts):
+            for block, others in enumerate(self._others):
                 inside = self.blocks[rows] == block
-                predicted = torch.einsum("ij,jok->iok", part[inside] - mean, fitted)
-                missing[inside] -= predicted + mean_y[:, None]
+                predicted = torch.einsum("ij,jok->iok", part[inside] - others.mean, others.fitted)
+                missing[inside] -= predicted + others.mean_target[:, None]
             yield rows, missing
+
+    def unknown(self, n_rows: int) -> Iterator[torch.Tensor]:
+        """Yield variances of the first rows when held out, in units of the noise of weight 1.
+
+        Of shape (n_rows, n_strengths).
+        """
+        problem = self.problem
+        for rows, part in problem.turned(n_rows):
+            variance = part.new_empty(len(part), len(problem.strengths))
+            for block, others in enumerate(self._others):
+                inside = self.blocks[rows] == block
+                squares = ((part[inside] - others.mean) @ others.turn) ** 2
+                shrunk = 1 / (others.squares[:, None] + problem.strengths)
+                variance[inside] = squares @ shrunk + 1 / others.total
+            yield variance
 
 
 def solve_readout(
@@ -264,7 +344,7 @@ def solve_readout(
     for rows, missing in way.residuals():
         held_out[rows] -= (missing * shares).sum(dim=2)
     layer, level = problem.layer(shares.T)
-    return Readout(layer, problem.mean_target - level, held_out, way.rows)
+    return Readout(layer, problem.mean_target - level, held_out, way.rows, shares, way)
 
 
 def _sum(parts: Iterable[torch.Tensor]) -> torch.Tensor:

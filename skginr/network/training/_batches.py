@@ -26,6 +26,8 @@ class TensorTable(Dataset):
         Not needed to predict.
     weight : Tensor of shape (n_rows,), optional
         Of mean 1.
+    seen_once : float, default 1.0
+        The weight of a row that was seen once, so that those seen more often have more.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class TensorTable(Dataset):
         X: torch.Tensor | Inputs,
         y: torch.Tensor | None = None,
         weight: torch.Tensor | None = None,
+        seen_once: float = 1.0,
     ) -> None:
         self.X = Inputs.of(X)
         self.y = torch.empty(len(X), 0, device=X.device) if y is None else y
         self.weight = weight
+        self.seen_once = seen_once
 
     def __len__(self) -> int:
         return len(self.X)
@@ -47,7 +51,15 @@ class TensorTable(Dataset):
         if self.weight is None:
             return TensorTable(X, self.y[rows])
         weight = self.weight[rows]
-        return TensorTable(X, self.y[rows], weight / weight.mean())
+        mean = weight.mean()
+        return TensorTable(X, self.y[rows], weight / mean, self.seen_once / float(mean))
+
+    @property
+    def counts(self) -> torch.Tensor:
+        """How often each row was seen, in float64 on the CPU."""
+        if self.weight is None:
+            return torch.ones(len(self), dtype=torch.float64)
+        return self.weight.cpu().double() / self.seen_once
 
     def parted(self, mask: NDArray[np.bool_]) -> tuple["TensorTable", "TensorTable"]:
         """Return a table of the rows of a mask, and one of all others."""
