@@ -36,7 +36,9 @@ from skginr import (
     Graph,
     GraphBlockKFold,
     GraphGaussianProcessRegressor,
+    GraphPoissonRegressor,
     GraphSmoother,
+    GraphSmootherClassifier,
     MultiGraphEmbedder,
     NeighborMeans,
     ResidualCorrector,
@@ -104,6 +106,10 @@ def _cases():
     yield ThinPlateSplineRegressor(graph=GRAPH), X, np.column_stack([Y, -Y]), X
     yield ResidualCorrector(network(), cv=2), np.column_stack([Y, POINTS]), Y, None
     yield CorrectedSmoother(graph=GRAPH, corrector=network()), X, Y, X
+    yield GraphPoissonRegressor(graph=GRAPH), X, np.round(np.exp(Y)), X
+    yield GraphPoissonRegressor(graph=GRAPH, alpha=1.0), X, np.exp(np.column_stack([Y, -Y])), X
+    yield GraphSmootherClassifier(graph=GRAPH), X, np.where(Y > 1, "high", "low"), X
+    yield GraphSmootherClassifier(graph=GRAPH, alpha=1.0), X, np.arange(60) % 3, X
     yield make_pipeline(SpectralEmbedder(6, graph=GRAPH), StandardScaler(), network()), X, Y, X
     table = X.assign(time=np.arange(60.0), kind=pd.Categorical(np.where(Y > 1, "a", "b")))
     columns = make_column_transformer(

@@ -20,7 +20,7 @@ from skginr import (
 from skginr._core import _draws
 from skginr.smoothing import _gaussian_process
 from skginr.smoothing._likelihood import distinct_rows, fitted_process
-from skginr.smoothing._node_regressor import centre_and_spread
+from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._normal_scores import NormalScores
 
 KINDS = [SpatialGaussianProcessRegressor, GraphGaussianProcessRegressor]
