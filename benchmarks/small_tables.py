@@ -1,15 +1,18 @@
 """The default network on small and middling tables, beside what one would otherwise pick.
 
-    python benchmarks/small_tables.py              # everything, about 15 minutes of two cores
-    python benchmarks/small_tables.py --only maps  # one part: maps, classes, ablation or time
+    python benchmarks/small_tables.py              # everything, about 20 minutes of two cores
+    python benchmarks/small_tables.py --only maps  # one of maps, intervals, classes, ablation, time
 
 Four maps that ship with libpysal and county unemployment; with SKGINR_DATA the US elections, on
 the graph of friendships. R² pooled over five folds: rows held out at random (five shuffles of the
 small maps, one of the counties, seeds that no choice was made on), and regions (GraphBlockKFold).
 Whatever a method chooses it chooses inside the training rows, on folds of the same kind; the
 network by ``validation=0.2`` where regions are held out. Classes: accuracy on the 70% of nodes
-whose class was not given. Nothing here was used to choose a default: that was done on other
-columns and maps (benchmarks/README.md). Prints tables, and writes them to benchmarks/results/.
+whose class was not given. Intervals: how many of the rows held out lie within mean +- 1.645
+deviations, and the score (CRPS) of these, beside that of five networks, whose variance is how far
+they differ and the error of rows that each has held out. Nothing here was used to choose a default:
+that was done on other columns and maps (benchmarks/README.md). Prints tables, and writes them to
+benchmarks/results/.
 """
 
 import argparse
@@ -26,6 +29,7 @@ import joblib
 import networkx as nx
 import numpy as np
 import pandas as pd
+from _board_report import crps
 from _tables import bunny, maps
 from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
@@ -178,6 +182,49 @@ def part_maps(n_jobs):
     yield from table_of(tasks, cells, n_jobs)
 
 
+def part_intervals(n_jobs):
+    """Yield lines of the table of intervals."""
+    cells = [(task, way) for task in maps() for way in ("random", "regions")]
+    run = joblib.Parallel(n_jobs=n_jobs)
+    found = run(joblib.delayed(intervals)(*cell) for cell in cells)
+    yield "| | within 90%: deviations | error held out | five networks | CRPS | | |"
+    yield "|---" * 7 + "|"
+    for (task, way), values in zip(cells, found, strict=True):
+        numbers = " | ".join(f"{value:.3f}" for value in values)
+        yield f"| {task.name}, {len(task.X):,}, {way} | {numbers} |"
+
+
+def intervals(task, way):
+    """Return how many rows held out are within intervals, and their CRPS, by three ways."""
+    rows = []
+    for splits in splits_of(task, way):
+        for train, test in splits:
+            rows.append(of_fold(task, way, train, test))
+    y, mean, std = np.concatenate(rows, axis=-1)
+    held = (np.abs(y - mean) <= 1.645 * std).mean(axis=1)
+    return [*held, *crps(y, mean, std).mean(axis=1) / task.y.std()]
+
+
+def of_fold(task, way, train, test):
+    """Return y, means and deviations by three ways: (3, 3, n_rows)."""
+    means, errors = [], []
+    for seed in range(5):
+        model = network(task.graph, way).set_params(sirenregressor__random_state=seed)
+        with warnings.catch_warnings():
+            # Islands are held out.
+            warnings.simplefilter("ignore", UserWarning)
+            model.fit(task.X.iloc[train], task.y[train])
+            mean, std = model.predict(task.X.iloc[test], return_std=True, with_noise=True)
+        if seed == 0:
+            own = std
+        means.append(mean)
+        errors.append((1 - model[-1].held_out_score_) * task.y[train].var())
+    together = np.var(means, axis=0, ddof=1) + np.mean(errors)
+    deviations = [own, np.full(len(test), errors[0] ** 0.5), together**0.5]
+    truth = np.broadcast_to(task.y[test], (3, len(test)))
+    return np.array([truth, [means[0], means[0], np.mean(means, axis=0)], deviations])
+
+
 def part_ablation(n_jobs):
     """Yield lines of the table of what the default is made of."""
     tasks = [task for task in maps() if len(task.X) <= FEW]
@@ -280,6 +327,7 @@ def part_time(n_jobs):
 
 PARTS = {
     "maps": part_maps,
+    "intervals": part_intervals,
     "classes": part_classes,
     "ablation": part_ablation,
     "time": part_time,

@@ -70,7 +70,7 @@ def test_deviations_are_those_of_a_bayesian_linear_regression(n_rows, hidden_uni
     variance = shares @ (np.array(variances) + (np.array(means) - mean) ** 2)
     expected = posterior.factor[0] * np.sqrt(variance) * Y[:n_rows].std()
     found, std = model.predict(Z, return_std=True)
-    np.testing.assert_allclose(std, expected, rtol=2e-4)
+    np.testing.assert_allclose(std, expected, rtol=1e-4)
     # Strengths that hardly count are in the mean all the same.
     np.testing.assert_allclose(found, mean * Y[:n_rows].std() + Y[:n_rows].mean(), atol=0.02)
 

@@ -17,7 +17,7 @@ from skginr.network.solving._readout import Readout
 _ENOUGH_ROWS = 1 << 12
 # Strengths that count less are left out, and directions in which rows make variances smaller by a
 # smaller share.
-_LEAST_SHARE, _LEAST_TOLD = 1e-4, 1e-4
+_LEAST_SHARE, _LEAST_TOLD = 1e-4, 1e-6
 
 
 @dataclass(frozen=True)
