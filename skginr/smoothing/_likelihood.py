@@ -47,8 +47,17 @@ class Rows(NamedTuple):
 
     @property
     def unit_weight(self) -> float:
-        """Weight of what counts as a row: 1, or the mean where weights sum to fewer rows."""
-        return 1 + min(self.n_alike, 0.0) / len(self.X)
+        """Weight of what counts as a row: 1 where rows alike tell of noise, else the mean."""
+        return 1.0 if self.tells_noise else float(self.counts.mean())
+
+    @property
+    def tells_noise(self) -> bool:
+        """Whether rows that are alike differ, and are not fewer than their weights say.
+
+        Rows that are alike in y too are no sign that there is no noise: of a weight that says how
+        sure a row is, there are no others.
+        """
+        return self.squares > 0 and self.n_alike >= 0
 
     def some(self, chosen: NDArray[np.intp]) -> Rows:
         """Return some of them, with their share of what differences say in all."""
@@ -87,18 +96,18 @@ def fitted_process(
 
     ``climb`` looks for a likelier kernel. Every row has noise of its own, which their mean has a
     share of and their differences tell by themselves. A weight is the power of a row's density, so
-    that whole ones are as many rows. Weights that sum to less than there are distinct rows tell by
-    their ratios alone, as if they were raised to that sum: differences are then none.
+    that whole ones are as many rows. Where rows that are alike do not differ, or weights sum to
+    less than there are distinct rows, weights tell by their ratios alone.
     """
-    unit, n_alike = _unit(rows), max(rows.n_alike, 0.0)
-    low, high = NOISE_BOUNDS[0] * rows.unit_weight, NOISE_BOUNDS[1]
+    n_alike, differences = rows.n_alike if rows.tells_noise else 0.0, rows.squares / _unit(rows)
+    low, high = (bound * rows.unit_weight for bound in NOISE_BOUNDS)
     # In units of what differs from row to row, of which noise may be many times as much.
     high = max(high, 10 * _noise_within(rows))
     of_means = kernel.k1 + MeanNoise(rows.counts, min(kernel.k2.noise_level, high), (low, high))
 
     def within(log_noise: float) -> tuple[float, float]:
         """Return minus the log likelihood of differences between rows that are alike, and slope."""
-        squares = rows.squares / unit * np.exp(-log_noise)
+        squares = differences * np.exp(-log_noise)
         return 0.5 * (n_alike * log_noise + squares), 0.5 * (n_alike - squares)
 
     def climber(

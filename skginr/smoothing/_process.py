@@ -47,8 +47,6 @@ from skginr.smoothing._signal_process import Observations, SignalProcess, scaled
 # A dense covariance of as many nodes takes 3 GB, and minutes.
 MOST_NODES = 20_000
 BOUNDS = (1e-3, 1e3)
-# For each distinct row, beyond which it is no chance that those alike do not differ.
-_MANY_ALIKE = 2
 
 
 class NodeProcess(RegressorMixin, NodePredictor, ABC):
@@ -370,13 +368,6 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
                     f"a covariance is chosen by at least 2 distinct rows; got 1, n_samples = "
                     f"{one.counts.sum():g}. Give kernel=, or more rows."
                 )
-            if one.squares == 0 and one.n_alike >= _MANY_ALIKE * len(one.X):
-                warn(
-                    f"rows of X stand for {one.counts.sum():.3g}, {len(one.X)} of them distinct, "
-                    f"and those that are alike never differ in y, so that there is no noise, and "
-                    f"predictions go through every row. Of weights that say how sure a row is, "
-                    f"give sample_weight / sample_weight.mean()."
-                )
         # Covariances of nodes are the same for all signals, and take long.
         start = self._kernel(graph, rows[0].X.shape[1] - 1)
         names = ["y"] if len(rows) == 1 else [f"column {i} of y" for i in range(len(rows))]
@@ -402,7 +393,9 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
             (self._started(kernel, *start) for start in sizes_to_start_from(rows)),
             key=lambda start: fitted_process(start, rows, climb=False)[1],
         )
-        starts = [likeliest] if self._one_climb else [kernel, likeliest]
+        first = clone(kernel)
+        first.k2.noise_level *= rows.unit_weight
+        starts = [likeliest] if self._one_climb else [first, likeliest]
         return max((_climbed(start, rows) for start in starts), key=lambda pair: pair[1])
 
     def _kernel(self, graph: Graph, n_covariates: int) -> Kernel:

@@ -1,5 +1,7 @@
 """What both kinds of process share: weights of rows, noise, several signals, draws."""
 
+import warnings
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -184,10 +186,21 @@ def test_noise_of_few_rows_is_said_to_be_noise(graph):
 
 
 @both
-def test_rows_that_were_seen_often_and_never_differed_are_spoken_of(graph, rows, kind):
+@pytest.mark.parametrize("size", [1.01, 10.0, 1e6])
+def test_rows_that_never_differ_are_no_sign_that_there_is_no_noise(graph, rows, kind, size):
     X, y = rows[0][["node"]][:90], rows[1][:90]
-    with pytest.warns(UserWarning, match=r"rows of X stand for 900, 90 of them distinct.*mean\(\)"):
-        kind(graph=graph).fit(X, y, sample_weight=np.full(90, 10.0))
+    expected = kind(graph=graph).fit(X, y)
+    weighed = kind(graph=graph)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "sample_weight counts rows", UserWarning)
+        weighed.fit(X, y, sample_weight=np.full(90, size))
+    np.testing.assert_allclose(
+        weighed.predict(named(np.arange(144))), expected.predict(named(np.arange(144))), atol=1e-2
+    )
+    np.testing.assert_allclose(weighed.noise_variance_, size * expected.noise_variance_, rtol=0.05)
+    # And one row that is there twice changes little.
+    twice = kind(graph=graph).fit(pd.concat([X, X[:1]]), np.append(y, y[0]))
+    np.testing.assert_allclose(twice.noise_variance_, expected.noise_variance_, rtol=0.3)
 
 
 def test_centres_and_spreads_are_those_of_repeated_rows():

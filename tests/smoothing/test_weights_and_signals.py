@@ -189,7 +189,6 @@ def test_unfit_weights_are_refused(grid, smoother, weights, message):
     assert not hasattr(smoother, "graph_")
 
 
-@pytest.mark.filterwarnings("ignore:rows of X stand for")  # processes say more of it
 def test_populations_given_as_counts_are_said(grid, smoother):
     X, y = rows_of(grid)
     with pytest.warns(UserWarning, match="counts rows, 2 is as the row twice"):
