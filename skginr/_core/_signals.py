@@ -10,6 +10,8 @@ from skginr._core._warnings import warn
 
 # Weights of which the least are lost in rounding beside the largest.
 _LARGEST_RATIO = 1e8
+# Mean weights that leave digits to squares.
+_ORDINARY = 1e-30, 1e30
 # Mean weight beyond which a row was hardly seen so often.
 _MANY_TIMES = 30
 
@@ -28,7 +30,11 @@ def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signa
 
 
 def check_signals(
-    y: ArrayLike | pd.Series | pd.DataFrame, n_rows: int, *, gaps: bool
+    y: ArrayLike | pd.Series | pd.DataFrame,
+    n_rows: int,
+    *,
+    gaps: bool,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return signals as floats of shape (n_rows, n_signals), or say what is wrong with them.
 
@@ -39,6 +45,8 @@ def check_signals(
         Of X.
     gaps : bool
         Whether values of one of several signals may be NaN.
+    weights : ndarray of shape (n_rows,), optional
+        Of rows; what y is where they are 0 is not looked at, and comes back as 0.
     """
     if y is None:
         raise ValueError("y must be the signal, one number per row; got None (requires y).")
@@ -49,9 +57,11 @@ def check_signals(
         )
     signals = numbers if numbers.ndim == 2 else numbers[:, None]
     check_consistent_length(np.empty(n_rows), signals)
+    if weights is not None:
+        signals[weights == 0] = 0.0
     missing = np.isnan(signals)
     if not gaps or signals.shape[1] == 1:
-        check_known(numbers)
+        check_known(signals)
     elif missing.all(axis=0).any():
         raise ValueError(
             f"y must be known in some row of every signal; column {int(missing.all(0).argmax())} "
@@ -110,6 +120,11 @@ def check_weights(
         raise ValueError(
             f"sample_weight must be within a factor of {_LARGEST_RATIO:.0e}, apart from 0, which "
             f"leaves a row out; got {positive.min():.3g} to {positive.max():.3g}."
+        )
+    if not _ORDINARY[0] <= positive.mean() <= _ORDINARY[1]:
+        raise ValueError(
+            f"sample_weight must be numbers to compute with; their mean is {positive.mean():.3g}. "
+            f"Divide them by it."
         )
     if counted and positive.mean() > _MANY_TIMES:
         warn(

@@ -126,6 +126,7 @@ class SIRENEstimator(BaseEstimator):
                 outcome = self._fitter.fit(model, settings, table)
             else:
                 outcome = solve_or_descend(self._fitter, model, settings, descent, table)
+        self._weighed = sample_weight is not None
         return self._keep(outcome)
 
     def add_signals(

@@ -142,6 +142,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
         )
         weights = check_weights(sample_weight, len(X))
+        self._weighed = sample_weight is not None
         used = weights > 0
         X, y, weights = X[used], y[used], weights[used]
         # A frozen network is its own clone.

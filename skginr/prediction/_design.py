@@ -76,6 +76,11 @@ def suggest_measurements(
             f"{type(model).__name__}."
         )
     check_is_fitted(model)
+    if not hasattr(model, "noise_variance_"):
+        raise TypeError(
+            f"model must have noise_variance_, of one noise for all rows; {type(model).__name__} "
+            f"has none."
+        )
     noise = np.ravel(model.noise_variance_)
     draws = model.sample_y(X, _N_DRAWS, check_random_state(random_state))
     if n_rows > len(draws):

@@ -28,6 +28,7 @@ def predict_frame(
     target: Hashable | list[Hashable] | None = None,
     cv: int | Iterable | Any = None,
     interval: float | None = None,
+    sample_weight: Hashable | None = None,
 ) -> _Frame:
     """Return a table with the predictions of its rows in columns of their own.
 
@@ -48,6 +49,8 @@ def predict_frame(
     interval : float, optional
         Share of values, such as 0.9, that shall lie within an interval about the prediction. For
         models whose ``predict`` has ``return_std``.
+    sample_weight : str, optional
+        The column of weights with which copies are fitted; for a model that was fitted with some.
 
     Returns
     -------
@@ -81,7 +84,8 @@ def predict_frame(
         If the model is not fitted (a ``NotFittedError``) or was fitted to an array without names, a
         column is missing, there twice or would be overwritten, ``target`` does not name the
         outputs, ``cv`` is given without ``target`` or does not hold out every row once, or
-        ``interval`` is not between 0 and 1 or the model knows no standard deviations.
+        ``interval`` is not between 0 and 1 or the model knows no standard deviations, or the model
+        was fitted with weights and ``cv`` comes without ``sample_weight``.
 
     Examples
     --------
@@ -113,12 +117,24 @@ def predict_frame(
         raise ValueError("cv needs target: folds are of rows whose signal is known.")
     if interval is not None:
         _check_interval(interval, model)
+    if sample_weight is not None and (cv is None or sample_weight not in frame.columns):
+        raise ValueError(
+            f"sample_weight must be a column of frame, and is for cv; got {sample_weight!r} with "
+            f"cv={cv!r}, and columns {list(frame.columns)}."
+        )
+    if cv is not None and sample_weight is None and getattr(_last(model), "_weighed", False):
+        raise ValueError(
+            "sample_weight must name the column of weights: the model was fitted with some, and cv "
+            "fits copies of it."
+        )
     said = _answers(model, X, interval)
     suffixes = _suffixes(said, target, targets)
     if cv is not None:
         known = np.flatnonzero(frame[targets].notna().all(axis=1))
         y = frame[targets] if isinstance(target, list) else frame[targets[0]]
-        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv, interval).set_axis(known)
+        weights = None if sample_weight is None else frame[sample_weight].to_numpy()[known]
+        unseen = _held_out(model, X.iloc[known], y.iloc[known], cv, interval, weights)
+        unseen = unseen.set_axis(known)
         # Joined, not written into: classes may be longer words, and numbers no integers.
         said = pd.concat([said.drop(index=known), unseen]).sort_index()
     said.index = frame.index
@@ -152,7 +168,9 @@ def _added(
             values = check_numeric(f"frame[{name!r}]", frame[name])
             added[f"residual{suffix}"] = values - added[f"predicted{suffix}"]
             if interval is not None:
-                added[f"applicable{suffix}"] = said[_deviation(i)] < np.nanstd(values)
+                there = values[~np.isnan(values)]
+                spread = np.std(there) if len(there) else np.nan
+                added[f"applicable{suffix}"] = said[_deviation(i)] < spread
     if _PROBABILITY in said:
         added[_PROBABILITY] = said[_PROBABILITY]
     return added
@@ -253,6 +271,16 @@ def _last(model: Any) -> Any:
     return model
 
 
+def _name_of_weights(model: Any) -> str:
+    """Return what ``fit`` calls the weights of rows: a pipeline names the step."""
+    if isinstance(model, Pipeline):
+        name, last = model.steps[-1]
+        return f"{name}__{_name_of_weights(last)}"
+    return (
+        _name_of_weights(model.estimator) if hasattr(model, "best_estimator_") else "sample_weight"
+    )
+
+
 def _check_interval(interval: Any, model: Any) -> None:
     check_real("interval", interval, minimum=0, strict=True)
     if interval >= 1:
@@ -270,12 +298,18 @@ def _check_interval(interval: Any, model: Any) -> None:
 
 
 def _held_out(
-    model: Any, X: pd.DataFrame, y: pd.Series | pd.DataFrame, cv: Any, interval: float | None
+    model: Any,
+    X: pd.DataFrame,
+    y: pd.Series | pd.DataFrame,
+    cv: Any,
+    interval: float | None,
+    weights: NDArray | None,
 ) -> pd.DataFrame:
     """Return what copies of the model, fitted without a row, answer for it."""
     parts = []
     for train, test in check_cv(cv, y, classifier=is_classifier(model)).split(X, y):
-        fold = clone(model).fit(X.iloc[train], y.iloc[train])
+        weighed = {} if weights is None else {_name_of_weights(model): weights[train]}
+        fold = clone(model).fit(X.iloc[train], y.iloc[train], **weighed)
         with held_out():
             parts.append(_answers(fold, X.iloc[test], interval).set_axis(test, axis=0))
     answers = pd.concat(parts).sort_index()

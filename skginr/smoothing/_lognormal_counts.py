@@ -60,7 +60,8 @@ def quantile(share: float, centre: _Numbers, variance: _Numbers) -> _Numbers:
         rows = known[start : start + n_rows]
         means = np.exp(centre[rows, None] + np.sqrt(variance[rows, None]) * _MEANS)
         low, high = np.full(len(rows), -1.0), 2 * means[:, -1] + 50
-        while (high - low > 1).any():
+        # Of counts beyond 1e15 numbers are further apart than 1.
+        while (high - low > np.maximum(1, 1e-14 * high)).any():
             middle = np.floor((low + high) / 2)
             reached = pdtr(middle[:, None], means).mean(axis=1) >= share
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import mean_poisson_deviance
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -22,6 +23,7 @@ from skginr._core import (
     check_weights,
     check_with_noise,
     unchanged_on_error,
+    warn,
 )
 from skginr.graphs import Graph, with_observations
 from skginr.smoothing._laplace import LaplaceProblem, Mode, Poisson
@@ -220,8 +222,8 @@ default "combinatorial"
         graph = self._check_parameters()
         check_real("overdispersion", self.overdispersion, minimum=0, word="cv")
         nodes, covariates = self._located(X, graph)
-        rates = check_signals(y, len(nodes), gaps=True)
         exposures = check_weights(sample_weight, len(nodes), counted=False)
+        rates = check_signals(y, len(nodes), gaps=True, weights=exposures)
         known = ~np.isnan(rates) & (exposures > 0)[:, None]
         _check_rates(rates, known)
         self._learn_scaling(covariates[exposures > 0])
@@ -237,6 +239,7 @@ default "combinatorial"
                 fits.append(fit)
                 tables.append(table)
         self.graph_, self._fits, self._single = graph, fits, np.ndim(y) < 2
+        self._weighed = sample_weight is not None
         self.cv_results_ = self._in_one(tables, y)
         alphas = [fit.problem.in_units_of_graph(fit.alpha) for fit in fits]
         self.alpha_ = self._one(np.array(alphas))
@@ -387,12 +390,19 @@ default "combinatorial"
         Returns
         -------
         float
+            NaN, with a warning, where no row has an event.
         """
         check_is_fitted(self)
         predicted = np.reshape(self.predict(X), (-1, len(self._fits)))
-        rates = check_signals(y, len(predicted), gaps=False)
         exposures = check_weights(sample_weight, len(predicted), counted=False)
-        _check_rates(rates, np.broadcast_to((exposures > 0)[:, None], rates.shape))
+        rates = check_signals(y, len(predicted), gaps=False, weights=exposures)
+        _check_not_negative(rates)
+        if not (rates > 0).any(axis=0).all():
+            warn(
+                "score is not defined where no event was seen: nothing is left to be explained.",
+                UndefinedMetricWarning,
+            )
+            return np.nan
         scores = []
         for rate, found in zip(rates.T, predicted.T, strict=True):
             mean = np.full(len(rate), exposures @ rate / exposures.sum())
@@ -476,18 +486,22 @@ default "combinatorial"
 
 def _check_rates(rates: NDArray[np.float64], known: NDArray[np.bool_]) -> None:
     """Raise unless rates are rates, some of them of events."""
-    bad = known & (rates < 0)
-    if bad.any():
-        row = int(bad.any(axis=1).argmax())
-        raise ValueError(
-            f"y must not be negative: it is a rate, counts by exposure; got {rates[bad][0]} in row "
-            f"{row}. For signals of both signs take GraphSmoother."
-        )
+    _check_not_negative(np.where(known, rates, 0.0))
     nothing = ~(known & (rates > 0)).any(axis=0)
     if nothing.any():
         raise ValueError(
             f"y must be positive in some row of every signal: of column {int(nothing.argmax())} no "
             f"event was seen, which tells that the rate is small, and not how small."
+        )
+
+
+def _check_not_negative(rates: NDArray[np.float64]) -> None:
+    bad = rates < 0
+    if bad.any():
+        row = int(bad.any(axis=1).argmax())
+        raise ValueError(
+            f"y must not be negative: it is a rate, counts by exposure; got {rates[bad][0]} in row "
+            f"{row}. For signals of both signs take GraphSmoother."
         )
 
 

@@ -129,8 +129,8 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
             for kernel in self._kernels_given():
                 self._check_kernel(kernel, graph, n_features=n_features)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
-        columns = check_signals(y, len(nodes), gaps=True).T
         weights = check_weights(sample_weight, len(nodes))
+        columns = check_signals(y, len(nodes), gaps=True, weights=weights).T
         table = np.column_stack([nodes, covariates])
         known = [
             Observations.of(table, column, weights, ranked=self.normal_scores) for column in columns
@@ -155,6 +155,7 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
         for former in ("process_", "processes_"):
             self.__dict__.pop(former, None)
         self._single = np.ndim(y) < 2
+        self._weighed = sample_weight is not None
         if self._single:
             self.process_, self.noise_variance_ = processes[0], noises[0]
         else:

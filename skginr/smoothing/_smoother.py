@@ -208,8 +208,8 @@ default "combinatorial"
         self._check_penalty(forgets=False)
         check_verbose(self.verbose)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
-        signals = check_signals(y, len(nodes), gaps=True)
         weights = check_weights(sample_weight, len(nodes))
+        signals = check_signals(y, len(nodes), gaps=True, weights=weights)
         self._check_alpha(signals.shape[1])
         warn_of_no_edges(graph)
         self._warn_of_times(as_table(X), graph, nodes, covariates)
@@ -222,6 +222,7 @@ default "combinatorial"
         _warn_doubtful(graph, fit.doubtful, self.order)
         self.graph_, self._problem_ = graph, problem
         self._single = np.ndim(y) < 2
+        self._weighed = sample_weight is not None
         self._likely = (
             [(np.array([alpha]), np.ones(1)) for alpha in best]
             if choices is None

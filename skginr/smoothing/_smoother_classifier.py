@@ -202,6 +202,7 @@ default "combinatorial"
             columns = np.repeat(weights[:, None], targets.shape[1], axis=1)
             mode = problem.fit(alpha, 0.0, targets, columns)
         self.graph_, self._problem_, self._mode, self._alpha = graph, problem, mode, alpha
+        self._weighed = sample_weight is not None
         self.alpha_, self.cv_results_ = problem.in_units_of_graph(alpha), table
         spread = self._scaling[1]
         effects = mode.coefficients[len(mode.coefficients) - len(spread) :]
@@ -293,6 +294,9 @@ def _check_classes(y: ArrayLike | pd.Series | None, n_rows: int) -> NDArray:
     if y is None:
         raise ValueError("y must be the classes, one per row; got None (requires y).")
     check_known(y, column="class")
+    if isinstance(y, pd.Series) and pd.api.types.is_extension_array_dtype(y.dtype):
+        # As what they are: NumPy makes numbers of pandas' own flags.
+        y = np.array(y.tolist())
     labels = column_or_1d(y, warn=True)
     check_consistent_length(np.empty(n_rows), labels)
     check_classification_targets(labels)

@@ -207,6 +207,14 @@ def correlate_maps(
             f"surrogates must be of signal, of shape (n_surrogates, {graph.n_nodes}) and NaN where "
             f"that is; got shape {maps.shape}. Use make_surrogates(graph, signal)."
         )
+    if len(maps) == 0 or not np.array_equal(
+        np.sort(maps[:, ~unknown]),
+        np.broadcast_to(np.sort(first[~unknown]), maps[:, ~unknown].shape),
+    ):
+        raise ValueError(
+            f"surrogates must be permutations of signal, one map in each row at least; these are "
+            f"{len(maps)} maps with other values. Use make_surrogates(graph, signal)."
+        )
     both = ~(unknown | np.isnan(second))
     for name, one in (("signal", first), ("other", second)):
         if both.sum() == 0 or one[both].min() == one[both].max():

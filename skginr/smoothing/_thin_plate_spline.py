@@ -125,8 +125,8 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
                 "needs only its edges."
             )
         nodes, _ = locate_rows(self, X, graph, reset=True)
-        signals = check_signals(y, len(nodes), gaps=True)
         weights = check_weights(sample_weight, len(nodes))
+        signals = check_signals(y, len(nodes), gaps=True, weights=weights)
         self._centre = positions.mean(axis=0)
         self._axes = _axes(positions - self._centre)
         counts = ~np.isnan(signals) & (weights > 0)[:, None]
@@ -140,6 +140,7 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
             self._splines.append((columns, *observed))
         self.graph_, self._positions = graph, positions
         self._single = np.ndim(y) < 2
+        self._weighed = sample_weight is not None
         return self
 
     def _observations(

@@ -197,8 +197,8 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         check_flag("structural_features", self.structural_features)
         check_verbose(self.verbose)
         nodes, covariates = locate_rows(self, X, graph, reset=True)
-        signals = check_signals(y, len(nodes), gaps=True)
         counts = check_weights(sample_weight, len(nodes))
+        signals = check_signals(y, len(nodes), gaps=True, weights=counts)
         known = ~np.isnan(signals) & (counts > 0)[:, None]
         used = np.flatnonzero(known.any(axis=1))
         parts = partitions(self.cv, X, signals, used, self.random_state)
@@ -228,7 +228,8 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
                 for signal in range(rows.n_signals)
             ]
             progress.advance()
-        self._single, self._counts, self._folds = rows.single, rows.counts, parts[0]
+        self._single, self._weighed = rows.single, rows.weighed
+        self._counts, self._folds = rows.counts, parts[0]
         self._blends = [blend for _, blend in pairs]
         self._spreads: list[Spread] | None = None
         self.corrector_ = pairs[0][0] if rows.single else [corrector for corrector, _ in pairs]

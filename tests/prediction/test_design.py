@@ -7,6 +7,7 @@ from skginr import (
     CorrectedSmoother,
     Graph,
     GraphGaussianProcessRegressor,
+    GraphPoissonRegressor,
     GraphSmoother,
     ResidualCorrector,
     suggest_measurements,
@@ -109,6 +110,9 @@ def test_what_it_refuses(archipelago):
         suggest_measurements(smoother, EVERYWHERE, 0)
     with pytest.raises(TypeError, match="model must have sample_y"):
         suggest_measurements(LinearRegression().fit(*observed()), EVERYWHERE)
+    counts = GraphPoissonRegressor(graph=GRID, alpha=1.0).fit(EVERYWHERE, np.ones(81))
+    with pytest.raises(TypeError, match="model must have noise_variance_"):
+        suggest_measurements(counts, EVERYWHERE)
     with pytest.raises(ValueError, match="not fitted"):
         suggest_measurements(GraphSmoother(graph=GRID, alpha=0.5), EVERYWHERE)
     apart = GraphSmoother(graph=archipelago, alpha=1.0).fit([[0], [5], [9]], [1.0, 2.0, 6.0])

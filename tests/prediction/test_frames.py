@@ -298,3 +298,36 @@ def test_intervals_of_counts_are_asked_for_otherwise(squares):
     assert (predict_frame(model, table, target="rate")["predicted"] > 0).all()
     with pytest.raises(ValueError, match=r"Use model.predict_counts\(X, exposure\)"):
         predict_frame(model, table, interval=0.9)
+
+
+def test_copies_are_fitted_with_the_weights_of_the_model(squares):
+    graph = Graph.from_geodataframe(squares, labels="name")
+    people = np.random.default_rng(1).integers(100, 5000, 100)
+    cases = np.random.default_rng(2).poisson(0.01 * people)
+    table = squares.assign(people=people, rate=cases / people)
+    folds = KFold(4, shuffle=True, random_state=0)
+    for model in (
+        GraphPoissonRegressor(graph=graph),
+        make_pipeline(GraphPoissonRegressor(graph=graph)),
+    ):
+        name = "sample_weight" if isinstance(model, GraphPoissonRegressor) else (
+            "graphpoissonregressor__sample_weight"
+        )  # fmt: skip
+        model.fit(table[["name"]], table["rate"], **{name: people})
+        with pytest.raises(ValueError, match="sample_weight must name the column of weights"):
+            predict_frame(model, table, target="rate", cv=folds)
+        found = predict_frame(model, table, target="rate", cv=folds, sample_weight="people")
+        for train, test in folds.split(table):
+            alone = GraphPoissonRegressor(graph=graph)
+            alone.fit(table[["name"]].iloc[train], table["rate"].iloc[train], people[train])
+            expected = alone.predict(table[["name"]].iloc[test])
+            np.testing.assert_allclose(found["predicted"].iloc[test], expected)
+    for settings in ({"sample_weight": "people"}, {"sample_weight": "men", "cv": folds}):
+        with pytest.raises(ValueError, match="must be a column of frame, and is for cv"):
+            predict_frame(model, table, target="rate", **settings)
+
+
+def test_a_target_that_nobody_knows_tells_no_spread(squares, smoother):
+    unknown = squares.assign(level=np.nan)
+    said = predict_frame(smoother, unknown, target="level", interval=0.9)
+    assert not said["applicable"].any()

@@ -218,3 +218,13 @@ def test_pipelines_searches_files_and_frames(lattice, tmp_path):
 def test_unfit_classes_are_refused(lattice, y, weights, message):
     with pytest.raises(ValueError, match=message):
         GraphSmootherClassifier(graph=lattice).fit([[0], [1], [2]], y, weights)
+
+
+def test_flags_of_pandas_stay_flags(lattice):
+    labels, _ = classes(0, 2)
+    X, flags = np.arange(256)[:, None], labels == "a"
+    expected = GraphSmootherClassifier(graph=lattice, alpha=1.0).fit(X, flags)
+    of_pandas = GraphSmootherClassifier(graph=lattice, alpha=1.0)
+    of_pandas.fit(X, pd.Series(flags, dtype="boolean"))
+    assert of_pandas.classes_.tolist() == [False, True]
+    np.testing.assert_array_equal(of_pandas.predict(X), expected.predict(X))

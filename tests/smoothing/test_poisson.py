@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 from sklearn.base import clone
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import PoissonRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -405,3 +406,19 @@ def test_quantiles_are_those_of_draws():
         for share in (0.05, 0.5, 0.95):
             found = quantile(share, np.array([centre]), np.array([variance]))[0]
             assert found == pytest.approx(np.quantile(draws, share), rel=0.02, abs=0)
+
+
+@pytest.mark.parametrize("centre", [30.0, 45.0, 80.0])
+def test_quantiles_of_counts_beyond_whole_numbers_end(centre):
+    found = quantile(0.95, np.array([centre]), np.array([0.01]))[0]
+    assert found == pytest.approx(np.exp(centre + 1.6449 * 0.1), rel=0.01)
+
+
+def test_scores_without_an_event_are_undefined(lattice):
+    X = lattice.labels.to_frame()
+    counts = np.arange(lattice.n_nodes) % 3.0
+    model = GraphPoissonRegressor(graph=lattice, alpha=1.0).fit(X, counts)
+    with pytest.warns(UndefinedMetricWarning, match="no event was seen"):
+        assert np.isnan(model.score(X[:2], [0.0, 0.0]))
+    with pytest.raises(ValueError, match="must not be negative"):
+        model.score(X[:2], [0.0, -1.0])

@@ -200,6 +200,14 @@ def test_correlations_are_those_of_nodes_that_both_maps_know(grid, grid_table):
     assert correlate_maps(grid, signal, signal, surrogates=maps) == pytest.approx((1, 1 / 50))
 
 
+def test_what_are_no_surrogates_is_refused(grid, grid_table):
+    signal = grid_table["signal"].to_numpy()
+    maps = make_surrogates(grid, signal, n_surrogates=108)
+    for wrong in (maps[:0], np.zeros_like(maps), maps.T, maps + 0.1):
+        with pytest.raises(ValueError, match="surrogates must be permutations of signal"):
+            correlate_maps(grid, signal, signal[::-1], surrogates=wrong)
+
+
 def test_surrogates_of_another_map_are_refused(grid, grid_table):
     signal = grid_table["signal"].to_numpy().copy()
     maps = make_surrogates(grid, signal, n_surrogates=3)
