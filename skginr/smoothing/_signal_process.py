@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_solve
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
@@ -20,6 +21,8 @@ from skginr.smoothing._likelihood import (
 from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._normal_scores import NormalScores
 
+# Of a sum of weights, that is more than rounding.
+_LEAST = 1e-12
 # A scaling that changes nothing.
 _AS_IT_IS = np.zeros(1), np.ones(1)
 
@@ -126,7 +129,20 @@ class SignalProcess(NamedTuple):
         noise = self._noise()
         latent = np.sqrt(np.maximum(of_rows**2 - noise, 0))
         # Means are the same, and those of rows are found sooner.
+        if self.scores is None:
+            latent = np.hypot(latent, self._level(rows))
         return self._in_y(mean, latent, noise, with_noise or not std)
+
+    def _level(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far off values are for not knowing the mean of all, one standard error of it.
+
+        Scores have the mean that they have.
+        """
+        process, kernel = self.process, self.process.kernel_.k1
+        ones = np.ones(len(process.X_train_))
+        weights = cho_solve((process.L_, True), ones)
+        left = 1 - kernel(rows, process.X_train_) @ weights
+        return float(process._y_train_std) * left / max(weights.sum(), _LEAST) ** 0.5
 
     def noise_variance(self, rows: Rows) -> float:
         """Return the variance of a row about the signal: of scores, that of the mean over rows."""
@@ -152,7 +168,11 @@ class SignalProcess(NamedTuple):
         covariance[np.diag_indices_from(covariance)] -= noise
         prior = self.process.kernel_.k1.diag(self.process.X_train_).max()
         jitter = JITTER * float(prior * self.process._y_train_std**2)
-        draws = (mean[:, None] + drawn(covariance, jitter, n_samples, random_state))[of_row]
+        draws = mean[:, None] + drawn(covariance, jitter, n_samples, random_state)
+        if self.scores is None:
+            level = self._level(scaled(table, self.scaling))
+            draws += np.outer(level, random_state.standard_normal(n_samples))
+        draws = draws[of_row]
         if with_noise:
             draws += noise**0.5 * random_state.standard_normal(draws.shape)
         if self.scores is None:
@@ -216,11 +236,17 @@ class SignalProcess(NamedTuple):
         scores = seen.scores()
         signal = seen.y if scores is None else scores.of(seen.y)
         centre, spread = signal.mean(), signal.std() or 1.0
-        given = np.linalg.inv(precision[np.ix_(test, test)])
-        mean = centre - given @ (precision[np.ix_(test, train)] @ (signal - centre))
+        block, toward = precision[np.ix_(test, test)], precision[np.ix_(test, train)]
+        given, sums = np.linalg.inv(block), toward.sum(axis=1)
+        # As in `_level`, of the rows that are left.
+        weight = precision.sum() - 2 * sums.sum() - block.sum() - sums @ given @ sums
+        level = spread * (1 + given @ sums) / max(weight, _LEAST) ** 0.5
+        mean = centre - given @ (toward @ (signal - centre))
         noise = self.process.kernel_.k2.noise_level
         latent = given.diagonal() - noise / known.weights[used[test]] - JITTER
         std = spread * np.sqrt(np.maximum(latent, 0))
+        if scores is None:
+            std = np.hypot(std, level)
         return self._replace(scores=scores)._in_y(mean, std, spread**2 * noise, True)
 
     def _in_y(

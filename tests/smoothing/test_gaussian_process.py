@@ -54,6 +54,9 @@ def test_it_is_the_posterior_that_it_says(lattice, drawn):
     mean, spread = y[::2].mean(), y[::2].std()
     expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
     variance = np.diag(K) + noise - np.sum(K[:, ::2].T * np.linalg.solve(system, K[::2]), axis=0)
+    # And what the mean of all may be.
+    left = 1 - K[:, ::2] @ np.linalg.solve(system, np.ones(200))
+    variance += left**2 / np.linalg.solve(system, np.ones(200)).sum()
     predicted, std = model.predict(X, return_std=True, with_noise=True)
     np.testing.assert_allclose(predicted, expected, atol=1e-6)
     np.testing.assert_allclose(std, spread * np.sqrt(variance), rtol=1e-5)
@@ -234,6 +237,7 @@ def test_rows_that_are_alike_count_as_often_as_there_are_of_them(lattice):
         mean, centre + spread * across @ inverse @ ((y - centre) / spread), atol=1e-5
     )
     variance = np.diag(K)[:60] + noise - np.einsum("ij,jk,ik->i", across, inverse, across)
+    variance += (1 - (across @ inverse).sum(axis=1)) ** 2 / inverse.sum()
     np.testing.assert_allclose(std, spread * variance**0.5, rtol=1e-5)
     # Its covariance serves other rows of the same graph.
     model.tuned_clone().fit(nodes[:5, None], y[:5])

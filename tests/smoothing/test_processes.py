@@ -110,6 +110,7 @@ def test_weights_that_are_no_numbers_of_rows_are_shares_of_noise(graph, rows, ki
         mean, centre + spread * across @ system @ ((y - centre) / spread), atol=1e-5
     )
     variance = np.diag(K) - np.einsum("ij,jk,ik->i", across, system, across)
+    variance += (1 - (across @ system).sum(axis=1)) ** 2 / system.sum()
     np.testing.assert_allclose(std, spread * variance**0.5, rtol=1e-4)
     _, of_rows = model.predict(named(np.arange(144)), return_std=True, with_noise=True)
     np.testing.assert_allclose(of_rows, np.sqrt(std**2 + model.noise_variance_))
@@ -508,3 +509,25 @@ def test_what_was_saved_before_there_were_weights_predicts(graph, rows, kind, ra
     assert model.tuned_clone().kernel is not None
     with pytest.raises(ValueError, match="from a file of an earlier version: fit it again"):
         model.predict_out_of_fold(KFold(3).split(table))
+
+
+@both
+def test_of_noise_the_mean_is_not_known(graph, kind):
+    """Where y goes with nothing deviations are those of a mean of so many rows.
+
+    Without that, intervals for 90% would hold 0 at less than half of the nodes.
+    """
+    inside, apart = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        nodes = rng.choice(144, 20, replace=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*y goes with", UserWarning)
+            model = kind(graph=graph).fit(named(nodes), rng.standard_normal(20))
+        mean, std = model.predict(named(np.arange(144)), return_std=True)
+        inside.append(np.abs(mean) <= 1.645 * std)
+        apart.append(std.min())
+        draws = model.sample_y(named(np.arange(144)), 400)
+        np.testing.assert_allclose(draws.std(axis=1), std, rtol=0.25)
+    assert np.mean(inside) > 0.65
+    assert np.median(apart) > 0.1

@@ -47,6 +47,9 @@ def test_it_is_the_posterior_that_it_says(field):
     mean, spread = y[::2].mean(), y[::2].std()
     expected = mean + K[:, ::2] @ np.linalg.solve(system, y[::2] - mean)
     variance = np.diag(K) + noise - np.sum(K[:, ::2].T * np.linalg.solve(system, K[::2]), axis=0)
+    # And what the mean of all may be.
+    left = 1 - K[:, ::2] @ np.linalg.solve(system, np.ones(150))
+    variance += left**2 / np.linalg.solve(system, np.ones(150)).sum()
     predicted, std = model.predict(X, return_std=True, with_noise=True)
     np.testing.assert_allclose(predicted, expected, atol=1e-6)
     np.testing.assert_allclose(std, spread * np.sqrt(variance), rtol=1e-5)
