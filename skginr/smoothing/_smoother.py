@@ -136,9 +136,10 @@ default "combinatorial"
     slow. Time and memory go with the number of edges. ``predict(X, return_std=True)`` solves one
     system for each distinct node asked for and each strength that counts.
 
-    A row of weight 2 counts exactly as the row twice at a given ``alpha``, and with folds that hold out
-    both of its copies at once. Random folds of a table in which rows are repeated do not: a copy that
-    was left tells of the one held out, and the strength comes out too weak. Give weights instead.
+    A row of weight 2 counts exactly as the row twice at a given ``alpha``, and with folds that hold
+    out both of its copies at once. Random folds of a table in which rows are repeated do not: a
+    copy that was left tells of the one held out, and the strength comes out too weak. Give weights
+    instead.
 
     With ``alpha="cv"`` the variance is the expectation of ``(f - mean)**2`` over strengths, each
     weighted by its likelihood as held-out rows tell it: their squared errors to the power of minus
