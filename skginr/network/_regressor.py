@@ -55,20 +55,20 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         knows standard deviations; infinite if no row is left to tell it by.
     <attributes>
 
-    Notes
-    -----
-    Standard deviations and draws are those of a Bayesian linear regression on the features of the
-    last layer [3]_ [4]_: layers before it are taken as they are. The noise is what is left at rows
-    that were fitted, by as many rows as others have left free, and with it what of a signal no
-    feature shows. Where intervals of rows held out
-    hold for fewer than 90% of them, it is the signal that is farther off than that says. With
-    ``validation`` whole blocks are held out: deviations are then those of regions.
-
     Raises
     ------
     ValueError
         If a hyper-parameter is out of range, X or y is not finite, or lengths differ.
     <failure>
+
+    Notes
+    -----
+    Standard deviations and draws are those of a Bayesian linear regression on the features of the
+    last layer [3]_ [4]_: layers before it are taken as they are. The noise is what is left at rows
+    that were fitted, by as many rows as others have left free, and with it what of a signal no
+    feature shows. Where intervals of rows held out hold for fewer than 90% of them, it is the
+    signal that is farther off than that says. With ``validation`` whole blocks are held out:
+    deviations are then those of regions.
 
     References
     ----------

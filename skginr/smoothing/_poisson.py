@@ -309,8 +309,10 @@ default "combinatorial"
 
         Returns
         -------
-        low, high : ndarray of shape (n_rows,) or (n_rows, n_signals)
-            Whole numbers; 0 and infinite where nothing is known.
+        low : ndarray of shape (n_rows,) or (n_rows, n_signals)
+            Whole numbers; 0 where nothing is known.
+        high : ndarray of the same shape
+            Infinite where nothing is known.
         """
         check_real("interval", interval, minimum=0, strict=True)
         if interval >= 1:
