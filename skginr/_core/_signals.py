@@ -1,8 +1,12 @@
-"""A signal at the door."""
+"""A signal at the door, or several."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
 from skginr._core._checks import check_numeric
@@ -14,6 +18,24 @@ _LARGEST_RATIO = 1e8
 _ORDINARY = 1e-30, 1e30
 # Mean weight beyond which a row was hardly seen so often.
 _MANY_TIMES = 30
+
+
+class SignalsMixin(RegressorMixin):
+    """A regressor whose y is one signal, or a column for each of several."""
+
+    # Also in files of earlier versions, which knew of one.
+    _single = True
+
+    def _one(self, values: NDArray[np.float64]) -> Any:
+        """Return values of signals, their last axis, as those of one if y was one."""
+        if not self._single:
+            return values
+        return float(values[0]) if values.ndim == 1 else values[..., 0]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
 def check_known(y: ArrayLike | pd.Series | pd.DataFrame, *, column: str = "signal") -> None:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import mean_poisson_deviance
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
+    SignalsMixin,
     check_count,
     check_flag,
     check_numeric,
@@ -63,7 +63,7 @@ class RateFit(NamedTuple):
         return spread.at(nodes, design)[:, 0]
 
 
-class GraphPoissonRegressor(RegressorMixin, LaplaceNodes):
+class GraphPoissonRegressor(SignalsMixin, LaplaceNodes):
     """Rates of counts that are smooth over a graph: Poisson regression with a map in it.
 
     Deaths among births, crimes among inhabitants, votes among votes: a count is Poisson, and its
@@ -459,12 +459,6 @@ default "combinatorial"
         nodes, scaled = self._rows_to_predict(X, return_std=return_std)
         return nodes, self._design(scaled)
 
-    def _one(self, values: NDArray[np.float64]) -> Any:
-        """Return values of signals, their last axis, as those of one if y was one."""
-        if not self._single:
-            return values
-        return float(values[0]) if values.ndim == 1 else values[..., 0]
-
     def _in_one(self, tables: list[Any], y: Any) -> pd.DataFrame | None:
         """Return what was tried in one table; of several signals, with their names."""
         if tables[0] is None or self._single:
@@ -481,7 +475,6 @@ default "combinatorial"
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
         tags.target_tags.positive_only = True
         return tags
 

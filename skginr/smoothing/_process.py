@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Sum, WhiteKernel
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
+    SignalsMixin,
     check_count,
     check_drawn,
     check_flag,
@@ -49,7 +50,7 @@ MOST_NODES = 20_000
 BOUNDS = (1e-3, 1e3)
 
 
-class NodeProcess(RegressorMixin, NodePredictor, ABC):
+class NodeProcess(SignalsMixin, NodePredictor, ABC):
     """A Gaussian process of nodes, whose covariance a subclass makes.
 
     It adds ``s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + s_l**2 sum_j x_j x'_j`` of
@@ -70,7 +71,6 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
     # Not in the files of earlier versions.
     _observed: NDArray[np.bool_] | None = None
     _signals: list[SignalProcess] | None = None
-    _single = True
 
     @abstractmethod
     def _check_parameters(self, graph: Graph) -> None:
@@ -327,11 +327,6 @@ class NodeProcess(RegressorMixin, NodePredictor, ABC):
         check_is_fitted(self)
         kernels = [one.process.kernel_ for one in self._of_signals()]
         return clone(self).set_params(kernel=kernels[0] if self._single else kernels)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
     def _scaled(self, covariates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return covariates as they are: every signal scales them by the rows that know it."""

@@ -8,11 +8,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin, clone
-from sklearn.utils import Tags, check_random_state
+from sklearn.base import clone
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
+    SignalsMixin,
     check_count,
     check_flag,
     check_real,
@@ -48,7 +49,7 @@ from skginr.smoothing._strength import Choice, check_strength, choose_strength, 
 _MANY_VALUES = 3
 
 
-class GraphSmoother(RegressorMixin, PenaltyMixin, NodePredictor):
+class GraphSmoother(SignalsMixin, PenaltyMixin, NodePredictor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
@@ -160,9 +161,6 @@ default "combinatorial"
     >>> smoother.predict([[1], [2], [3]]).round(2)
     array([2., 4., 6.])
     """
-
-    # In files of earlier versions there was one signal.
-    _single = True
 
     def __init__(
         self,
@@ -471,11 +469,6 @@ default "combinatorial"
         nodes = problem.nodes if weights is None else problem.nodes[weights.any(axis=1)]
         return with_observations(self.graph_, nodes)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
     def _fitted_problem(self) -> SmoothProblem:
         check_is_fitted(self)
         if not hasattr(self, "_likely"):
@@ -484,12 +477,6 @@ default "combinatorial"
                 "fit it again first."
             )
         return self._problem_
-
-    def _one(self, values: NDArray[np.float64]) -> Any:
-        """Return values of signals, their last axis, as those of one if y was one."""
-        if not self._single:
-            return values
-        return float(values[0]) if values.ndim == 1 else values[..., 0]
 
     def _check_alpha(self, n_signals: int) -> None:
         """Raise unless ``alpha`` is a word, a number, or one for each signal."""

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RBFInterpolator
-from sklearn.base import RegressorMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
+    SignalsMixin,
     check_count,
     check_real,
     check_signals,
@@ -24,7 +23,7 @@ from skginr.graphs import Graph, NodeEstimator, check_graph, locate_rows
 from skginr.smoothing._likelihood import distinct_rows
 
 
-class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
+class ThinPlateSplineRegressor(SignalsMixin, NodeEstimator):
     """Thin-plate spline through the nearest observations in space, not along the graph.
 
     For signals that are fields in space of which a surface is only the sample, such as an
@@ -75,9 +74,6 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
     >>> ThinPlateSplineRegressor(graph=graph).fit(X[50:], y[50:]).score(X[:50], y[:50]) > 0.99
     True
     """
-
-    # In files of earlier versions there was one signal.
-    _single = True
 
     def __init__(
         self,
@@ -200,11 +196,6 @@ class ThinPlateSplineRegressor(RegressorMixin, NodeEstimator):
             places, means = self.__dict__.pop("_observed")
             settings = self.__dict__.pop("_spline_settings")
             self._splines = [(np.arange(1), places, means[:, None], settings)]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def _axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,13 +11,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin, clone
-from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import (
     Progress,
+    SignalsMixin,
     Splits,
     check_count,
     check_flag,
@@ -62,7 +63,7 @@ from skginr.stacking._smoothers import (
 from skginr.stacking._uncertainty import Spread, find_spread
 
 
-class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
+class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
     """Several smoothers of a signal on a graph, and a network that corrects them.
 
     Each smoother finds its strength once; its predictions of rows held out, fold by fold, are
@@ -142,9 +143,6 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
-
-    # In files of earlier versions there was one signal.
-    _single = True
 
     def __init__(
         self,
@@ -574,14 +572,3 @@ class CorrectedSmoother(RegressorMixin, NodeEstimator, _BaseComposition):
         if self._structural is None:
             return columns
         return np.hstack([columns, self._structural[nodes]])
-
-    def _one(self, values: NDArray[np.float64]) -> Any:
-        """Return values of signals, their last axis, as those of one if y was one."""
-        if not self._single:
-            return values
-        return float(values[0]) if values.ndim == 1 else values[..., 0]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
