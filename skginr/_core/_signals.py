@@ -32,6 +32,14 @@ class SignalsMixin(RegressorMixin):
             return values
         return float(values[0]) if values.ndim == 1 else values[..., 0]
 
+    def _in_one_table(self, tables: list[pd.DataFrame], y: Any) -> pd.DataFrame:
+        """Return tables of signals in one, with the names that y gives them if it has columns."""
+        if self._single:
+            return tables[0]
+        names = y.columns if isinstance(y, pd.DataFrame) else range(len(tables))
+        named = [table.assign(signal=name) for name, table in zip(names, tables, strict=True)]
+        return pd.concat(named, ignore_index=True)[["signal", *tables[0].columns]]
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True

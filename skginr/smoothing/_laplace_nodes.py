@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skginr._core import Splits, check_real, check_verbose, open_progress, splits_of_rows
-from skginr.graphs import Graph, check_graph, components_by_size, locate_rows
+from skginr._core import Splits, check_real, check_verbose, open_progress, splits_of_rows, within
+from skginr.graphs import Graph, check_graph, locate_rows
 from skginr.smoothing._held_out import Likelihood, Trials
 from skginr.smoothing._laplace import Family, LaplaceProblem
 from skginr.smoothing._node_predictor import (
+    FlatMixin,
     NodePredictor,
-    PenaltyMixin,
     centre_and_spread,
     warn_of_no_edges,
 )
@@ -22,7 +22,7 @@ from skginr.smoothing._penalty import Penalty
 from skginr.smoothing._strength import check_strength
 
 
-class LaplaceNodes(PenaltyMixin, NodePredictor):
+class LaplaceNodes(FlatMixin, NodePredictor):
     """A predictor whose signal is the sum of an intercept, covariates and what is smooth."""
 
     graph: Graph
@@ -59,15 +59,6 @@ class LaplaceNodes(PenaltyMixin, NodePredictor):
         design = self._design(self._scaled(covariates))
         return LaplaceProblem(penalty, components, nodes, design, family)
 
-    def _penalty_and_components(self, graph: Graph) -> tuple[Penalty, NDArray[np.intp] | None]:
-        penalty, operator = self._penalty(graph)
-        return penalty, components_by_size(operator.stiffness) if self.kappa == 0 else None
-
-    def _design(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the intercept, where constants are not smooth for free, and scaled covariates."""
-        flat = self.kappa == 0 and self.laplacian != "symmetric"
-        return np.hstack([np.ones((len(scaled), 0 if flat else 1)), scaled])
-
     def _strength_given(self, penalty: Penalty) -> float | None:
         """Return the relative strength that ``alpha`` means, None where it is to be chosen."""
         if isinstance(self.alpha, str):
@@ -79,9 +70,7 @@ class LaplaceNodes(PenaltyMixin, NodePredictor):
     def _splits(self, X: ArrayLike | pd.DataFrame, rows: NDArray[np.intp], n_rows: int) -> Splits:
         """Return folds of some rows of X, by their numbers among these."""
         splits = splits_of_rows(10 if self.cv is None else self.cv, X, np.zeros(n_rows), rows)
-        number = np.zeros(n_rows, dtype=np.intp)
-        number[rows] = np.arange(len(rows))
-        return [(number[train], number[test]) for train, test in splits]
+        return within(splits, rows)
 
     def _choose(
         self,

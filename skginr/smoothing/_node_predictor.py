@@ -15,6 +15,7 @@ from skginr.graphs import (
     Laplacian,
     NodeEstimator,
     check_laplacian,
+    components_by_size,
     laplacian_of,
     locate_rows,
     positive,
@@ -69,6 +70,24 @@ class PenaltyMixin:
         """Return the penalty, and the Laplacian that it is made of."""
         operator = laplacian_of(graph, self.laplacian)
         return Penalty(operator, self.order, self.kappa), operator
+
+
+class FlatMixin(PenaltyMixin):
+    """What is left free beside a penalty without kappa: a constant in every component."""
+
+    def _penalty_and_components(self, graph: Graph) -> tuple[Penalty, NDArray[np.intp] | None]:
+        """Return the penalty, and components in which a constant is smooth; None with kappa."""
+        penalty, operator = self._penalty(graph)
+        # Those of the operator: a mesh need not be joined where its adjacency is.
+        return penalty, components_by_size(operator.stiffness) if self.kappa == 0 else None
+
+    def _design(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return an intercept and scaled covariates.
+
+        Where constants are smooth for free, an intercept would be one more of them.
+        """
+        flat = self.kappa == 0 and self.laplacian != "symmetric"
+        return np.hstack([np.ones((len(scaled), 0 if flat else 1)), scaled])
 
 
 def warn_of_no_edges(graph: Graph) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -240,7 +240,7 @@ default "combinatorial"
                 tables.append(table)
         self.graph_, self._fits, self._single = graph, fits, np.ndim(y) < 2
         self._weighed = sample_weight is not None
-        self.cv_results_ = self._in_one(tables, y)
+        self.cv_results_ = None if tables[0] is None else self._in_one_table(tables, y)
         alphas = [fit.problem.in_units_of_graph(fit.alpha) for fit in fits]
         self.alpha_ = self._one(np.array(alphas))
         self.overdispersion_ = self._one(np.array([fit.own for fit in fits]))
@@ -458,15 +458,6 @@ default "combinatorial"
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         nodes, scaled = self._rows_to_predict(X, return_std=return_std)
         return nodes, self._design(scaled)
-
-    def _in_one(self, tables: list[Any], y: Any) -> pd.DataFrame | None:
-        """Return what was tried in one table; of several signals, with their names."""
-        if tables[0] is None or self._single:
-            return tables[0]
-        names = y.columns if isinstance(y, pd.DataFrame) else range(len(tables))
-        named = [table.assign(signal=name) for name, table in zip(names, tables, strict=True)]
-        table = pd.concat(named, ignore_index=True)
-        return table[["signal", *tables[0].columns]]
 
     @property
     def _observed(self) -> NDArray[np.bool_]:

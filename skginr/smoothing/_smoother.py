@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -30,14 +30,13 @@ from skginr.graphs import (
     Graph,
     as_table,
     check_graph,
-    components_by_size,
     locate_rows,
     with_observations,
 )
 from skginr.smoothing._generalised import SmoothProblem
 from skginr.smoothing._node_predictor import (
+    FlatMixin,
     NodePredictor,
-    PenaltyMixin,
     centre_and_spread,
     pairs_of_rows,
     warn_of_no_edges,
@@ -49,7 +48,7 @@ from skginr.smoothing._strength import Choice, check_strength, choose_strength, 
 _MANY_VALUES = 3
 
 
-class GraphSmoother(SignalsMixin, PenaltyMixin, NodePredictor):
+class GraphSmoother(SignalsMixin, FlatMixin, NodePredictor):
     """Smoothing of a signal over a graph: harmonic, biharmonic, Tikhonov or Matérn.
 
     Finds the signal f on all nodes, the intercept b and the coefficients c that minimise::
@@ -231,7 +230,9 @@ default "combinatorial"
             if choices is None
             else [(choice.likely, choice.weights) for choice in choices]
         )
-        self.cv_results_ = None if choices is None else self._tried(choices, y)
+        self.cv_results_ = (
+            None if choices is None else self._in_one_table([choice.tried for choice in choices], y)
+        )
         self.alpha_ = self._one(problem.in_units_of_graph(np.array(best)))
         coefficients = fit.coefficients / self._spread[:, None]
         self.signal_ = self._one(fit.signal - self._centre @ coefficients)
@@ -511,17 +512,6 @@ default "combinatorial"
         splits = splits_of_rows(10 if self.cv is None else self.cv, X, problem.y, used)
         return choose_strength(problem, splits, verbose=self.verbose)
 
-    def _tried(self, choices: list[Choice], y: Any) -> pd.DataFrame:
-        """Return the strengths tried in one table; of several signals, with their names."""
-        if self._single:
-            return choices[0].tried
-        names = y.columns if isinstance(y, pd.DataFrame) else range(len(choices))
-        tables = [
-            choice.tried.assign(signal=name) for name, choice in zip(names, choices, strict=True)
-        ]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["signal", *choices[0].tried.columns]]
-
     def _problem(
         self,
         graph: Graph,
@@ -530,10 +520,8 @@ default "combinatorial"
         signals: NDArray[np.float64],
         weights: NDArray[np.float64],
     ) -> SmoothProblem:
-        penalty, operator = self._penalty(graph)
-        # Where constants are smooth for free, an intercept would be one more of them.
-        flat = self.kappa == 0 and self.laplacian != "symmetric"
-        intercept = np.ones((len(nodes), 0 if flat else 1))
+        penalty, components = self._penalty_and_components(graph)
+        design = self._design(covariates)
         known = ~np.isnan(signals) & (weights > 0)[:, None]
         if not known.any(axis=0).all():
             raise ValueError(
@@ -549,15 +537,14 @@ default "combinatorial"
         unit = 10.0 ** np.round(np.log10(weights[weights > 0].mean()))
         return SmoothProblem(
             penalty=penalty,
-            # Those of the operator: a mesh need not be joined where its adjacency is.
-            components=components_by_size(operator.stiffness) if self.kappa == 0 else None,
+            components=components,
             nodes=nodes,
             y=np.where(known, signals, 0.0),
             weights=known[:, of_pattern] * (weights / unit)[:, None],
             patterns=patterns.ravel(),
             unit=float(unit),
-            design=np.hstack([intercept, covariates]),
-            n_intercepts=intercept.shape[1],
+            design=design,
+            n_intercepts=design.shape[1] - covariates.shape[1],
         )
 
 
