@@ -35,6 +35,7 @@ from skginr._core._linalg import (
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
+from skginr._core._times import TimeScale
 from skginr._core._warnings import are_held_out, held_out, saying_all_once, warn, warn_once
 from skginr._core._writing import open_own, own_version, whole_file, write_whole
 
@@ -45,6 +46,7 @@ __all__ = [
     "Progress",
     "SignalsMixin",
     "Splits",
+    "TimeScale",
     "Watch",
     "are_held_out",
     "as_number",

@@ -64,6 +64,7 @@ _OURS = {
     "SpectralEmbedder": "skginr:SpectralEmbedder",
     "Spread": "skginr.stacking._uncertainty:Spread",
     "TangentKernelRegressor": "skginr:TangentKernelRegressor",
+    "TimeScale": "skginr._core:TimeScale",
 }
 
 # Of other packages, those whose state is numbers, words and each other.
