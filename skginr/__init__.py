@@ -11,8 +11,9 @@ traffic per sensor. It is predicted where it was not observed::
     model.fit(table[["fips"]], table["unemployment"])
 
 Graphs
-    Graph, built by its from_* methods, never changes. GraphBlockKFold holds out whole regions.
-    NeighborMeans adds what the neighbours are like.
+    Graph, built by its from_* methods, never changes. GraphBlockKFold holds out whole regions,
+    SpaceTimeKFold what may be missing of records in time. NeighborMeans adds what the neighbours
+    are like.
 Coordinates of nodes
     SpectralEmbedder; MultiGraphEmbedder for several graphs. align (which gives an Alignment) and
     refine_model take coordinates to other graphs, inspect_spectrum tells how many to use.
@@ -44,7 +45,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.graphs import Graph, GraphBlockKFold, NeighborMeans
+    from skginr.graphs import Graph, GraphBlockKFold, NeighborMeans, SpaceTimeKFold
     from skginr.network import SIRENClassifier, SIRENRegressor, TangentKernelRegressor
     from skginr.persistence import load, save
     from skginr.persistence._onnx import to_onnx
@@ -83,6 +84,7 @@ __all__ = [
     "ResidualCorrector",
     "SIRENClassifier",
     "SIRENRegressor",
+    "SpaceTimeKFold",
     "SpatialGaussianProcessRegressor",
     "SpectralEmbedder",
     "TangentKernelRegressor",
@@ -118,6 +120,7 @@ _HOME = {
     "ResidualCorrector": "skginr.stacking",
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
+    "SpaceTimeKFold": "skginr.graphs",
     "SpatialGaussianProcessRegressor": "skginr.smoothing",
     "SpectralEmbedder": "skginr.spectral",
     "TangentKernelRegressor": "skginr.network",

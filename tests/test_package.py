@@ -26,7 +26,7 @@ ROOMS = {
     """,
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
-        _observed _folds _cotangent _laplacians _structural _covariates
+        _observed _folds _space_time_folds _cotangent _laplacians _structural _covariates
     """,
     "network": """
         nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
@@ -207,7 +207,7 @@ NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
     GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align correlate_maps
+    SpaceTimeKFold SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align correlate_maps
     default_smoothers inspect_spectrum load make_surrogates predict_frame refine_model save
     shared_graphs suggest_measurements surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69

@@ -35,7 +35,7 @@ from skginr._core._linalg import (
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
-from skginr._core._times import TimeScale
+from skginr._core._times import TimeScale, are_datetimes
 from skginr._core._warnings import are_held_out, held_out, saying_all_once, warn, warn_once
 from skginr._core._writing import open_own, own_version, whole_file, write_whole
 
@@ -48,6 +48,7 @@ __all__ = [
     "Splits",
     "TimeScale",
     "Watch",
+    "are_datetimes",
     "are_held_out",
     "as_number",
     "check_count",

@@ -185,6 +185,19 @@ class TimeScale:
         return midnight + (wall - wall.normalize()).to_numpy()
 
 
+def are_datetimes(column: pd.Series) -> bool:
+    """Say whether a column holds datetimes, periods or dates."""
+    column = column.infer_objects()
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return True
+    return column.dtype.kind == "M" or _held(column) in _DATETIMES
+
+
+def _held(column: pd.Series) -> str:
+    """Return what pandas calls that which a column of objects holds."""
+    return pd.api.types.infer_dtype(column) if column.dtype == object else ""
+
+
 def _checked(values: Any, name: str) -> NDArray[np.float64] | pd.DatetimeIndex:
     """Return times as datetimes or as numbers, none missing, or raise."""
     if np.ndim(values) != 1:
@@ -192,13 +205,10 @@ def _checked(values: Any, name: str) -> NDArray[np.float64] | pd.DatetimeIndex:
     column = pd.Series(values).infer_objects().reset_index(drop=True)
     if len(column) == 0:
         return np.empty(0)
-    holds = pd.api.types.infer_dtype(column) if column.dtype == object else ""
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = column.dt.start_time
-    if column.dtype.kind == "M" or holds in _DATETIMES:
+    if are_datetimes(column):
         times: Any = _datetimes(column, name)
         missing = times.isna()
-    elif column.dtype.kind in "iuf" or holds in _NUMBERS:
+    elif column.dtype.kind in "iuf" or _held(column) in _NUMBERS:
         times = column.to_numpy(dtype=np.float64, na_value=np.nan)
         missing = np.isnan(times)
         if column.dtype.kind in "iu" and (np.abs(times) > _EXACT).any():
@@ -225,6 +235,8 @@ def _checked(values: Any, name: str) -> NDArray[np.float64] | pd.DatetimeIndex:
 
 
 def _datetimes(column: pd.Series, name: str) -> pd.DatetimeIndex:
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.start_time
     if column.dtype == object:
         zoned = {getattr(v, "tzinfo", None) is not None for v in column if not pd.isna(v)}
         if len(zoned) > 1:

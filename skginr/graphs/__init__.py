@@ -26,10 +26,12 @@ from skginr.graphs._nodes import (
     locate_column,
     locate_nodes,
     locate_rows,
+    space_time_columns,
 )
 from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
 from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
 from skginr.graphs._shared import add_name, drop_name, forget, remember
+from skginr.graphs._space_time_folds import SpaceTimeKFold
 from skginr.graphs._sphere import sphere_points
 from skginr.graphs._structural import STRUCTURAL_NAMES, structural_columns
 
@@ -42,6 +44,7 @@ __all__ = [
     "NeighborKernel",
     "NeighborMeans",
     "NodeEstimator",
+    "SpaceTimeKFold",
     "add_name",
     "array_digest",
     "as_table",
@@ -64,6 +67,7 @@ __all__ = [
     "remember",
     "rows_of",
     "same_kind",
+    "space_time_columns",
     "sphere_points",
     "structural_columns",
     "symmetry_tolerance",

@@ -96,7 +96,7 @@ class GraphBlockKFold(BaseCrossValidator):
         check_graph(graph)
         check_count("blocks_per_fold", blocks_per_fold, minimum=1)
         check_count("buffer", buffer, minimum=0)
-        _check_seed(random_state)
+        check_seed(random_state)
         self.n_splits = n_splits
         self.graph = graph
         self.node = node
@@ -167,7 +167,8 @@ class GraphBlockKFold(BaseCrossValidator):
             )
 
 
-def _check_seed(random_state: Any) -> None:
+def check_seed(random_state: Any) -> None:
+    """Raise ``ValueError`` unless scikit-learn can draw from ``random_state``."""
     try:
         check_random_state(random_state)
     except ValueError as error:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from skginr._core import check_numeric
+from skginr._core import are_datetimes, check_numeric
 from skginr.graphs._graph import Graph
 from skginr.graphs._labels import is_rounded, kind_of, plain_index, positions_in, same_kind
 
@@ -176,13 +176,101 @@ def locate_column(
     ValueError
         If ``node`` is not a column of X, or a label is unknown.
     """
-    frame = as_table(X)
     column = node_column(X, graph, node, owner=owner)
+    return _locate_at(X, graph, column), column
+
+
+def locate_in_time(
+    X: Any, graph: Graph | None, node: Hashable, time: Hashable, *, owner: str
+) -> tuple[NDArray[np.intp], pd.Series]:
+    """Return which node each row of a table is of, and the column of times.
+
+    Parameters
+    ----------
+    X, node, time, owner
+        As for :func:`space_time_columns`.
+    graph : Graph or None
+        Without one nodes are numbered in the order of their labels.
+
+    Raises
+    ------
+    ValueError
+        As :func:`space_time_columns`, or if a label is unknown or missing.
+    """
+    frame = as_table(X)
+    where, when = space_time_columns(X, graph, node, time, owner=owner)
+    times = frame.iloc[:, when]
+    if graph is not None:
+        return _locate_at(X, graph, where), times
+    nodes, _ = pd.factorize(frame.iloc[:, where].infer_objects(), sort=True)
+    if (nodes < 0).any():
+        raise ValueError(
+            f"the column node={frame.columns[where]!r} of X must name a node in every row; row "
+            f"{int(np.argmin(nodes))} has none."
+        )
+    return nodes, times
+
+
+def space_time_columns(
+    X: Any, graph: Graph | None, node: Hashable, time: Hashable, *, owner: str
+) -> tuple[int, int]:
+    """Return the positions of the columns that name nodes and hold times.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_rows, n_columns)
+    graph : Graph or None
+    node : int, column name or None
+        As for :func:`node_column`; without a graph None is the first that is not the time.
+    time : int, column name or None
+        None: the one column of datetimes, or else the only one beside the nodes.
+    owner : str
+        Whose ``node`` and ``time`` they are, for errors.
+
+    Raises
+    ------
+    ValueError
+        If ``node`` or ``time`` is not a column of X, both are the same, or one is None and
+        several could be it.
+    """
+    frame = as_table(X)
+    places = range(frame.shape[1])
+    if time is None:
+        datetimes = [i for i in places if are_datetimes(frame.iloc[:, i])]
+        when = datetimes[0] if len(datetimes) == 1 else None
+    else:
+        when = _position_of("time", time, frame, "holds the times")
+    if graph is not None:
+        where = node_column(X, graph, node, owner=owner, besides=when)
+    elif node is not None:
+        where = _position_of("node", node, frame, "names the nodes")
+    else:
+        where = int(when == 0)
+    if when is None:
+        others = [i for i in places if i != where]
+        if len(others) != 1:
+            raise ValueError(
+                f"{owner} needs time= to tell which column of X holds the times; got columns "
+                f"{list(frame.columns)}."
+            )
+        when = others[0]
+    if when == where or frame.shape[1] < 2:
+        raise ValueError(
+            f"{owner} needs a column of X that names the nodes, and another that holds the times; "
+            f"got columns {list(frame.columns)}, node={node!r} and time={time!r}."
+        )
+    return where, when
+
+
+def _locate_at(X: Any, graph: Graph, column: int) -> NDArray[np.intp]:
+    frame = as_table(X)
     name = f"the column node={frame.columns[column]!r} of X"
-    return graph.locate(_labels_of(frame, column, graph, X), name=name), column
+    return graph.locate(_labels_of(frame, column, graph, X), name=name)
 
 
-def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
+def node_column(
+    X: Any, graph: Graph, node: Hashable, *, owner: str, besides: int | None = None
+) -> int:
     """Return the position of the column that names nodes: the first, unless it is said.
 
     Parameters
@@ -193,6 +281,8 @@ def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
         A name, or else a position. With None it is the first column, if no other could be it.
     owner : str
         Whose ``node`` it is, for errors.
+    besides : int, optional
+        The position of a column that is known to be something else.
 
     Raises
     ------
@@ -203,11 +293,12 @@ def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
     frame = as_table(X)
     names = list(frame.columns)
     if node is None:
-        others = [i for i in range(1, len(names)) if _could_name_nodes(frame, i, graph, X)]
+        candidates = [i for i in range(len(names)) if i != besides]
+        others = [i for i in candidates[1:] if _could_name_nodes(frame, i, graph, X)]
         if not others:
-            return 0
-        first, other = names[0], names[others[0]]
-        if _names_nodes(frame, 0, graph, X):
+            return min(candidates, default=0)
+        first, other = names[candidates[0]], names[others[0]]
+        if _names_nodes(frame, candidates[0], graph, X):
             raise ValueError(
                 f"{owner} needs node= to tell which column of X names the nodes: {first!r} and "
                 f"{other!r} could both. Give node={first!r}, or node={other!r}."
@@ -216,13 +307,17 @@ def node_column(X: Any, graph: Graph, node: Hashable, *, owner: str) -> int:
             f"{owner} takes the first column of X for node labels, which {first!r} does not hold; "
             f"{other!r} does. Give node={other!r}."
         )
-    if isinstance(node, Hashable) and names.count(node) == 1:
-        return names.index(node)
-    if isinstance(node, Integral) and -len(names) <= node < len(names):
-        return int(node) % len(names)
-    raise ValueError(
-        f"node={node!r} is not a column of X, which names the nodes; X has {list(frame.columns)}."
-    )
+    return _position_of("node", node, frame, "names the nodes")
+
+
+def _position_of(argument: str, column: Hashable, frame: pd.DataFrame, what: str) -> int:
+    """Return the position of a column that is given by name, or else by position."""
+    names = list(frame.columns)
+    if isinstance(column, Hashable) and names.count(column) == 1:
+        return names.index(column)
+    if isinstance(column, Integral) and -len(names) <= column < len(names):
+        return int(column) % len(names)
+    raise ValueError(f"{argument}={column!r} is not a column of X, which {what}; X has {names}.")
 
 
 def fitted_column(model: Any, X: Any) -> Hashable:

@@ -58,6 +58,7 @@ _OURS = {
     "SignalProcess": "skginr.smoothing._signal_process:SignalProcess",
     "SignalTarget": "skginr.network._targets:SignalTarget",
     "SpaceKernel": "skginr.smoothing._kernels:SpaceKernel",
+    "SpaceTimeKFold": "skginr:SpaceTimeKFold",
     "SpatialGaussianProcessRegressor": "skginr:SpatialGaussianProcessRegressor",
     "SmoothFit": "skginr.smoothing._generalised:SmoothFit",
     "SmoothProblem": "skginr.smoothing._generalised:SmoothProblem",
