@@ -17,6 +17,7 @@ Graphs
 Coordinates of nodes
     SpectralEmbedder; MultiGraphEmbedder for several graphs. align (which gives an Alignment) and
     refine_model take coordinates to other graphs, inspect_spectrum tells how many to use.
+    SeasonalFeatures, of times.
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
@@ -45,7 +46,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.graphs import Graph, GraphBlockKFold, NeighborMeans, SpaceTimeKFold
+    from skginr.graphs import (
+        Graph,
+        GraphBlockKFold,
+        NeighborMeans,
+        SeasonalFeatures,
+        SpaceTimeKFold,
+    )
     from skginr.network import SIRENClassifier, SIRENRegressor, TangentKernelRegressor
     from skginr.persistence import load, save
     from skginr.persistence._onnx import to_onnx
@@ -84,6 +91,7 @@ __all__ = [
     "ResidualCorrector",
     "SIRENClassifier",
     "SIRENRegressor",
+    "SeasonalFeatures",
     "SpaceTimeKFold",
     "SpatialGaussianProcessRegressor",
     "SpectralEmbedder",
@@ -120,6 +128,7 @@ _HOME = {
     "ResidualCorrector": "skginr.stacking",
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
+    "SeasonalFeatures": "skginr.graphs",
     "SpaceTimeKFold": "skginr.graphs",
     "SpatialGaussianProcessRegressor": "skginr.smoothing",
     "SpectralEmbedder": "skginr.spectral",

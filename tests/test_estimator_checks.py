@@ -24,6 +24,7 @@ from skginr import (
     GraphSmootherClassifier,
     NeighborMeans,
     ResidualCorrector,
+    SeasonalFeatures,
     SIRENClassifier,
     SIRENRegressor,
     SpatialGaussianProcessRegressor,
@@ -61,6 +62,7 @@ COORDINATE_MODE = [
     SIRENClassifier(**SOLVED),
     TangentKernelRegressor(EXACT_SIREN),
     ResidualCorrector(LinearRegression()),
+    SeasonalFeatures([50.0, 8], trend=True),
 ]
 
 

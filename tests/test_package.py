@@ -27,6 +27,7 @@ ROOMS = {
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
         _observed _folds _space_time_folds _cotangent _laplacians _structural _covariates
+        _seasons
     """,
     "network": """
         nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
@@ -207,9 +208,10 @@ NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
     GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SpaceTimeKFold SpatialGaussianProcessRegressor SpectralEmbedder TangentKernelRegressor align correlate_maps
-    default_smoothers inspect_spectrum load make_surrogates predict_frame refine_model save
-    shared_graphs suggest_measurements surface_gradient to_onnx
+    SeasonalFeatures SpaceTimeKFold SpatialGaussianProcessRegressor SpectralEmbedder
+    TangentKernelRegressor align correlate_maps default_smoothers inspect_spectrum
+    load make_surrogates predict_frame refine_model save shared_graphs suggest_measurements
+    surface_gradient to_onnx
     datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
     datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election

@@ -30,6 +30,7 @@ from skginr.graphs._nodes import (
 )
 from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
 from skginr.graphs._points import DistanceKernel, NeighborKernel, warn_of_degrees
+from skginr.graphs._seasons import SeasonalFeatures
 from skginr.graphs._shared import add_name, drop_name, forget, remember
 from skginr.graphs._space_time_folds import SpaceTimeKFold
 from skginr.graphs._sphere import sphere_points
@@ -44,6 +45,7 @@ __all__ = [
     "NeighborKernel",
     "NeighborMeans",
     "NodeEstimator",
+    "SeasonalFeatures",
     "SpaceTimeKFold",
     "add_name",
     "array_digest",

@@ -55,6 +55,7 @@ _OURS = {
     "RowIndex": "skginr.spectral._rows:_RowIndex",
     "SIRENClassifier": "skginr:SIRENClassifier",
     "SIRENRegressor": "skginr:SIRENRegressor",
+    "SeasonalFeatures": "skginr:SeasonalFeatures",
     "SignalProcess": "skginr.smoothing._signal_process:SignalProcess",
     "SignalTarget": "skginr.network._targets:SignalTarget",
     "SpaceKernel": "skginr.smoothing._kernels:SpaceKernel",

@@ -42,6 +42,7 @@ from skginr import (
     MultiGraphEmbedder,
     NeighborMeans,
     ResidualCorrector,
+    SeasonalFeatures,
     SIRENClassifier,
     SIRENRegressor,
     SpatialGaussianProcessRegressor,
@@ -81,6 +82,8 @@ def _cases():
     two = MultiGraphEmbedder({"one": GRAPH, "two": GRAPH}, SpectralEmbedder(3))
     yield two, X.assign(graph="one")[["graph", "node"]], None, None
     yield NeighborMeans(graph=GRAPH.with_attributes(GRAPH.attributes[["a"]])), X, None, X
+    hours = pd.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")
+    yield SeasonalFeatures(trend=True), pd.DataFrame({"hour": hours}), None, None
     yield network(), POINTS, Y, POINTS
     yield network(dtype="float64", skip=True, n_layers=4), POINTS, np.column_stack([Y, Y]), POINTS
     yield network(activation="relu", preset="represent"), POINTS, Y.astype(np.float32), POINTS
