@@ -52,8 +52,8 @@ ROOMS = {
     "prediction": "_frames _design _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """
-        _axes _colours _layout _canvas _models _signal _signal_display _html _mesh _embedding
-        _spectrum _components_display _training_display
+        _axes _colours _layout _canvas _models _signal _signal_display _animation _record _html
+        _mesh _embedding _spectrum _components_display _training_display
     """,
     "datasets": "_files _us_counties _bunny _proteins _brain _reaction_diffusion _weather",
     "distributed": "_worker_plugin _sharing",
@@ -217,8 +217,8 @@ NAMES = """
     datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election
     datasets.load_fsaverage5 datasets.load_us_unemployment datasets.make_reaction_diffusion
     plotting.ComponentsDisplay plotting.SignalDisplay plotting.TrainingDisplay
-    plotting.plot_embedding plotting.plot_mesh plotting.plot_signal plotting.plot_signal_html
-    plotting.plot_spectrum
+    plotting.animate_signal plotting.plot_embedding plotting.plot_mesh plotting.plot_record
+    plotting.plot_signal plotting.plot_signal_html plotting.plot_spectrum
 """
 
 

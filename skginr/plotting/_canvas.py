@@ -151,15 +151,17 @@ class Map:
         known = np.isfinite(numbers)
         if not known.all():
             self.shapes[~known].plot(ax=ax, color=MISSING, edgecolor="none", aspect=None)
-        geopandas.GeoDataFrame(geometry=self.shapes[known]).plot(
-            numbers[known],
-            ax=ax,
-            cmap=scale.cmap,
-            vmin=scale.low,
-            vmax=scale.high,
-            aspect=None,
-            **_SEAMS,
-        )
+        # Of moving pictures one may show nothing known.
+        if known.any():
+            geopandas.GeoDataFrame(geometry=self.shapes[known]).plot(
+                numbers[known],
+                ax=ax,
+                cmap=scale.cmap,
+                vmin=scale.low,
+                vmax=scale.high,
+                aspect=None,
+                **_SEAMS,
+            )
         # Of the whole map, so that it is the same whatever is known.
         ax.set_aspect(self._aspect)
         ax.set_axis_off()
