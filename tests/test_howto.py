@@ -25,7 +25,7 @@ CLAIMS = {
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),
     "torch_geometric": lambda found: found["accuracy"] > 0.9,
-    "sphere_grid": lambda found: found["error"] < 0.05 and found["filled"].shape == (36, 72),
+    "sphere_grid": lambda found: found["error"] < 0.05 and is_back_in_xarray(found),
 }
 NEEDS = {
     "meshes": ["trimesh", "meshio"],
@@ -57,6 +57,18 @@ def is_whole(found):
     kept = found["thick"][found["thick"]["vertex"].isin(whole.labels)]
     smoother.fit(kept[["vertex"]], kept["thickness"])
     return len(whole.faces) == len(ragged.faces)
+
+
+def is_back_in_xarray(found):
+    """Arrays have the shape and coordinates that they had, and every value is at its own."""
+    assert found["filled"].shape == (36, 72)
+    assert found["in_time"].coords.to_dataset().equals(found["waves"].coords.to_dataset())
+    assert found["site_table"].shape == (8, 3)
+    assert found["again"].equals(found["sites"])
+    # What is not smoothed comes back as it went.
+    seen = found["long"].set_index(["time", "latitude", "longitude"])["wave"].to_xarray()
+    assert seen.equals(found["seen"])
+    return found["moving_error"] < 0.05
 
 
 def is_merged(found):
