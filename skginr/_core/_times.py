@@ -181,8 +181,9 @@ class TimeScale:
         wall = self.origin.tz_localize(None)
         first = months.astype("M8[D]")
         days = np.minimum(wall.day[0], ((months + 1).astype("M8[D]") - first).astype(np.int64))
-        midnight = (first + (days - 1)).astype(f"M8[{self.origin.unit}]")
-        return midnight + (wall - wall.normalize()).to_numpy()
+        # By pandas, which says where nanoseconds end, in 2262.
+        midnight = pd.DatetimeIndex(first + (days - 1)).as_unit(self.origin.unit)
+        return midnight.to_numpy() + (wall - wall.normalize()).to_numpy()
 
 
 def are_datetimes(column: pd.Series) -> bool:

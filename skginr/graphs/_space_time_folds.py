@@ -51,7 +51,7 @@ class SpaceTimeKFold(BaseCrossValidator):
         - "runs": runs of consecutive times at a node, at other times for other nodes: sensors
           that pause;
         - "nodes": all times of some nodes, at random: places without a sensor
-          (:class:`GraphBlockKFold` with ``node=`` holds out whole regions);
+          (:class:`~skginr.GraphBlockKFold` with ``node=`` holds out whole regions);
         - "times": runs of time at all nodes: nothing was recorded;
         - "blocks": regions of the graph, each in runs of time: a network that fails.
     graph : Graph, optional

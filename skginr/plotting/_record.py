@@ -52,8 +52,8 @@ def plot_record(
     nodes : label or sequence of labels
         Whose records to draw, each in a picture of its own, one above the other.
     node, time : int or column name, optional
-        The columns of X that name nodes and hold times, as for :class:`SpaceTimeKFold`. Default:
-        for nodes the one that ``model`` was fitted to.
+        The columns of X that name nodes and hold times, as for :class:`~skginr.SpaceTimeKFold`.
+        Default: for nodes the one that ``model`` was fitted to.
     coverage : float, default 0.9
         Share of new observations that the band is to hold, between 0 and 1: it is of the mean and
         the noise, where the model knows that.

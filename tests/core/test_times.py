@@ -268,6 +268,13 @@ def test_unfit_lengths_are_refused(fitted, period, error, message):
         scale.length(period, "length")
 
 
+def test_what_datetimes_cannot_hold_is_refused():
+    for times in (KINDS["nanoseconds"], MONTHLY["first"].as_unit("ns")):
+        scale = TimeScale.of(times)
+        with pytest.raises(pd.errors.OutOfBoundsDatetime):
+            scale.times(scale.numbers(times[:1]) + scale.length("5000YS", "length"))
+
+
 def test_nothing_becomes_nothing():
     assert TimeScale.of(KINDS["days"]).numbers([]).shape == (0,)
     assert TimeScale.of(KINDS["days"]).times([]).shape == (0,)
