@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _child import TOO_LONG
 from peers._peer import TOO_SLOW
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "peers"
 ENVIRONMENTS = HERE.parent / "build" / "peers"
 ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-TOO_LONG = "too long"
 
 
 @dataclass(frozen=True)

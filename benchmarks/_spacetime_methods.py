@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _board_peers import ONE_CORE, Peer, reason_of
+from _child import TOO_LONG
 from peers._peer import TOO_SLOW, UnfitError
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
@@ -223,7 +224,7 @@ def in_environment(task, peer, most=np.inf, **given):
             )
         if not target.exists():
             if -done.returncode in TOO_SLOW:
-                raise UnfitError("too long")
+                raise UnfitError(TOO_LONG)
             raise RuntimeError(reason_of(done, errors.read_text()))
         with np.load(target) as kept:
             return kept["mean"], kept.get("std")

@@ -16,9 +16,7 @@ take 15 minutes of processor. Peers run in environments of their own (make peers
 """
 
 import argparse
-import multiprocessing
 import os
-import warnings
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -27,9 +25,9 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 import numpy as np
 import pandas as pd
 from _board_report import crps, markdown
+from _child import in_child
 from _spacetime_methods import ELSEWHERE, LIMIT, METHODS
 from _spacetime_tables import REPORTED, TABLES, load
-from peers._peer import TOO_SLOW, UnfitError, cpu_seconds, limit, peak_mb
 from scipy.special import ndtri
 
 FILE = Path(__file__).parent / "results" / "spacetime.csv"
@@ -39,15 +37,16 @@ SCORES = ["R2", "RMSE", "coverage", "CRPS", "seconds", "MB", "failed"]
 
 def measure(task, truth, method):
     """Return a row for each kind of held-out entries."""
-    found = in_child(task, method)
+    found = in_child(METHODS[method], task, LIMIT)
     for part, rows in task.parts.items():
         keys = dict(zip(KEYS, [task.name, part, task.seed, method], strict=True))
         if "failed" in found:
             yield keys | found
         else:
-            mean, std = (None if one is None else one[rows] for one in found["predicted"])
-            known = {name: found[name] for name in ("seconds", "MB")}
-            yield keys | scores(truth[rows].astype(float), mean, std) | known
+            mean, std = (None if one is None else one[rows] for one in found["said"])
+            row = scores(truth[rows].astype(float), mean, std) | {"seconds": found["seconds"]}
+            # Of a peer's own environment it would be the memory of what waits for it.
+            yield keys | row | ({} if method in ELSEWHERE else {"MB": found["peak_mb"]})
 
 
 def scores(y, mean, std):
@@ -59,39 +58,6 @@ def scores(y, mean, std):
         row["coverage"] = np.mean(np.abs(errors) <= ndtri(0.95) * std)
         row["CRPS"] = np.mean(crps(y, mean, std))
     return row
-
-
-def in_child(task, method):
-    """Return what a method says, in a process that can be ended."""
-    context = multiprocessing.get_context("fork")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=answer, args=(task, method, writer))
-    process.start()
-    writer.close()
-    try:
-        return reader.recv()
-    except EOFError:
-        process.join()
-        slow = -process.exitcode in TOO_SLOW
-        return {"failed": "too long" if slow else f"ended by signal {-process.exitcode}"}
-    finally:
-        process.join()
-
-
-def answer(task, method, writer):
-    limit(LIMIT)
-    warnings.simplefilter("ignore")
-    start = cpu_seconds()
-    try:
-        mean, std = METHODS[method](task)
-    except UnfitError as error:
-        writer.send({"failed": f"n/a: {error}"})
-    except Exception as error:
-        writer.send({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:150]})
-    else:
-        seconds = cpu_seconds() - start
-        memory = np.nan if method in ELSEWHERE else peak_mb()
-        writer.send({"predicted": (mean, std), "seconds": seconds, "MB": memory})
 
 
 def keep(rows):
