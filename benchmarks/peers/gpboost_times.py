@@ -1,8 +1,8 @@
 """GPBoost: effects of nodes, of nodes by season and of times, then a process in space and time.
 
 In two steps, since of a Vecchia process and grouped effects at once there is only a latent kind.
-Linear terms are place and two harmonics, and their products. The process's parameters are of a
-stretch of times with few rows, its predictions of all.
+Linear terms are place and two harmonics, and their products. The process's parameters are sought
+from those of a stretch of times with few rows.
 """
 
 import gpboost
@@ -10,7 +10,7 @@ import numpy as np
 from _peer import scaled
 from _wide import main
 
-# Rows by which the process's parameters are estimated.
+# Rows of that stretch.
 ROWS = 8000
 
 
@@ -39,13 +39,13 @@ def fill(table):
 
 
 def in_space_and_time(y, coordinates):
-    """Return a process of all rows, of parameters from the middle times."""
+    """Return a process of all rows, after one of the middle times."""
     middle = np.median(coordinates[:, 0])
     near = np.argsort(np.abs(coordinates[:, 0] - middle), kind="stable")[:ROWS]
     part = process_of(coordinates[near])
     part.fit(y=y[near])
     whole = process_of(coordinates)
-    whole.set_optim_params({"init_cov_pars": parameters(part), "maxit": 0})
+    whole.set_optim_params({"init_cov_pars": np.ravel(part.get_cov_pars())})
     whole.fit(y=y)
     return whole
 
@@ -59,10 +59,6 @@ def process_of(coordinates):
         likelihood="gaussian",
         num_parallel_threads=1,
     )
-
-
-def parameters(model):
-    return np.ravel(model.get_cov_pars())
 
 
 def columns_of(table):
