@@ -11,12 +11,14 @@ from statsmodels.tsa.seasonal import STL
 
 def fill(table):
     period = int(table.season.max()) + 1
+    # Its smooth parts need not be computed at each of thousands of steps in a period.
+    jump = 1 + period // 50
     filled = np.empty(table.known.shape)
     for node, values in enumerate(table.known.T):
         series = pd.Series(values)
         means = series.groupby(table.season).transform("mean").fillna(series.mean())
         first = means + interpolated(series - means)
-        seasonal = STL(first, period=period).fit().seasonal
+        seasonal = STL(first, period=period, trend_jump=jump, low_pass_jump=jump).fit().seasonal
         filled[:, node] = seasonal + interpolated(series - seasonal)
     return filled
 
