@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skginr._core import QUIET, Progress
 from skginr.smoothing.spacetime._space import Waves
 from skginr.smoothing.spacetime._strengths import Strengths
-from skginr.smoothing.spacetime._system import FieldSystem, White
+from skginr.smoothing.spacetime._system import ROUGHLY, FieldSystem, White
 from skginr.smoothing.spacetime._time import TimeGrid
 
 _Numbers = NDArray[np.float64]
@@ -180,7 +180,7 @@ class FieldFit:
         for n in range(n_draws):
             prior = tuple(random.standard_normal(part.shape) for part in self.white)
             noise = spread * random.standard_normal(spread.shape)
-            told = system.solve(system.field(prior) + noise)
+            told = system.solve(system.field(prior) + noise, tolerance=ROUGHLY)
             white = tuple(m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
             change = (
                 random.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance)

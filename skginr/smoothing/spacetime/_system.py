@@ -14,8 +14,9 @@ _Numbers = NDArray[np.float64]
 # Of fading parts, of shape (n_modes, n_times), and of seasons, of (n_modes, n_waves).
 White = tuple[_Numbers, _Numbers]
 
-# Error of a field in standard deviations of the noise, on average, at which iterations end.
-_TOLERANCE = 1e-3
+# Error of a field in standard deviations of the noise, on average, at which iterations end; and that
+# of draws, of which the spread is looked at.
+_TOLERANCE, ROUGHLY = 1e-3, 0.03
 _MOST_ITERATIONS = 1_000
 _TINY = float(np.finfo(float).tiny)
 
@@ -91,7 +92,9 @@ class FieldSystem:
         modes = self.space.to_modes(field)
         return fading * self.grid.to_modes(modes), season * (modes @ self._season.T)
 
-    def solve(self, y: _Numbers, progress: Progress = QUIET) -> White:
+    def solve(
+        self, y: _Numbers, progress: Progress = QUIET, *, tolerance: float = _TOLERANCE
+    ) -> White:
         """Return w of the field that is expected given y, of shape (n_nodes, n_times)."""
         residual = self._adjoint(self.precision * y)
         step = self._precondition(residual)
@@ -100,7 +103,7 @@ class FieldSystem:
         n_observed = np.count_nonzero(self.precision)
         for _ in range(_MOST_ITERATIONS):
             # By the energy of the error: that of the field beside its own spread and the noise.
-            if size <= _TOLERANCE**2 * n_observed:
+            if size <= tolerance**2 * n_observed:
                 break
             product = self._adjoint(self.precision * self.field(direction))
             product = _add(product, 1.0, direction)
