@@ -23,7 +23,8 @@ Networks on coordinates
 Smoothers along edges
     GraphSmoother, GraphGaussianProcessRegressor; of rates of counts GraphPoissonRegressor, of
     classes GraphSmootherClassifier. Beside the graph, through space:
-    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
+    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. Of gaps in a table of times by nodes
+    GraphImputer. What blends them and learns their
     errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from skginr.prediction import predict_frame, suggest_measurements, surface_gradient
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
+        GraphImputer,
         GraphPoissonRegressor,
         GraphSmoother,
         GraphSmootherClassifier,
@@ -83,6 +85,7 @@ __all__ = [
     "Graph",
     "GraphBlockKFold",
     "GraphGaussianProcessRegressor",
+    "GraphImputer",
     "GraphPoissonRegressor",
     "GraphSmoother",
     "GraphSmootherClassifier",
@@ -119,6 +122,7 @@ _HOME = {
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.graphs",
     "GraphGaussianProcessRegressor": "skginr.smoothing",
+    "GraphImputer": "skginr.smoothing",
     "GraphPoissonRegressor": "skginr.smoothing",
     "GraphSmoother": "skginr.smoothing",
     "GraphSmootherClassifier": "skginr.smoothing",

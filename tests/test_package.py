@@ -45,7 +45,7 @@ ROOMS = {
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_predictor _smoother
         _laplace _held_out _laplace_nodes _lognormal_counts _poisson _smoother_classifier
-        _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
+        _imputer _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
         _spatial_process _thin_plate_spline _variogram _surrogates
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
@@ -206,7 +206,8 @@ def test_unknown_names_are_refused():
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
-    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
+    GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
+    NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
     SeasonalFeatures SpaceTimeKFold SpatialGaussianProcessRegressor SpectralEmbedder
     TangentKernelRegressor align correlate_maps default_smoothers inspect_spectrum
