@@ -21,6 +21,7 @@ CLAIMS = {
         and found["likely"].shape == (100, 2)
     ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
+    "gaps": lambda found: is_filled(found),
     "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),
@@ -47,6 +48,23 @@ def is_as_sure_as_it_says(found):
     assert found["together"] > 1.2 * found["alone"]
     assert found["next_ones"]["poverty"].isna().all()
     return found["p"] < 0.01 < 0.1 < found["p_east"]
+
+
+def is_filled(found):
+    """Readings are as they were, gaps near the truth and as near as bands say, better than else."""
+    table, gap = found["table"], found["gap"]
+    truth = found["truth"].rename_axis("time").melt(ignore_index=False, var_name="sensor")
+    truth = truth.set_index("sensor", append=True)["value"]
+    error = table["filled"] - truth.loc[list(zip(table["time"], table["sensor"], strict=True))].array
+    assert 0.1 < gap.mean() < 0.2
+    assert (table["filled"] == table["temperature"])[~gap].all()
+    assert (error[gap] ** 2).mean() ** 0.5 < 0.3
+    assert 0.8 < (error.abs() < 1.645 * table["std"])[gap].mean() <= 1
+    whole = found["whole"].unstack().to_numpy()
+    assert abs(whole - table["filled"].to_numpy()).max() < 1e-3
+    scores = found["scores"]
+    assert scores["smoother"] > max(0.98, scores["lines"], scores["hours alike"])
+    return found["heating"].score(found["last"], found["use"][240:]) > 0.8
 
 
 def is_whole(found):
