@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 PAGES = Path(__file__).parents[1] / "docs" / "howto"
@@ -55,7 +56,8 @@ def is_filled(found):
     table, gap = found["table"], found["gap"]
     truth = found["truth"].rename_axis("time").melt(ignore_index=False, var_name="sensor")
     truth = truth.set_index("sensor", append=True)["value"]
-    error = table["filled"] - truth.loc[list(zip(table["time"], table["sensor"], strict=True))].array
+    rows = pd.MultiIndex.from_frame(table[["time", "sensor"]])
+    error = table["filled"] - truth.loc[rows].to_numpy()
     assert 0.1 < gap.mean() < 0.2
     assert (table["filled"] == table["temperature"])[~gap].all()
     assert (error[gap] ** 2).mean() ** 0.5 < 0.3

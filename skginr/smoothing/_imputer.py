@@ -236,14 +236,7 @@ class GraphImputer(TransformerMixin, BaseEstimator):
             self._nodes = nodes
         elif not np.array_equal(nodes, self._nodes):
             raise ValueError("X must have the columns of fit, in their order.")
-        if named:
-            columns = [
-                check_numeric(f"X[{name!r}]", frame.iloc[:, i].infer_objects())
-                for i, name in enumerate(frame.columns)
-            ]
-            values = np.column_stack(columns)
-        else:
-            values = check_numeric("X", X)
+        values = _numbers(frame) if named else check_numeric("X", X)
         infinite = np.isinf(values)
         if infinite.any():
             row, column = np.argwhere(infinite)[0]
@@ -313,3 +306,9 @@ class GraphImputer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _numbers(frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Return a table as an array, column by column, so that errors have names."""
+    columns = [frame.iloc[:, i].infer_objects() for i in range(frame.shape[1])]
+    return np.column_stack([check_numeric(f"X[{c.name!r}]", c) for c in columns])
