@@ -24,6 +24,9 @@ from skginr.smoothing._space_time_smoother import SpaceTimeSmoother
 
 # Of the tables that the estimator is given.
 _NODE, _TIME = "node", "time"
+_PIVOT = (
+    "A long table becomes a wide one by table.pivot(index='time', columns='node', values='value')."
+)
 
 
 class GraphImputer(TransformerMixin, BaseEstimator):
@@ -207,11 +210,9 @@ class GraphImputer(TransformerMixin, BaseEstimator):
 
     def _checked(self, X: Any, *, reset: bool) -> tuple[NDArray[np.float64], pd.Index]:
         """Return the values and the index of X, and keep the estimator's book."""
-        if isinstance(X, pd.Series | pd.Index) or getattr(X, "ndim", 2) != 2:
+        if not _has_rows_and_columns(X):
             raise ValueError(
-                f"X must be a wide table, times by nodes; got {type(X).__name__} of {X.ndim} "
-                f"dimension(s). A long table becomes one by table.pivot(index='time', "
-                f"columns='node', values='value')."
+                f"X must be a wide table, times by nodes; got {type(X).__name__}. {_PIVOT}"
             )
         frame = as_table(X)
         if 0 in frame.shape:
@@ -249,8 +250,10 @@ class GraphImputer(TransformerMixin, BaseEstimator):
     def _named_nodes(self, frame: pd.DataFrame) -> NDArray[np.intp]:
         """Return the nodes that the columns of a table are."""
         names = frame.columns
-        if names.nlevels > 1 or not names.is_unique:
-            example = names[names.duplicated().argmax()]
+        if names.nlevels > 1 or not names.is_unique or names.hasnans:
+            # Of several levels the first, which is neither.
+            odd = names.duplicated() if names.nlevels > 1 else names.duplicated() | names.isna()
+            example = names[odd.argmax()]
             raise ValueError(
                 f"the columns of X must be labels of nodes, one level of them and none twice; got "
                 f"{example!r}{'' if names.is_unique else ' twice'}."
@@ -259,7 +262,7 @@ class GraphImputer(TransformerMixin, BaseEstimator):
             if are_datetimes(frame.iloc[:, i]):
                 raise ValueError(
                     f"X must have its times as the index; got them as column {name!r}: "
-                    f"X.set_index({name!r})."
+                    f"X.set_index({name!r}). {_PIVOT}"
                 )
         return self.graph_.locate(names, name="the columns of X")
 
@@ -312,3 +315,9 @@ def _numbers(frame: pd.DataFrame) -> NDArray[np.float64]:
     """Return a table as an array, column by column, so that errors have names."""
     columns = [frame.iloc[:, i].infer_objects() for i in range(frame.shape[1])]
     return np.column_stack([check_numeric(f"X[{c.name!r}]", c) for c in columns])
+
+
+def _has_rows_and_columns(X: Any) -> bool:
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and pd.api.types.is_list_like(X[0])
+    return hasattr(X, "columns") or getattr(X, "ndim", 0) == 2
