@@ -65,7 +65,7 @@ def is_filled(found):
     whole = found["whole"].to_numpy().T.ravel()
     assert abs(whole - table["filled"].to_numpy()).max() < 1e-3
     scores = found["scores"]
-    assert scores["smoother"] > max(0.98, scores["lines"], scores["hours alike"])
+    assert scores["smoother"] > max(0.97, scores["lines"], scores["hours alike"])
     return found["heating"].score(found["last"], found["use"][240:]) > 0.8
 
 

@@ -40,13 +40,15 @@ ROOMS = {
     "spectral": """
         eigen._basis eigen._lanczos eigen._operators eigen._iterative eigen._connected eigen._solve
         eigen._verify eigen._cache _extension _embedding _isomap _lle _membership _methods _rows
-        _parameters _size _warnings _embedder _several _alignment _refinement _inspection
+        _parameters _size _warnings _embedder _several _alignment _refinement _inspection _waves
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_predictor _smoother
         _laplace _held_out _laplace_nodes _lognormal_counts _poisson _smoother_classifier
-        _imputer _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
-        _spatial_process _thin_plate_spline _variogram _surrogates
+        _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
+        _spatial_process _thin_plate_spline _variogram _surrogates spacetime._time
+        spacetime._space spacetime._strengths spacetime._criterion spacetime._blocks
+        spacetime._system spacetime._fit _space_time_smoother _imputer
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "prediction": "_frames _design _surface",
@@ -209,7 +211,7 @@ NAMES = """
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SpaceTimeKFold SpatialGaussianProcessRegressor SpectralEmbedder
+    SeasonalFeatures SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor SpectralEmbedder
     TangentKernelRegressor align correlate_maps default_smoothers inspect_spectrum
     load make_surrogates predict_frame refine_model save shared_graphs suggest_measurements
     surface_gradient to_onnx

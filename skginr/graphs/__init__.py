@@ -26,6 +26,7 @@ from skginr.graphs._nodes import (
     locate_column,
     locate_nodes,
     locate_rows,
+    locate_rows_in_time,
     space_time_columns,
 )
 from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
@@ -63,6 +64,7 @@ __all__ = [
     "locate_column",
     "locate_nodes",
     "locate_rows",
+    "locate_rows_in_time",
     "plain_index",
     "positions_in",
     "positive",

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from skginr._core import are_datetimes, check_numeric
+from skginr._core import TimeScale, are_datetimes, check_numeric
 from skginr.graphs._graph import Graph
 from skginr.graphs._labels import is_rounded, kind_of, plain_index, positions_in, same_kind
 
@@ -100,7 +100,37 @@ def locate_rows(
     # Files of earlier versions know of the first column alone.
     column = getattr(estimator, "_node_column", 0)
     nodes = graph.locate(_labels_of(frame, column, graph, X), name=_name_of(frame, column, X))
-    others = [i for i in range(frame.shape[1]) if i != column]
+    return nodes, _covariates(frame, [column])
+
+
+def locate_rows_in_time(
+    estimator: Any, X: ArrayLike | pd.DataFrame, graph: Graph, *, reset: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the nodes and the times of rows, and the other columns as numbers.
+
+    As :func:`locate_rows`, for an estimator that has a ``time`` too; it keeps which column that
+    was, and the scale by which times are numbers.
+    """
+    frame = as_table(X)
+    if len(frame) == 0:
+        raise ValueError("X must have at least one row; got an empty table.")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if reset:
+        owner = type(estimator).__name__
+        columns = space_time_columns(X, graph, estimator.node, estimator.time, owner=owner)
+        estimator._node_column, estimator._time_column = columns
+    node, time = estimator._node_column, estimator._time_column
+    nodes = graph.locate(_labels_of(frame, node, graph, X), name=_name_of(frame, node, X))
+    times, name = frame.iloc[:, time].infer_objects(), f"X[{frame.columns[time]!r}]"
+    if reset:
+        estimator._time_scale = TimeScale.of(times, name)
+    numbers = estimator._time_scale.numbers(times, name)
+    return nodes, numbers, _covariates(frame, [node, time])
+
+
+def _covariates(frame: pd.DataFrame, besides: list[int]) -> NDArray[np.float64]:
+    """Return all columns but some as numbers, or say which is none."""
+    others = [i for i in range(frame.shape[1]) if i not in besides]
     covariates = np.empty((len(frame), len(others)))
     for place, i in enumerate(others):
         name = f"X[{frame.columns[i]!r}]"
@@ -111,7 +141,7 @@ def locate_rows(
                 f"table.dropna(subset=[{frame.columns[i]!r}])."
             )
         covariates[:, place] = values
-    return nodes, covariates
+    return covariates
 
 
 def as_table(X: Any) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._poisson import GraphPoissonRegressor
 from skginr.smoothing._smoother import GraphSmoother
 from skginr.smoothing._smoother_classifier import GraphSmootherClassifier
+from skginr.smoothing._space_time_smoother import SpaceTimeSmoother
 from skginr.smoothing._spatial_process import SpatialGaussianProcessRegressor, has_places
 from skginr.smoothing._surrogates import correlate_maps, make_surrogates
 from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
@@ -16,6 +17,7 @@ __all__ = [
     "GraphPoissonRegressor",
     "GraphSmoother",
     "GraphSmootherClassifier",
+    "SpaceTimeSmoother",
     "SpatialGaussianProcessRegressor",
     "ThinPlateSplineRegressor",
     "centre_and_spread",

@@ -84,9 +84,9 @@ class GraphImputer(TransformerMixin, BaseEstimator):
 
     ``transform`` of the table of ``fit`` fills by the model that was fitted to it. Of any other
     table, such as a later week, only the strengths of smoothing are those of ``fit``: what is
-    missing is filled from what is known in that table, by ``estimator_.condition(rows, y)``. So
+    missing is filled from what is known in that table, by ``estimator_.tuned_clone()``. So
     nothing of rows held out gets into those of ``fit``, and nothing the other way. An estimator
-    without ``condition`` predicts as it was fitted, whatever the table holds.
+    without ``tuned_clone`` predicts as it was fitted, whatever the table holds.
 
     Examples
     --------
@@ -164,8 +164,8 @@ class GraphImputer(TransformerMixin, BaseEstimator):
         filled = values.copy()
         if missing.any():
             model = self.estimator_
-            if hasattr(model, "condition") and array_digest(values, times) != self._fitted_to:
-                model = model.condition(*self._known(values, index, times))
+            if hasattr(model, "tuned_clone") and array_digest(values, times) != self._fitted_to:
+                model = model.tuned_clone().fit(*self._known(values, index, times))
             filled[missing] = model.predict(self._rows(missing, index, times))
         if self.indicator_ is None:
             return filled

@@ -5,6 +5,7 @@ from skginr.spectral._embedder import SpectralEmbedder
 from skginr.spectral._inspection import inspect_spectrum
 from skginr.spectral._refinement import refine_model
 from skginr.spectral._several import MultiGraphEmbedder
+from skginr.spectral._waves import waves_of
 from skginr.spectral.eigen import bases_of, remember_basis
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "inspect_spectrum",
     "refine_model",
     "remember_basis",
+    "waves_of",
 ]

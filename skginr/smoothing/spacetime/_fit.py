@@ -1,0 +1,301 @@
+"""A field fitted to the rows of one signal: what is expected anywhere, and draws of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skginr._core import QUIET, Progress
+from skginr.smoothing.spacetime._space import Waves
+from skginr.smoothing.spacetime._strengths import Strengths
+from skginr.smoothing.spacetime._system import FieldSystem, White
+from skginr.smoothing.spacetime._time import TimeGrid
+
+_Numbers = NDArray[np.float64]
+_Indices = NDArray[np.intp]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows at nodes and times.
+
+    Attributes
+    ----------
+    nodes : ndarray of int, shape (n_rows,)
+    times : ndarray of shape (n_rows,)
+    effects : ndarray of shape (n_rows, n_effects)
+    """
+
+    nodes: _Indices
+    times: _Numbers
+    effects: _Numbers
+
+    def __getitem__(self, which: NDArray) -> Rows:
+        return Rows(self.nodes[which], self.times[which], self.effects[which])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FieldFit:
+    """A field given observations on a grid, with effects whose coefficients were free.
+
+    Attributes
+    ----------
+    strengths : Strengths
+    nodes : ndarray of int
+        Observed nodes.
+    grid : TimeGrid
+    weights : ndarray of shape (n_nodes, n_times)
+        How often each entry was observed.
+    columns : ndarray of shape (1 + n_effects, n_nodes, n_times)
+        What was observed, and effects there; 0 where nothing was.
+    white : tuple of ndarray
+        Of the field that is expected.
+    whites : list of tuple of ndarray
+        Of fields expected of effects.
+    coefficients : ndarray of shape (n_effects,)
+    covariance : ndarray of shape (n_effects, n_effects)
+        Of coefficients.
+    """
+
+    strengths: Strengths
+    nodes: _Indices
+    grid: TimeGrid
+    weights: _Numbers
+    columns: _Numbers
+    white: White
+    whites: list[White]
+    coefficients: _Numbers
+    covariance: _Numbers
+
+    @classmethod
+    def of(
+        cls,
+        strengths: Strengths,
+        waves: Waves,
+        rows: Rows,
+        y: _Numbers,
+        weights: _Numbers,
+        grid: TimeGrid,
+        progress: Progress = QUIET,
+    ) -> Self:
+        """Return the fit of rows, repeated ones put together."""
+        nodes, of_row = np.unique(rows.nodes, return_inverse=True)
+        entries = of_row * grid.n_times + grid.nearest(rows.times)
+        shape = len(nodes), grid.n_times
+        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1])
+        values = [y, *rows.effects.T]
+        sums = [np.bincount(entries, weights * v, minlength=len(counts)) for v in values]
+        columns = np.array(sums) / np.where(counts > 0, counts, 1.0)
+        return cls._solved(
+            strengths,
+            waves,
+            nodes,
+            grid,
+            counts.reshape(shape),
+            columns.reshape(-1, *shape),
+            progress,
+        )
+
+    @classmethod
+    def _solved(
+        cls,
+        strengths: Strengths,
+        waves: Waves,
+        nodes: _Indices,
+        grid: TimeGrid,
+        weights: _Numbers,
+        columns: _Numbers,
+        progress: Progress,
+    ) -> Self:
+        """Solve for the field and coefficients together, by generalised least squares."""
+        system = FieldSystem(strengths, waves, nodes, grid, weights)
+        y, effects = columns[0], columns[1:]
+        start = _least_squares(effects, y, weights)
+        left = y - np.tensordot(start, effects, 1)
+        white = system.solve(left, progress)
+        whites = [system.solve(effect, progress) for effect in effects]
+        duals = [system.duals(effect, w) for effect, w in zip(effects, whites, strict=True)]
+        covariance = (
+            np.linalg.pinv(
+                np.array([[np.vdot(a, b) for b in effects] for a in duals]).reshape(
+                    len(effects), -1
+                ),
+                hermitian=True,
+            )
+            if len(effects)
+            else np.empty((0, 0))
+        )
+        more = covariance @ np.array([np.vdot(a, left) for a in duals]).reshape(-1)
+        white = _less(white, more, whites)
+        return cls(
+            strengths, nodes, grid, weights, columns, white, whites, start + more, covariance
+        )
+
+    def reaching(self, waves: Waves, times: _Numbers, progress: Progress) -> FieldFit:
+        """Return the fit on a grid that reaches as far as some times."""
+        start, step = self.grid.start, self.grid.step
+        before = max(int(np.ceil((start - times.min()) / step - 1e-6)), 0)
+        last = self.grid.times[-1]
+        after = max(int(np.ceil((times.max() - last) / step - 1e-6)), 0)
+        if before + after == 0:
+            return self
+        grid = TimeGrid(start - before * step, step, before + self.grid.n_times + after)
+        wide = [(0, 0), (before, after)]
+        return self._solved(
+            self.strengths,
+            waves,
+            self.nodes,
+            grid,
+            np.pad(self.weights, wide),
+            np.pad(self.columns, [(0, 0), *wide]),
+            progress,
+        )
+
+    def mean(self, waves: Waves, rows: Rows) -> _Numbers:
+        """Return what is expected of rows whose times are within the grid."""
+        at = _Places.of(self, rows)
+        return at.values(self._system(waves), self.white) + rows.effects @ self.coefficients
+
+    def draws(
+        self,
+        waves: Waves,
+        rows: Rows,
+        n_draws: int,
+        random: np.random.RandomState,
+        progress: Progress,
+    ) -> _Numbers:
+        """Return draws of what rows may be, of shape (n_rows, n_draws).
+
+        A draw before anything was observed, less what its own observations would make expected,
+        is as far from what is expected as the field may be (Matheron's rule).
+        """
+        system, at = self._system(waves), _Places.of(self, rows)
+        found = np.empty((len(rows.nodes), n_draws))
+        spread = np.sqrt(
+            np.divide(1, system.precision, out=np.zeros_like(self.weights), where=self.weights > 0)
+        )
+        for n in range(n_draws):
+            prior = tuple(random.standard_normal(part.shape) for part in self.white)
+            noise = spread * random.standard_normal(spread.shape)
+            told = system.solve(system.field(prior) + noise)
+            white = tuple(m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
+            change = (
+                random.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance)
+                if len(self.coefficients)
+                else np.empty(0)
+            )
+            white = _less(white, change, self.whites)
+            found[:, n] = at.values(system, white) + at.rest(system, random)
+            found[:, n] += rows.effects @ (self.coefficients + change)
+            progress.advance()
+        return found
+
+    def _system(self, waves: Waves) -> FieldSystem:
+        return FieldSystem(self.strengths, waves, self.nodes, self.grid, self.weights)
+
+
+class _Places:
+    """Distinct nodes and times of rows, and which of these each row is at."""
+
+    def __init__(self, fit: FieldFit, rows: Rows) -> None:
+        self._nodes, self._of_node = np.unique(rows.nodes, return_inverse=True)
+        self._times, self._of_time = np.unique(rows.times, return_inverse=True)
+        position = np.searchsorted(fit.nodes, self._nodes)
+        position = np.minimum(position, len(fit.nodes) - 1)
+        self._seen = fit.nodes[position] == self._nodes
+        self._position = position[self._seen]
+        self._elsewhere = self._nodes[~self._seen]
+
+    @classmethod
+    def of(cls, fit: FieldFit, rows: Rows) -> Self:
+        return cls(fit, rows)
+
+    def values(self, system: FieldSystem, white: White) -> _Numbers:
+        """Return what is expected of rows given the field."""
+        return self._of_rows(system, *system.parts(white, self._times))
+
+    def rest(self, system: FieldSystem, random: np.random.RandomState) -> _Numbers:
+        """Return a draw of how rows differ from what is expected of them given the field."""
+        grid, n_parts = system.grid.finer(self._times)
+        if n_parts == 1 and not len(self._elsewhere):
+            return np.zeros(len(self._of_node))
+        at = grid.nearest(self._times)
+        drawn = [_drawn(variances, grid, random) for variances in system.shares(grid)]
+        # Fading parts and waves of what is shared, and of what is own.
+        white = system.white_of(
+            sum(field[:, ::n_parts] for field, _ in drawn), sum(waves for _, waves in drawn)
+        )
+        waves = system.seasons.at(self._times)
+        apart = [
+            system.space.from_modes(field[:, at] + of_waves @ waves) - expected
+            for (field, of_waves), expected in zip(
+                drawn, system.parts(white, self._times), strict=True
+            )
+        ]
+        found = self._of_rows(system, *apart)
+        if len(self._elsewhere):
+            found += self._of_rows_elsewhere(self._draw_elsewhere(system, grid, at, random))
+        return found
+
+    def _draw_elsewhere(
+        self, system: FieldSystem, grid: TimeGrid, at: _Indices, random: np.random.RandomState
+    ) -> _Numbers:
+        """Return a draw of what nodes without rows are beside what others tell of them."""
+        strengths, waves = system.strengths, system.waves
+        slow, fast = (strengths.in_time(group) for group in ("slow", "fast"))
+        in_slow = waves.spectrum(*strengths.in_space("slow"))
+        in_fast = waves.spectrum(*strengths.in_space("fast"))
+        variances = np.outer(in_slow, grid.spectrum(slow)) + np.outer(in_fast, grid.spectrum(fast))
+        season = system.seasons
+        field, of_waves = _drawn(
+            (variances, np.outer(in_slow, season.spectrum(slow))), grid, random
+        )
+        everywhere = field[:, at] + of_waves @ season.at(self._times)
+        known = waves.vectors[system.nodes] @ everywhere
+        found = waves.vectors[self._elsewhere] @ everywhere
+        found -= system.space.extend(known, self._elsewhere)
+        own, ones = strengths.in_time("own"), np.ones(len(self._elsewhere))
+        field, of_waves = _drawn(
+            (np.outer(ones, grid.spectrum(own)), np.outer(ones, season.spectrum(own))), grid, random
+        )
+        return found + field[:, at] + of_waves @ season.at(self._times)
+
+    def _of_rows(self, system: FieldSystem, shared: _Numbers, own: _Numbers) -> _Numbers:
+        table = np.empty((len(self._nodes), len(self._times)))
+        table[self._seen] = (shared + own)[self._position]
+        if len(self._elsewhere):
+            table[~self._seen] = system.space.extend(shared, self._elsewhere)
+        return table[self._of_node, self._of_time]
+
+    def _of_rows_elsewhere(self, values: _Numbers) -> _Numbers:
+        table = np.zeros((len(self._nodes), len(self._times)))
+        table[~self._seen] = values
+        return table[self._of_node, self._of_time]
+
+
+def _drawn(
+    variances: White, grid: TimeGrid, random: np.random.RandomState
+) -> tuple[_Numbers, _Numbers]:
+    """Return draws of fading parts at times of a grid, and of coefficients of waves."""
+    fading, season = variances
+    field = grid.from_modes(np.sqrt(fading) * random.standard_normal(fading.shape))
+    return field, np.sqrt(season) * random.standard_normal(season.shape)
+
+
+def _least_squares(effects: _Numbers, y: _Numbers, weights: _Numbers) -> _Numbers:
+    """Return coefficients of effects alone, to start from."""
+    known = weights > 0
+    if not len(effects):
+        return np.empty(0)
+    roots = np.sqrt(weights[known])
+    return np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0]
+
+
+def _less(white: White, coefficients: _Numbers, whites: list[White]) -> White:
+    fading, season = white
+    for coefficient, (of_fading, of_season) in zip(coefficients, whites, strict=True):
+        fading, season = fading - coefficient * of_fading, season - coefficient * of_season
+    return fading, season
