@@ -95,7 +95,7 @@ class GraphImputer(TransformerMixin, BaseEstimator):
     >>> import pandas as pd
     >>> from skginr import Graph, GraphImputer
     >>> road = Graph.from_networkx(nx.relabel_nodes(nx.path_graph(3), dict(enumerate("abc"))))
-    >>> hours = pd.date_range("2024-06-01", periods=48, freq="h")
+    >>> hours = pd.date_range("2024-06-01", periods=72, freq="h")
     >>> speed = np.cos(2 * np.pi * hours.hour / 24)
     >>> table = pd.DataFrame({"a": speed + 1, "b": speed + 2, "c": speed + 3}, index=hours)
     >>> gaps = table.copy()
