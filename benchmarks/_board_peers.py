@@ -1,6 +1,6 @@
-"""The board's peers: each in an environment of its own, told of a fold by a file.
+"""Peers, each in an environment of its own, and how the board tells them of a fold by a file.
 
-python benchmarks/_board_peers.py              makes build/peers/, a few minutes and 5 GB
+python benchmarks/_board_peers.py              makes build/peers/, some minutes and 8 GB
 python benchmarks/_board_peers.py gpboost      one environment
 """
 
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _child import TOO_LONG
 from peers._peer import TOO_SLOW
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "peers"
 ENVIRONMENTS = HERE.parent / "build" / "peers"
 ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-TOO_LONG = "too long"
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,6 @@ def reason_of(process, errors):
 
 if __name__ == "__main__":
     ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    every = dict.fromkeys(peer.environment for peer in PEERS.values())
+    every = sorted(file.stem for file in (SCRIPTS / "requirements").glob("*.txt"))
     for name in sys.argv[1:] or every:
         install(name)

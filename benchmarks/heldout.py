@@ -19,7 +19,6 @@ import argparse
 import multiprocessing
 import os
 import time
-import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
 from pathlib import Path
@@ -31,11 +30,12 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 import numpy as np
 import pandas as pd
 from _board_methods import SKGINR, SKLEARN, Fold, smoothed_columns
-from _board_peers import PEERS, TOO_LONG, answers
+from _board_peers import PEERS, answers
 from _board_report import crps, report
 from _board_speed import measure_speed
+from _child import TOO_LONG, in_child
 from _tables import COUNTIES, SMALL, TABLES, load
-from peers._peer import LIMIT, TOO_SLOW, UnfitError, cpu_seconds, limit, peak_mb
+from peers._peer import LIMIT
 from scipy.special import ndtri
 from sklearn.model_selection import KFold, ShuffleSplit
 
@@ -116,43 +116,15 @@ def write(fold, method, name, found):
 
 
 def here(method, fold):
-    """Return what a method of this environment says, in a process that can be ended."""
+    """Return what a method of this environment says."""
     # Of the protocol, and not of what a fit takes.
     _ = fold.inner
-    reader, writer = multiprocessing.Pipe(duplex=False)
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=in_child, args=(method, fold, writer))
-    process.start()
-    writer.close()
-    try:
-        return reader.recv()
-    except EOFError:
-        process.join()
-        slow = -process.exitcode in TOO_SLOW
-        return {"failed": TOO_LONG if slow else f"ended by signal {-process.exitcode}"}
-    finally:
-        process.join()
-
-
-def in_child(method, fold, writer):
-    limit(LIMIT)
-    warnings.simplefilter("ignore")
-    start = cpu_seconds()
-    try:
-        mean, std = HERE_METHODS[method](fold)
-    except UnfitError as error:
-        writer.send({"failed": str(error)})
-        return
-    except Exception as error:
-        writer.send({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:150]})
-        return
-    found = {
-        "mean": np.ravel(mean),
-        "std": np.full(len(fold.test), np.nan) if std is None else np.ravel(std),
-        "seconds": cpu_seconds() - start,
-        "peak_mb": peak_mb(),
-    }
-    writer.send(found)
+    found = in_child(HERE_METHODS[method], fold, LIMIT)
+    if "failed" in found:
+        return found
+    mean, std = found.pop("said")
+    std = np.full(len(fold.test), np.nan) if std is None else np.ravel(std)
+    return found | {"mean": np.ravel(mean), "std": std}
 
 
 def measure(name, kind, method, done):

@@ -211,14 +211,15 @@ NAMES = """
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor SpectralEmbedder
-    TangentKernelRegressor align correlate_maps default_smoothers inspect_spectrum
-    load make_surrogates predict_frame refine_model save shared_graphs suggest_measurements
-    surface_gradient to_onnx
-    datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads datasets.fetch_conte69
-    datasets.fetch_era5_uk datasets.fetch_era_interim datasets.fetch_mpi_esm
-    datasets.fetch_navy_winds datasets.fetch_protein_surface datasets.fetch_us_election
-    datasets.load_fsaverage5 datasets.load_us_unemployment datasets.make_reaction_diffusion
+    SeasonalFeatures SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor
+    SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers
+    inspect_spectrum load make_surrogates predict_frame refine_model save shared_graphs
+    suggest_measurements surface_gradient to_onnx
+    datasets.PROTEIN_SURFACES datasets.fetch_bunny datasets.fetch_coads
+    datasets.fetch_colorado_climate datasets.fetch_conte69 datasets.fetch_era5_uk
+    datasets.fetch_era_interim datasets.fetch_mpi_esm datasets.fetch_navy_winds
+    datasets.fetch_protein_surface datasets.fetch_us_election datasets.load_fsaverage5
+    datasets.load_us_unemployment datasets.make_reaction_diffusion
     plotting.ComponentsDisplay plotting.SignalDisplay plotting.TrainingDisplay
     plotting.animate_signal plotting.plot_embedding plotting.plot_mesh plotting.plot_record
     plotting.plot_signal plotting.plot_signal_html plotting.plot_spectrum

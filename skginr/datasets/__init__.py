@@ -7,6 +7,7 @@ from skginr.datasets._reaction_diffusion import make_reaction_diffusion
 from skginr.datasets._us_counties import fetch_us_election, load_us_unemployment
 from skginr.datasets._weather import (
     fetch_coads,
+    fetch_colorado_climate,
     fetch_era5_uk,
     fetch_era_interim,
     fetch_mpi_esm,
@@ -17,6 +18,7 @@ __all__ = [
     "PROTEIN_SURFACES",
     "fetch_bunny",
     "fetch_coads",
+    "fetch_colorado_climate",
     "fetch_conte69",
     "fetch_era5_uk",
     "fetch_era_interim",

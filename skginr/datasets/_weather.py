@@ -1,4 +1,4 @@
-"""Weather and climate on grids of latitude and longitude, read from disk."""
+"""Weather and climate on grids of latitude and longitude and at stations, read from disk."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from sklearn.utils import Bunch
 
 from skginr.datasets._files import data_path
 from skginr.graphs import Graph, sphere_points
+
+# What a month without a record is in the file of Colorado's stations.
+_NO_RECORD = -32768
 
 
 def fetch_navy_winds() -> Bunch:
@@ -172,6 +175,47 @@ def fetch_era5_uk() -> Bunch:
     )
 
 
+def fetch_colorado_climate() -> Bunch:
+    """Return monthly temperature at 376 stations in and around Colorado, 1895 to 1997, with gaps.
+
+    Stations open, close and pause: 62% of their months have no record. Read from
+    ``colorado_climate/`` in the folder that the environment variable ``SKGINR_DATA`` names;
+    "Colorado Monthly Meteorological Data" of NCAR's Geophysical Statistics Project, as in the R
+    package fields (``COmonthlyMet``).
+
+    Returns
+    -------
+    Bunch
+        ``frame`` : DataFrame of 178,337 rows, one per record, months in turn: ``station`` (six
+        digits, as text), ``time`` (the first of the month) and ``temperature`` (degrees Celsius,
+        the month's mean of daily maxima). Months without a record have no row;
+        ``frame.pivot(index="time", columns="station", values="temperature")`` has them as NaN.
+        ``graph`` : Graph of the 10 nearest neighbours on the unit sphere, near ones weighing more,
+        with ``latitude``, ``longitude`` and ``elevation`` (metres) as attributes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``SKGINR_DATA`` is not set or lacks the file.
+    ValueError
+        If the file is not the one expected.
+    """
+    name, owner = "colorado_tmax_monthly.npz", "fetch_colorado_climate"
+    with np.load(data_path("colorado_climate", name, owner=owner)) as data:
+        latitude, longitude, stored = data["lat"], data["lon"], data["tmax"]
+        graph = Graph.from_points(sphere_points(latitude, longitude), labels=data["station"])
+        graph = _with_places(graph, latitude, longitude, elevation=data["elevation"])
+        month, station = np.nonzero(stored != _NO_RECORD)
+        frame = pd.DataFrame(
+            {
+                "station": graph.labels[station],
+                "time": pd.to_datetime(data["month"])[month],
+                "temperature": stored[month, station] * float(data["scale"]),
+            }
+        )
+    return Bunch(frame=frame, graph=graph)
+
+
 def _grid(
     latitude: NDArray[np.float32], longitude: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -212,9 +256,13 @@ def _twelve_months(path: Path, names: dict[str, str]) -> Bunch:
 
 
 def _with_places(
-    graph: Graph, latitude: NDArray[np.float64], longitude: NDArray[np.float64]
+    graph: Graph,
+    latitude: NDArray[np.float64],
+    longitude: NDArray[np.float64],
+    **others: NDArray[np.float64],
 ) -> Graph:
-    return graph.with_attributes(pd.DataFrame({"latitude": latitude, "longitude": longitude}))
+    places = {"latitude": latitude, "longitude": longitude} | others
+    return graph.with_attributes(pd.DataFrame(places, index=graph.labels))
 
 
 def _long(times: dict[str, Any], signals: dict[str, NDArray[np.float64]]) -> pd.DataFrame:

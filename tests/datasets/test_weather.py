@@ -4,6 +4,7 @@ import pytest
 
 from skginr.datasets import (
     fetch_coads,
+    fetch_colorado_climate,
     fetch_era5_uk,
     fetch_era_interim,
     fetch_mpi_esm,
@@ -12,7 +13,15 @@ from skginr.datasets import (
 
 
 @pytest.mark.parametrize(
-    "fetch", [fetch_navy_winds, fetch_era5_uk, fetch_era_interim, fetch_mpi_esm, fetch_coads]
+    "fetch",
+    [
+        fetch_navy_winds,
+        fetch_era5_uk,
+        fetch_era_interim,
+        fetch_mpi_esm,
+        fetch_coads,
+        fetch_colorado_climate,
+    ],
 )
 def test_without_the_folder_the_error_says_what_to_set(fetch, monkeypatch):
     monkeypatch.delenv("SKGINR_DATA", raising=False)
@@ -108,3 +117,28 @@ def test_oceans_have_the_gaps_of_the_file(data_root):
     places = data.graph.attributes.round()
     assert not ((places["latitude"] == 39) & (places["longitude"] == 261)).any()
     assert ((places["latitude"] == 31) & (places["longitude"] == 321)).any()
+
+
+def test_stations_have_the_records_of_the_file(data_root):
+    data = fetch_colorado_climate()
+    frame, graph, places = data.frame, data.graph, data.graph.attributes
+    with np.load(data_root / "colorado_climate" / "colorado_tmax_monthly.npz") as stored:
+        wide = np.where(stored["tmax"] == -32768, np.nan, stored["tmax"] * stored["scale"])
+        np.testing.assert_array_equal(graph.labels, stored["station"])
+        np.testing.assert_array_equal(places["elevation"], stored["elevation"])
+    assert frame.shape == (178_337, 3)
+    assert frame.notna().all(axis=None)
+    found = frame.pivot_table(index="time", columns="station", values="temperature")
+    np.testing.assert_allclose(found[graph.labels], wide, rtol=1e-6)
+    assert (found.index[0], found.index[-1]) == (pd.Timestamp("1895-01"), pd.Timestamp("1997-12"))
+    # Labels of the table are those of the graph, with their leading zeros.
+    assert graph.locate(frame["station"]).max() == graph.n_nodes - 1
+    assert "050109" in graph.labels
+    assert graph.n_components == 1
+    # Neighbours are near: a degree is 111 km.
+    assert np.median(graph.edge_lengths.data) * 6371 < 50
+    # July is warmer than January, and the mountains are colder than the plains.
+    july = frame[frame["time"].dt.month == 7].groupby("station")["temperature"].mean()
+    january = frame[frame["time"].dt.month == 1].groupby("station")["temperature"].mean()
+    assert (july - january).min() > 10
+    assert np.corrcoef(july, places["elevation"][july.index])[0, 1] < -0.9
