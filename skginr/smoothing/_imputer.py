@@ -85,8 +85,9 @@ class GraphImputer(TransformerMixin, BaseEstimator):
     ``transform`` of the table of ``fit`` fills by the model that was fitted to it. Of any other
     table, such as a later week, only the strengths of smoothing are those of ``fit``: what is
     missing is filled from what is known in that table, by ``estimator_.tuned_clone()``. So
-    nothing of rows held out gets into those of ``fit``, and nothing the other way. An estimator
-    without ``tuned_clone`` predicts as it was fitted, whatever the table holds.
+    nothing of rows held out gets into those of ``fit``, and nothing the other way.
+    :class:`~skginr.SpaceTimeSmoother` needs two times for that. An estimator without
+    ``tuned_clone`` predicts as it was fitted, whatever the table holds.
 
     Examples
     --------
