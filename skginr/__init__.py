@@ -23,8 +23,9 @@ Networks on coordinates
 Smoothers along edges
     GraphSmoother, GraphGaussianProcessRegressor; of rates of counts GraphPoissonRegressor, of
     classes GraphSmootherClassifier. Beside the graph, through space:
-    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. What blends them and learns their
-    errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
+    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. Gaps in a table of times by nodes:
+    GraphImputer. What blends smoothers and learns their errors: CorrectedSmoother,
+    ResidualCorrector, default_smoothers.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from skginr.prediction import predict_frame, suggest_measurements, surface_gradient
     from skginr.smoothing import (
         GraphGaussianProcessRegressor,
+        GraphImputer,
         GraphPoissonRegressor,
         GraphSmoother,
         GraphSmootherClassifier,
@@ -84,6 +86,7 @@ __all__ = [
     "Graph",
     "GraphBlockKFold",
     "GraphGaussianProcessRegressor",
+    "GraphImputer",
     "GraphPoissonRegressor",
     "GraphSmoother",
     "GraphSmootherClassifier",
@@ -121,6 +124,7 @@ _HOME = {
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.graphs",
     "GraphGaussianProcessRegressor": "skginr.smoothing",
+    "GraphImputer": "skginr.smoothing",
     "GraphPoissonRegressor": "skginr.smoothing",
     "GraphSmoother": "skginr.smoothing",
     "GraphSmootherClassifier": "skginr.smoothing",

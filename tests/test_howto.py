@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 PAGES = Path(__file__).parents[1] / "docs" / "howto"
@@ -21,6 +22,7 @@ CLAIMS = {
         and found["likely"].shape == (100, 2)
     ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
+    "gaps": lambda found: is_filled(found),
     "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),
@@ -47,6 +49,24 @@ def is_as_sure_as_it_says(found):
     assert found["together"] > 1.2 * found["alone"]
     assert found["next_ones"]["poverty"].isna().all()
     return found["p"] < 0.01 < 0.1 < found["p_east"]
+
+
+def is_filled(found):
+    """Readings are as they were, gaps near the truth and as near as bands say, better than else."""
+    table, gap = found["table"], found["gap"]
+    truth = found["truth"].rename_axis("time").melt(ignore_index=False, var_name="sensor")
+    truth = truth.set_index("sensor", append=True)["value"]
+    rows = pd.MultiIndex.from_frame(table[["time", "sensor"]])
+    error = table["filled"] - truth.loc[rows].to_numpy()
+    assert 0.1 < gap.mean() < 0.2
+    assert (table["filled"] == table["temperature"])[~gap].all()
+    assert (error[gap] ** 2).mean() ** 0.5 < 0.3
+    assert 0.8 < (error.abs() < 1.645 * table["std"])[gap].mean() <= 1
+    whole = found["whole"].to_numpy().T.ravel()
+    assert abs(whole - table["filled"].to_numpy()).max() < 1e-3
+    scores = found["scores"]
+    assert scores["smoother"] > max(0.97, scores["lines"], scores["hours alike"])
+    return found["heating"].score(found["last"], found["use"][240:]) > 0.8
 
 
 def is_whole(found):

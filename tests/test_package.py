@@ -48,7 +48,7 @@ ROOMS = {
         _normal_scores _kernels _likelihood _signal_process _process _gaussian_process
         _spatial_process _thin_plate_spline _variogram _surrogates spacetime._time
         spacetime._space spacetime._strengths spacetime._criterion spacetime._blocks
-        spacetime._system spacetime._fit _space_time_smoother
+        spacetime._system spacetime._fit _space_time_smoother _imputer
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "prediction": "_frames _design _surface",
@@ -208,7 +208,8 @@ def test_unknown_names_are_refused():
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
     Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
-    GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder NeighborMeans
+    GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
+    NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
     SeasonalFeatures SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor
     SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers

@@ -28,6 +28,7 @@ _OURS = {
     "Graph": "skginr:Graph",
     "GraphBlockKFold": "skginr:GraphBlockKFold",
     "GraphGaussianProcessRegressor": "skginr:GraphGaussianProcessRegressor",
+    "GraphImputer": "skginr:GraphImputer",
     "GraphPoissonRegressor": "skginr:GraphPoissonRegressor",
     "GraphSmoother": "skginr:GraphSmoother",
     "GraphSmootherClassifier": "skginr:GraphSmootherClassifier",

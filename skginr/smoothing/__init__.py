@@ -1,6 +1,7 @@
 """Smoothers: what predicts a signal from its neighbours; and random maps as smooth as one."""
 
 from skginr.smoothing._gaussian_process import GraphGaussianProcessRegressor
+from skginr.smoothing._imputer import GraphImputer
 from skginr.smoothing._node_predictor import centre_and_spread
 from skginr.smoothing._poisson import GraphPoissonRegressor
 from skginr.smoothing._smoother import GraphSmoother
@@ -12,6 +13,7 @@ from skginr.smoothing._thin_plate_spline import ThinPlateSplineRegressor
 
 __all__ = [
     "GraphGaussianProcessRegressor",
+    "GraphImputer",
     "GraphPoissonRegressor",
     "GraphSmoother",
     "GraphSmootherClassifier",

@@ -36,6 +36,7 @@ from skginr import (
     Graph,
     GraphBlockKFold,
     GraphGaussianProcessRegressor,
+    GraphImputer,
     GraphPoissonRegressor,
     GraphSmoother,
     GraphSmootherClassifier,
@@ -84,6 +85,9 @@ def _cases():
     yield NeighborMeans(graph=GRAPH.with_attributes(GRAPH.attributes[["a"]])), X, None, X
     hours = pd.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")
     yield SeasonalFeatures(trend=True), pd.DataFrame({"hour": hours}), None, None
+    gaps = pd.DataFrame(np.add.outer(np.sin(np.arange(60.0)), Y[:12]), hours, LABELS[:12])
+    gaps = gaps.mask(np.arange(720).reshape(60, 12) % 7 == 3)
+    yield GraphImputer(graph=GRAPH, add_indicator=True), gaps, None, gaps[10:]
     yield network(), POINTS, Y, POINTS
     yield network(dtype="float64", skip=True, n_layers=4), POINTS, np.column_stack([Y, Y]), POINTS
     yield network(activation="relu", preset="represent"), POINTS, Y.astype(np.float32), POINTS
