@@ -62,7 +62,7 @@ _OF_EFFECTS = 2
 # Variance of such coefficients before, in those of y.
 _FREE = 10.0
 # Harmonics of a period.
-_N_HARMONICS = 4
+_N_HARMONICS = 12
 # Of the variance of y: the least noise.
 _NOISE_FLOOR = 1e-4
 # Draws that standard deviations are of: these have an error of 9%.
@@ -252,8 +252,9 @@ default "combinatorial"
         self._centre, self._spread = centre_and_spread(covariates[weights > 0])
         rows = Rows(nodes, times, self._effects(times, covariates))
         known = [(weights > 0) & np.isfinite(signal) for signal in signals.T]
-        for signal in known:
-            _check_times(times[signal])
+        if given is None:
+            for signal in known:
+                _check_times(times[signal])
         random = check_random_state(self.random_state)
         folds = self._folds(X, signals[:, 0], random) if given is None else []
         fits, centres = [], []
@@ -456,6 +457,9 @@ default "combinatorial"
         progress: Progress,
     ) -> Strengths:
         """Return the strengths by which rows held out of blocks are most probable."""
+        # What is drawn depends on the table, and not on the order of its rows.
+        order = np.lexsort((signal.y, signal.rows.times, signal.rows.nodes))
+        signal, folds = signal[order], [fold[order] for fold in folds]
         distinct, of_time = np.unique(signal.rows.times, return_inverse=True)
         model = self._model(signal, distinct)
         table = Table(signal.rows.nodes, of_time)
@@ -520,6 +524,9 @@ class _Signal:
     rows: Rows
     y: _Numbers
     weights: _Numbers
+
+    def __getitem__(self, which: _Indices) -> _Signal:
+        return _Signal(self.rows[which], self.y[which], self.weights[which])
 
     def block(self, which: _Indices, waves: Waves, folds: list[_Indices], free: float) -> Block:
         """Return some rows as a block, with the folds that hold out a part of it."""

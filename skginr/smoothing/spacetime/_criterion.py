@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
-from skginr._core import Progress
+from skginr._core import Progress, one_blas_thread
 from skginr.smoothing.spacetime._space import Waves
 from skginr.smoothing.spacetime._strengths import GROUPS, FieldModel, Strengths
 
@@ -187,14 +187,16 @@ def choose_strengths(
         progress.advance()
         return -value, -slope
 
-    found = minimize(
-        loss,
-        model.start(),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=model.bounds(),
-        options={"maxiter": _MOST_STEPS, "ftol": _GAIN},
-    )
+    # Matrices are so small that threads wait for each other longer than they work.
+    with one_blas_thread():
+        found = minimize(
+            loss,
+            model.start(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=model.bounds(),
+            options={"maxiter": _MOST_STEPS, "ftol": _GAIN},
+        )
     return model.at(found.x), -float(found.fun)
 
 

@@ -74,9 +74,8 @@ class FieldSystem:
         self._fading_inverse = 1 / (1 + precision * fading**2)
         mixed = self.grid.to_modes(self._season)
         self._mixed = precision * mixed
-        pairs = np.einsum("wt,vt->twv", mixed, mixed).reshape(len(mixed[0]), -1)
-        inner = (precision * self._fading_inverse) @ pairs
-        inner = inner.reshape(-1, len(mixed), len(mixed))
+        left = precision * self._fading_inverse
+        inner = np.array([(mixed * of_mode) @ mixed.T for of_mode in left])
         inner *= season[:, :, None] * season[:, None, :]
         self._season_inverse = np.linalg.inv(inner + np.eye(len(mixed)))
 

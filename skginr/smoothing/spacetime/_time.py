@@ -164,6 +164,8 @@ def grid_of(times: _Numbers) -> TimeGrid:
     Times that are on no grid are moved to that of a quarter of their mean step.
     """
     start, span = float(times[0]), float(times[-1] - times[0])
+    if span == 0:
+        return TimeGrid(start, 1.0, 1)
     step = float(np.diff(times).min())
     # The least gap may be off by rounding, which adds up.
     step = span / np.rint(span / step)
