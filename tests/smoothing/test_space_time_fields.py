@@ -61,20 +61,22 @@ def mirrored(covariance, first, second, grid):
 def in_space(waves, strengths, seen):
     """Covariances in space of all four parts, between seen nodes.
 
-    Functions of that of reference between these: its modes, and eigenvalues of a Laplacian that
-    would have it.
+    Functions of that of reference between these, with its mean and the rest taken for independent:
+    its modes, and eigenvalues of a Laplacian that would have it.
     """
     kappa, order = strengths.in_space("fast")
     fast = (waves.vectors * (kappa**2 + waves.eigenvalues) ** -order) @ waves.vectors.T
-    values, modes = np.linalg.eigh(fast[np.ix_(seen, seen)])
-    eigenvalues = values ** (-1 / order) - kappa**2
+    fast = fast[np.ix_(seen, seen)]
+    mean = np.full((len(seen), len(seen)), 1 / len(seen))
+    rest = np.eye(len(seen)) - mean
+    values, modes = np.linalg.eigh(mean @ fast @ mean + rest @ fast @ rest)
+    eigenvalues = np.maximum(values ** (-1 / order) - kappa**2, 0)
     found = {"own": np.eye(len(seen))}
     for group in ("slow", "fast"):
         kappa, order = strengths.in_space(group)
         decay = (kappa**2 + eigenvalues) ** -order / waves.size(kappa, order)
         found[group] = (modes * decay) @ modes.T
-    smoothest = modes[:, np.argmin(eigenvalues)]
-    found["common"] = len(seen) * np.outer(smoothest, smoothest)
+    found["common"] = np.ones((len(seen), len(seen)))
     return found
 
 
@@ -247,9 +249,10 @@ def test_fields_are_those_of_a_dense_gaussian_process(graph, n_waves, seen, give
     # Between times of the grid, and what is a node's own beside what is shared.
     asked = np.array([3.0, 7.4, 11.25, 22.0])
     across = dense(_Scaled(waves, some), strengths, seen, grid, pairs(len(seen), asked), everything)
-    shared, own = system.parts(white, asked)
+    smooth, common, own = system.parts(white, asked)
     told = across[:, known] @ duals[known]
-    np.testing.assert_allclose((shared + own).ravel(), told, atol=1e-5)
+    np.testing.assert_allclose((smooth + common + own).ravel(), told, atol=1e-5)
+    np.testing.assert_allclose(common, common[[0]].repeat(len(seen), axis=0), atol=1e-10)
 
 
 class _Scaled:
@@ -270,19 +273,21 @@ def test_all_nodes_share_what_is_common(waves):
 def test_few_waves_of_many_nodes_leave_a_rest_at_each(graph, monkeypatch):
     """Where columns of the covariance are too many to solve for."""
     monkeypatch.setattr("skginr.smoothing.spacetime._space._MOST_COLUMNS", 0)
-    some, seen = Waves(graph, "combinatorial", 3, QUIET), np.array([0, 2, 3, 7, 8])
+    some, seen = Waves(graph, "combinatorial", 2, QUIET), np.arange(8)
     strengths, grid = strengths_of(), TimeGrid(3.0, 1.0, 20)
-    y, weights = observed(5, grid)
+    y, weights = observed(8, grid)
     space = SpaceModes(some, seen, *strengths.in_space("fast"))
-    n_modes = some.vectors.shape[1] + 5
+    n_modes = some.vectors.shape[1] + 1 + 8
     assert space.n_modes == n_modes
-    assert not some.complete
     basis = space.from_modes(np.eye(n_modes))
-    spatial = {"own": np.eye(5), "common": (basis * space.common()) @ basis.T}
+    spatial = {"own": np.eye(8), "common": np.ones((8, 8))}
     for group in ("slow", "fast"):
         spatial[group] = (basis * space.smooth(*strengths.in_space(group))) @ basis.T
     fast = (some.vectors * some.spectrum(*strengths.in_space("fast"))) @ some.vectors.T
-    np.testing.assert_allclose(spatial["fast"], fast[np.ix_(seen, seen)], atol=1e-8)
+    mean = np.full((8, 8), 1 / 8)
+    rest = np.eye(8) - mean
+    fast = fast[:8, :8]
+    np.testing.assert_allclose(spatial["fast"], mean @ fast @ mean + rest @ fast @ rest, atol=1e-6)
     system = FieldSystem(strengths, some, seen, grid, weights)
     field = system.field(system.solve(y, tolerance=1e-9))
     full = sum(
@@ -471,9 +476,10 @@ def test_draws_are_of_the_posterior(waves):
 
 
 def test_draws_at_nodes_without_rows(waves):
-    """Kriged from what seen nodes share, and beside it what these do not tell."""
+    """What is common, what is smooth as kriged, and beside it what seen nodes do not tell."""
     seen, grid = np.array([0, 2, 3, 7, 8]), TimeGrid(3.0, 1.0, 20)
-    strengths = strengths_of()
+    # Of a reach so short that the nodes seen tell little but what is common.
+    strengths = strengths_of(kappa_fast=2.0)
     fit, truth = fitted(waves, strengths, seen, grid)
     elsewhere, times = np.array([1, 4]), np.array([4.0, 12.0])
     nodes, moments = np.repeat(elsewhere, 2), np.tile(times, 2)
@@ -482,30 +488,43 @@ def test_draws_at_nodes_without_rows(waves):
     kappa, order = strengths.in_space("fast")
     full = (waves.vectors * (kappa**2 + waves.eigenvalues) ** -order) @ waves.vectors.T
     extend = full[np.ix_(elsewhere, seen)] @ np.linalg.inv(full[np.ix_(seen, seen)])
-    # What nodes share is a part of what they are: its covariances are without a node's own.
     at_seen = pairs(5, times)
-    shared, across, rest = np.zeros((10, 10)), np.zeros((10, truth.known.sum())), np.zeros((4, 4))
+    prior, across = np.zeros((4, 4)), np.zeros((4, truth.known.sum()))
     for group, spatial in in_space(waves, strengths, seen).items():
         in_time = strengths.in_time(group)
         within = mirrored(in_time, times, times, grid)
         if group == "own":
-            rest += np.kron(np.eye(2), within)
+            prior += np.kron(np.eye(2), within)
             continue
-        shared += np.kron(spatial, within)
-        across += spatial[np.ix_(at_seen[0], truth.entries[0])] * mirrored(
-            in_time, at_seen[1], truth.entries[1], grid
-        )
+        kriged = np.full((2, 5), 1 / 5) if group == "common" else extend
+        prior += np.kron(kriged @ spatial @ kriged.T, within)
+        told = spatial[np.ix_(at_seen[0], truth.entries[0])]
+        told = told * mirrored(in_time, at_seen[1], truth.entries[1], grid)
+        across += np.kron(kriged, np.eye(2)) @ told
         if group != "common":
             smooth = (waves.vectors * waves.spectrum(*strengths.in_space(group))) @ waves.vectors.T
             left = np.eye(9)[elsewhere]
             left[:, seen] -= extend
-            rest += np.kron(left @ smooth @ left.T, within)
+            prior += np.kron(left @ smooth @ left.T, within)
     told = across @ truth.inverse
     left = -told @ truth.effects.T
-    wide = np.kron(extend, np.eye(2))
-    mean = wide @ (told @ truth.y + left @ truth.coefficients)
-    posterior = shared - told @ across.T + left @ truth.spread @ left.T
-    spread = np.sqrt(np.diag(wide @ posterior @ wide.T + rest))
+    mean = told @ truth.y + left @ truth.coefficients
+    spread = np.sqrt(np.diag(prior - told @ across.T + left @ truth.spread @ left.T))
     np.testing.assert_allclose(fit.mean(waves, rows), mean, atol=0.02)
     np.testing.assert_array_less(np.abs(draws.mean(axis=1) - mean), 4.5 * spread / 1500**0.5 + 0.02)
     np.testing.assert_allclose(draws.std(axis=1), spread, rtol=0.08)
+
+
+@pytest.mark.parametrize("edges", [[], [(0, 1), (1, 2), (4, 5), (6, 7), (7, 8)]])
+def test_what_is_common_is_so_on_graphs_in_pieces_too(edges):
+    """All nodes seen, modes are exact whatever the graph."""
+    rows, columns = np.array(edges, dtype=int).reshape(-1, 2).T
+    half = sp.coo_array((np.ones(len(edges)), (rows, columns)), shape=(N_NODES, N_NODES))
+    waves = Waves(Graph.from_adjacency(half + half.T), "combinatorial", None, QUIET)
+    space = SpaceModes(waves, np.arange(N_NODES), 0.4, 2)
+    basis = space.from_modes(np.eye(N_NODES))
+    np.testing.assert_allclose((basis * space.common()) @ basis.T, 1.0, atol=1e-10)
+    for kappa in (0.4, 0.05, 3.0):
+        found = (basis * space.smooth(kappa, 2)) @ basis.T
+        full = (waves.vectors * waves.spectrum(kappa, 2)) @ waves.vectors.T
+        np.testing.assert_allclose(found, full, atol=1e-8)
