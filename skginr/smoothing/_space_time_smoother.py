@@ -408,6 +408,8 @@ default "combinatorial"
             step = np.median(np.diff(distinct)) if len(distinct) > 1 else np.inf
             self.periods_ = tuple(p for p in lengths if 2 * step < p <= span / 2)
             return
+        if not isinstance(self.periods, list | tuple | np.ndarray | pd.Index):
+            raise TypeError(f"periods must be 'auto' or a list of periods; got {self.periods!r}.")
         self.periods_ = tuple(scale.length(period, "periods") for period in self.periods)
         longer = [p for p, length in zip(self.periods, self.periods_, strict=True) if length > span]
         if longer:
