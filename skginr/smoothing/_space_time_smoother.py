@@ -467,7 +467,7 @@ default "combinatorial"
         table = Table(signal.rows.nodes, of_time)
         drawn = draw_blocks(table, graph.adjacency, _N_BLOCKS, random)
         blocks = [signal.block(rows, self._waves, folds, _FREE * model.variance) for rows in drawn]
-        return choose_strengths(model, self._waves, blocks, progress)[0]
+        return choose_strengths(model, self._waves, blocks, progress)
 
     def _model(self, signal: _Signal, distinct: _Numbers) -> FieldModel:
         step, span = float(np.median(np.diff(distinct))), float(np.ptp(distinct))
