@@ -411,6 +411,8 @@ default "combinatorial"
             step = np.median(np.diff(distinct)) if len(distinct) > 1 else np.inf
             self.periods_ = tuple(p for p in lengths if 2 * step < p <= span / 2)
             return
+        if not isinstance(self.periods, list | tuple | np.ndarray | pd.Index):
+            raise TypeError(f"periods must be 'auto' or a list of periods; got {self.periods!r}.")
         self.periods_ = tuple(scale.length(period, "periods") for period in self.periods)
         longer = [p for p, length in zip(self.periods, self.periods_, strict=True) if length > span]
         if longer:
@@ -468,7 +470,7 @@ default "combinatorial"
         table = Table(signal.rows.nodes, of_time)
         drawn = draw_blocks(table, graph.adjacency, _N_BLOCKS, random)
         blocks = [signal.block(rows, self._waves, folds, _FREE * model.variance) for rows in drawn]
-        return choose_strengths(model, self._waves, blocks, progress)[0]
+        return choose_strengths(model, self._waves, blocks, progress)
 
     def _model(self, signal: _Signal, distinct: _Numbers) -> FieldModel:
         step, span = float(np.median(np.diff(distinct))), float(np.ptp(distinct))

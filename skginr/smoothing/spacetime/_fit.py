@@ -224,7 +224,7 @@ class _Places:
             return np.zeros(len(self._of_node))
         at = grid.nearest(self._times)
         drawn = [_drawn(variances, grid, random) for variances in system.shares(grid)]
-        # Fading parts and waves of what is shared, and of what is own.
+        # Fading parts and waves of what is smooth, common, and own.
         white = system.white_of(
             sum(field[:, ::n_parts] for field, _ in drawn), sum(waves for _, waves in drawn)
         )
@@ -263,11 +263,13 @@ class _Places:
         )
         return found + field[:, at] + of_waves @ season.at(self._times)
 
-    def _of_rows(self, system: FieldSystem, shared: _Numbers, own: _Numbers) -> _Numbers:
+    def _of_rows(
+        self, system: FieldSystem, smooth: _Numbers, common: _Numbers, own: _Numbers
+    ) -> _Numbers:
         table = np.empty((len(self._nodes), len(self._times)))
-        table[self._seen] = (shared + own)[self._position]
+        table[self._seen] = (smooth + common + own)[self._position]
         if len(self._elsewhere):
-            table[~self._seen] = system.space.extend(shared, self._elsewhere)
+            table[~self._seen] = system.space.extend(smooth, self._elsewhere) + common[0]
         return table[self._of_node, self._of_time]
 
     def _of_rows_elsewhere(self, values: _Numbers) -> _Numbers:

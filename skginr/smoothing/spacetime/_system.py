@@ -18,6 +18,8 @@ White = tuple[_Numbers, _Numbers]
 # of draws, of which the spread is looked at.
 _TOLERANCE, ROUGHLY = 1e-3, 0.03
 _MOST_ITERATIONS = 1_000
+# Whose a part of a field is, and how it goes on to nodes that were not observed.
+_SHARES = ("smooth", "common", "own")
 _TINY = float(np.finfo(float).tiny)
 
 
@@ -57,8 +59,8 @@ class FieldSystem:
         smooth = {g: self.space.smooth(*strengths.in_space(g)) for g in ("slow", "fast")}
         own = np.ones(self.space.n_modes)
         self._in_space = smooth | {"own": own, "common": self.space.common()}
-        shared, own = self.shares(grid)
-        self._root: White = np.sqrt(shared[0] + own[0]), np.sqrt(shared[1] + own[1])
+        fading, seasons = (sum(of_share) for of_share in zip(*self.shares(grid), strict=True))
+        self._root: White = np.sqrt(fading), np.sqrt(seasons)
         self._prepare(float(weights.mean()) / strengths.noise)
 
     def _waves_of(self, covariance: TimeCovariance) -> _Numbers:
@@ -127,32 +129,32 @@ class FieldSystem:
         """Return the inverse of the covariance of observations times y, as solved."""
         return self.precision * (y - self.field(white))
 
-    def parts(self, white: White, times: _Numbers) -> tuple[_Numbers, _Numbers]:
-        """Return what nodes share of a field, and what is their own, at times within the grid.
+    def parts(self, white: White, times: _Numbers) -> list[_Numbers]:
+        """Return what of a field is smooth, the same everywhere, and a node's own.
 
-        Each of shape (n_observed_nodes, n_times). Only their sum is known: these are expectations.
+        At times within the grid, each of shape (n_observed_nodes, n_times). Only their sum is
+        known: these are expectations.
         """
         fading, season = self._root
         duals, of_waves = white[0] / np.maximum(fading, _TINY), white[1] / np.maximum(season, _TINY)
         waves, n_modes = self.seasons.at(times), len(fading)
-        shared, own = np.zeros((n_modes, len(times))), np.zeros((n_modes, len(times)))
+        found = [np.zeros((n_modes, len(times))) for _ in _SHARES]
         for group, variances in self._in_space.items():
             covariance = self.strengths.in_time(group)
             part = self.grid.weigh(duals, covariance, times)
             part += (of_waves * self._waves_of(covariance)) @ waves
-            whose = own if group == "own" else shared
-            whose += variances[:, None] * part
-        return self.space.from_modes(shared), self.space.from_modes(own)
+            found[_share_of(group)] += variances[:, None] * part
+        return [self.space.from_modes(part) for part in found]
 
-    def shares(self, grid: TimeGrid) -> tuple[White, White]:
-        """Return variances of modes, on a grid, of what nodes share and of what is their own."""
-        found = [[0.0, 0.0], [0.0, 0.0]]
+    def shares(self, grid: TimeGrid) -> list[White]:
+        """Return variances of modes, on a grid, of each of these parts."""
+        n_modes, n_waves = self.space.n_modes, len(self._season)
+        found = [(np.zeros((n_modes, grid.n_times)), np.zeros((n_modes, n_waves))) for _ in _SHARES]
         for group, variances in self._in_space.items():
-            covariance, whose = self.strengths.in_time(group), found[group == "own"]
-            whose[0] = whose[0] + np.outer(variances, grid.spectrum(covariance))
-            whose[1] = whose[1] + np.outer(variances, self._waves_of(covariance))
-        (shared, shared_waves), (own, own_waves) = found
-        return (shared, shared_waves), (own, own_waves)
+            covariance, (fading, waves) = self.strengths.in_time(group), found[_share_of(group)]
+            fading += np.outer(variances, grid.spectrum(covariance))
+            waves += np.outer(variances, self._waves_of(covariance))
+        return found
 
     def white_of(self, modes: _Numbers, waves: _Numbers) -> White:
         """Return w of a field of such modes of space at times of the grid, and of such waves."""
@@ -161,6 +163,10 @@ class FieldSystem:
             self.grid.to_modes(modes) / np.maximum(fading, _TINY),
             waves / np.maximum(season, _TINY),
         )
+
+
+def _share_of(group: str) -> int:
+    return _SHARES.index(group if group in _SHARES else "smooth")
 
 
 def _dot(first: White, second: White) -> float:

@@ -113,13 +113,14 @@ class TimeGrid:
         return np.concatenate([of_times @ self._across(covariance, part) for part in parts], axis=1)
 
     def _across(self, covariance: TimeCovariance, times: _Numbers) -> _Numbers:
-        """Return covariances of times of the grid with others, those of mirror images included."""
+        """Return covariances of times of the grid with others, with their nearest mirror images."""
         fading = dataclasses.replace(covariance, level=0.0, waves=())
-        found = np.full((self.n_times, len(times)), covariance.level)
         low, high = self.times[0] - self.step / 2, self.times[-1] + self.step / 2
-        for image in (times, 2 * low - times, 2 * high - times):
-            found += fading.at(np.subtract.outer(self.times, image))
-        return found
+        sums = np.add.outer(self.times, times)
+        found = fading.at(np.subtract.outer(self.times, times))
+        # The nearest alone, as on the circle of the spectrum.
+        found += fading.at(np.minimum(sums - 2 * low, 2 * high - sums))
+        return found + covariance.level
 
     def finer(self, times: _Numbers) -> tuple[TimeGrid, int]:
         """Return a grid of as many times more steps as it takes to hold times, and how many.
