@@ -64,7 +64,8 @@ def in_space(waves, strengths, seen):
     Functions of that of reference between these, with its mean and the rest taken for independent:
     its modes, and eigenvalues of a Laplacian that would have it.
     """
-    kappa, order = strengths.in_space("fast")
+    slow, fast = (strengths.in_time(group).at(np.zeros(1)) for group in ("slow", "fast"))
+    kappa, order = strengths.in_space("slow" if slow > fast else "fast")
     fast = (waves.vectors * (kappa**2 + waves.eigenvalues) ** -order) @ waves.vectors.T
     fast = fast[np.ix_(seen, seen)]
     mean = np.full((len(seen), len(seen)), 1 / len(seen))
@@ -223,6 +224,7 @@ SOLVED = [
     (None, np.array([1, 4]), {"periods": (), "time_order": 1}),
     (None, np.arange(9), {"periods": (6.0, 4.5), "time_order": 3}),
     (5, np.array([0, 2, 3, 7, 8]), {}),
+    (None, np.array([0, 2, 3, 7, 8]), {"smooth_fast": 9.0}),
 ]
 
 
@@ -249,9 +251,10 @@ def test_fields_are_those_of_a_dense_gaussian_process(graph, n_waves, seen, give
     # Between times of the grid, and what is a node's own beside what is shared.
     asked = np.array([3.0, 7.4, 11.25, 22.0])
     across = dense(_Scaled(waves, some), strengths, seen, grid, pairs(len(seen), asked), everything)
-    smooth, common, own = system.parts(white, asked)
+    parts = system.parts(white, asked)
     told = across[:, known] @ duals[known]
-    np.testing.assert_allclose((smooth + common + own).ravel(), told, atol=1e-5)
+    np.testing.assert_allclose(sum(parts.values()).ravel(), told, atol=1e-5)
+    common = parts["common"]
     np.testing.assert_allclose(common, common[[0]].repeat(len(seen), axis=0), atol=1e-10)
 
 
@@ -274,7 +277,7 @@ def test_few_waves_of_many_nodes_leave_a_rest_at_each(graph, monkeypatch):
     """Where columns of the covariance are too many to solve for."""
     monkeypatch.setattr("skginr.smoothing.spacetime._space._MOST_COLUMNS", 0)
     some, seen = Waves(graph, "combinatorial", 2, QUIET), np.arange(8)
-    strengths, grid = strengths_of(), TimeGrid(3.0, 1.0, 20)
+    strengths, grid = strengths_of(smooth_fast=9.0), TimeGrid(3.0, 1.0, 20)
     y, weights = observed(8, grid)
     space = SpaceModes(some, seen, *strengths.in_space("fast"))
     n_modes = some.vectors.shape[1] + 1 + 8
@@ -287,7 +290,8 @@ def test_few_waves_of_many_nodes_leave_a_rest_at_each(graph, monkeypatch):
     mean = np.full((8, 8), 1 / 8)
     rest = np.eye(8) - mean
     fast = fast[:8, :8]
-    np.testing.assert_allclose(spatial["fast"], mean @ fast @ mean + rest @ fast @ rest, atol=1e-6)
+    expected = mean @ fast @ mean + rest @ fast @ rest
+    np.testing.assert_allclose(spatial["fast"], expected, atol=1e-6)
     system = FieldSystem(strengths, some, seen, grid, weights)
     field = system.field(system.solve(y, tolerance=1e-9))
     full = sum(
@@ -485,9 +489,6 @@ def test_draws_at_nodes_without_rows(waves):
     nodes, moments = np.repeat(elsewhere, 2), np.tile(times, 2)
     rows = Rows(nodes, moments, np.zeros((4, 1)))
     draws = fit.draws(waves, rows, 1500, np.random.RandomState(0), QUIET)
-    kappa, order = strengths.in_space("fast")
-    full = (waves.vectors * (kappa**2 + waves.eigenvalues) ** -order) @ waves.vectors.T
-    extend = full[np.ix_(elsewhere, seen)] @ np.linalg.inv(full[np.ix_(seen, seen)])
     at_seen = pairs(5, times)
     prior, across = np.zeros((4, 4)), np.zeros((4, truth.known.sum()))
     for group, spatial in in_space(waves, strengths, seen).items():
@@ -496,15 +497,18 @@ def test_draws_at_nodes_without_rows(waves):
         if group == "own":
             prior += np.kron(np.eye(2), within)
             continue
-        kriged = np.full((2, 5), 1 / 5) if group == "common" else extend
+        smooth = np.ones((N_NODES, N_NODES))
+        if group != "common":
+            smooth = (waves.vectors * waves.spectrum(*strengths.in_space(group))) @ waves.vectors.T
+        # Each by its own covariance.
+        kriged = smooth[np.ix_(elsewhere, seen)] @ np.linalg.pinv(smooth[np.ix_(seen, seen)])
         prior += np.kron(kriged @ spatial @ kriged.T, within)
         told = spatial[np.ix_(at_seen[0], truth.entries[0])]
         told = told * mirrored(in_time, at_seen[1], truth.entries[1], grid)
         across += np.kron(kriged, np.eye(2)) @ told
         if group != "common":
-            smooth = (waves.vectors * waves.spectrum(*strengths.in_space(group))) @ waves.vectors.T
             left = np.eye(9)[elsewhere]
-            left[:, seen] -= extend
+            left[:, seen] -= kriged
             prior += np.kron(left @ smooth @ left.T, within)
     told = across @ truth.inverse
     left = -told @ truth.effects.T

@@ -215,7 +215,7 @@ class _Places:
 
     def values(self, system: FieldSystem, white: White) -> _Numbers:
         """Return what is expected of rows given the field."""
-        return self._of_rows(system, *system.parts(white, self._times))
+        return self._of_rows(system, system.parts(white, self._times))
 
     def rest(self, system: FieldSystem, random: np.random.RandomState) -> _Numbers:
         """Return a draw of how rows differ from what is expected of them given the field."""
@@ -223,19 +223,17 @@ class _Places:
         if n_parts == 1 and not len(self._elsewhere):
             return np.zeros(len(self._of_node))
         at = grid.nearest(self._times)
-        drawn = [_drawn(variances, grid, random) for variances in system.shares(grid)]
-        # Fading parts and waves of what is smooth, common, and own.
+        drawn = {g: _drawn(share, grid, random) for g, share in system.shares(grid).items()}
         white = system.white_of(
-            sum(field[:, ::n_parts] for field, _ in drawn), sum(waves for _, waves in drawn)
+            sum(field[:, ::n_parts] for field, _ in drawn.values()),
+            sum(waves for _, waves in drawn.values()),
         )
         waves = system.seasons.at(self._times)
-        apart = [
-            system.space.from_modes(field[:, at] + of_waves @ waves) - expected
-            for (field, of_waves), expected in zip(
-                drawn, system.parts(white, self._times), strict=True
-            )
-        ]
-        found = self._of_rows(system, *apart)
+        apart = {
+            group: system.space.from_modes(drawn[group][0][:, at] + drawn[group][1] @ waves) - part
+            for group, part in system.parts(white, self._times).items()
+        }
+        found = self._of_rows(system, apart)
         if len(self._elsewhere):
             found += self._of_rows_elsewhere(self._draw_elsewhere(system, grid, at, random))
         return found
@@ -245,31 +243,28 @@ class _Places:
     ) -> _Numbers:
         """Return a draw of what nodes without rows are beside what others tell of them."""
         strengths, waves = system.strengths, system.waves
-        slow, fast = (strengths.in_time(group) for group in ("slow", "fast"))
-        in_slow = waves.spectrum(*strengths.in_space("slow"))
-        in_fast = waves.spectrum(*strengths.in_space("fast"))
-        variances = np.outer(in_slow, grid.spectrum(slow)) + np.outer(in_fast, grid.spectrum(fast))
         season = system.seasons
-        field, of_waves = _drawn(
-            (variances, np.outer(in_slow, season.spectrum(slow))), grid, random
-        )
-        everywhere = field[:, at] + of_waves @ season.at(self._times)
-        known = waves.vectors[system.nodes] @ everywhere
-        found = waves.vectors[self._elsewhere] @ everywhere
-        found -= system.space.extend(known, self._elsewhere)
+        found = np.zeros((len(self._elsewhere), len(self._times)))
+        for group in ("slow", "fast"):
+            in_space, in_time = waves.spectrum(*strengths.in_space(group)), strengths.in_time(group)
+            variances = np.outer(in_space, grid.spectrum(in_time))
+            of_seasons = np.outer(in_space, system.waves_of(in_time))
+            field, of_waves = _drawn((variances, of_seasons), grid, random)
+            everywhere = field[:, at] + of_waves @ season.at(self._times)
+            found += waves.vectors[self._elsewhere] @ everywhere
+            known = waves.vectors[system.nodes] @ everywhere
+            found -= system.extend_part(group, known, self._elsewhere)
         own, ones = strengths.in_time("own"), np.ones(len(self._elsewhere))
         field, of_waves = _drawn(
-            (np.outer(ones, grid.spectrum(own)), np.outer(ones, season.spectrum(own))), grid, random
+            (np.outer(ones, grid.spectrum(own)), np.outer(ones, system.waves_of(own))), grid, random
         )
         return found + field[:, at] + of_waves @ season.at(self._times)
 
-    def _of_rows(
-        self, system: FieldSystem, smooth: _Numbers, common: _Numbers, own: _Numbers
-    ) -> _Numbers:
+    def _of_rows(self, system: FieldSystem, parts: dict[str, _Numbers]) -> _Numbers:
         table = np.empty((len(self._nodes), len(self._times)))
-        table[self._seen] = (smooth + common + own)[self._position]
+        table[self._seen] = sum(parts.values())[self._position]
         if len(self._elsewhere):
-            table[~self._seen] = system.space.extend(smooth, self._elsewhere) + common[0]
+            table[~self._seen] = system.extend(parts, self._elsewhere)
         return table[self._of_node, self._of_time]
 
     def _of_rows_elsewhere(self, values: _Numbers) -> _Numbers:
