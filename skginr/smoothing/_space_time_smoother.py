@@ -430,7 +430,7 @@ default "combinatorial"
     def _folds(
         self, X: ArrayLike | pd.DataFrame, y: _Numbers, random: np.random.RandomState
     ) -> list[_Indices]:
-        """Return fold numbers of rows, -1 where a row is not held out, for every way to hold out."""
+        """Return fold numbers of rows, -1 where one is not held out, by way of holding out."""
         if self.cv is not None:
             return _numbered(check_splits(self.cv, X, y, random_state=random), len(y))
         found = []

@@ -206,7 +206,7 @@ def _inverse(matrix: _Numbers) -> _Numbers:
 
 
 def _inverse_and_root(matrix: _Numbers) -> tuple[_Numbers, float]:
-    """Return the inverse of a positive definite matrix, and half the logarithm of its determinant."""
+    """Return the inverse of a positive definite matrix, and half its logarithmic determinant."""
     root, failed = lapack.dpotrf(matrix, lower=1)
     if failed:
         raise np.linalg.LinAlgError("covariance is not positive definite")

@@ -16,8 +16,8 @@ _Numbers = NDArray[np.float64]
 # Of fading parts, of shape (n_modes, n_times), and of seasons, of (n_modes, n_waves).
 White = tuple[_Numbers, _Numbers]
 
-# Error of a field in standard deviations of the noise, on average, at which iterations end; and that
-# of draws, of which the spread is looked at.
+# Error of a field in standard deviations of the noise, on average, at which iterations end; and
+# that of draws, of which the spread is looked at.
 _TOLERANCE, ROUGHLY = 1e-3, 0.03
 _MOST_ITERATIONS = 1_000
 _TINY = float(np.finfo(float).tiny)

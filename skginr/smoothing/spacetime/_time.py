@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 _Numbers = NDArray[np.float64]
 
-# Share of a regular grid that has to be seen for it to be one, and else how many steps there are for
-# each time.
+# Share of a regular grid that has to be seen for it to be one, and else how many steps there are
+# for each time.
 _SEEN, _FINER = 0.2, 4
 # Of a step: times that differ by less are on the grid.
 OFF = 1e-3
