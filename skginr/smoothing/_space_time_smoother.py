@@ -283,9 +283,9 @@ default "combinatorial"
         self.graph_, self._fits, self._centres = graph, fits, np.array(centres)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None
-        strengths = [fit.strengths for fit in fits]
-        self.strengths_ = strengths[0] if self._single else strengths
-        self.noise_variance_ = self._one(np.array([one.noise for one in strengths]))
+        used = [fit.strengths for fit in fits]
+        self.strengths_ = used[0] if self._single else used
+        self.noise_variance_ = self._one(np.array([one.noise for one in used]))
         return self
 
     def predict(

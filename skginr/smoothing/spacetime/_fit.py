@@ -16,6 +16,7 @@ from skginr.smoothing.spacetime._time import TimeGrid
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
+_NOTHING: _Numbers = np.zeros(())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class FieldFit:
         nodes, of_row = np.unique(rows.nodes, return_inverse=True)
         entries = of_row * grid.n_times + grid.nearest(rows.times)
         shape = len(nodes), grid.n_times
-        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1])
+        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1]).astype(np.float64)
         values = [y, *rows.effects.T]
         sums = [np.bincount(entries, weights * v, minlength=len(counts)) for v in values]
         columns = np.array(sums) / np.where(counts > 0, counts, 1.0)
@@ -178,16 +179,17 @@ class FieldFit:
             np.divide(1, system.precision, out=np.zeros_like(self.weights), where=self.weights > 0)
         )
         for n in range(n_draws):
-            prior = tuple(random.standard_normal(part.shape) for part in self.white)
+            fading, season = (random.standard_normal(part.shape) for part in self.white)
+            prior = fading, season
             noise = spread * random.standard_normal(spread.shape)
             told = system.solve(system.field(prior) + noise, tolerance=ROUGHLY)
-            white = tuple(m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
+            fading, season = (m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
             change = (
                 random.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance)
                 if len(self.coefficients)
                 else np.empty(0)
             )
-            white = _less(white, change, self.whites)
+            white = _less((fading, season), change, self.whites)
             found[:, n] = at.values(system, white) + at.rest(system, random)
             found[:, n] += rows.effects @ (self.coefficients + change)
             progress.advance()
@@ -225,8 +227,8 @@ class _Places:
         at = grid.nearest(self._times)
         drawn = {g: _drawn(share, grid, random) for g, share in system.shares(grid).items()}
         white = system.white_of(
-            sum(field[:, ::n_parts] for field, _ in drawn.values()),
-            sum(waves for _, waves in drawn.values()),
+            sum((field[:, ::n_parts] for field, _ in drawn.values()), _NOTHING),
+            sum((waves for _, waves in drawn.values()), _NOTHING),
         )
         waves = system.seasons.at(self._times)
         apart = {
@@ -262,7 +264,7 @@ class _Places:
 
     def _of_rows(self, system: FieldSystem, parts: dict[str, _Numbers]) -> _Numbers:
         table = np.empty((len(self._nodes), len(self._times)))
-        table[self._seen] = sum(parts.values())[self._position]
+        table[self._seen] = sum(parts.values(), _NOTHING)[self._position]
         if len(self._elsewhere):
             table[~self._seen] = system.extend(parts, self._elsewhere)
         return table[self._of_node, self._of_time]
@@ -288,7 +290,9 @@ def _least_squares(effects: _Numbers, y: _Numbers, weights: _Numbers) -> _Number
     if not len(effects):
         return np.empty(0)
     roots = np.sqrt(weights[known])
-    return np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0]
+    return np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0].astype(
+        np.float64
+    )
 
 
 def _less(white: White, coefficients: _Numbers, whites: list[White]) -> White:
