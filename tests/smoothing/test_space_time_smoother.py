@@ -21,6 +21,8 @@ RING = Graph.from_networkx(nx.relabel_nodes(nx.cycle_graph(N_NODES), dict(enumer
 # Clocks go forward in it.
 HOURS = pd.date_range("2024-03-30", periods=49, freq="h", tz="Europe/Berlin")
 
+YEAR = pd.Timedelta("365D")
+
 
 def table_of(times, labels=LABELS):
     return pd.MultiIndex.from_product([labels, times], names=["node", "time"]).to_frame(index=False)
@@ -375,6 +377,16 @@ def test_one_time_is_enough_where_strengths_are_known(tuned, table, signal):
 def test_periods_longer_than_the_record_are_said(tuned, table, signal):
     with pytest.warns(UserWarning, match="longer than the record"):
         clone(tuned).set_params(periods=["week"]).fit(table, signal)
+
+
+def test_two_records_far_apart_keep_their_steps(tuned, table, signal):
+    far = table.assign(time=table["time"].where(table["time"] < HOURS[25], table["time"] + YEAR))
+    model = clone(tuned).fit(far[::2], signal[::2])
+    assert r2_score(signal[1::2], model.predict(far[1::2])) > 0.95
+    last = table["time"] == HOURS[-1]
+    later = table.assign(time=table["time"].where(~last, table["time"] + 40 * YEAR))
+    with pytest.warns(UserWarning, match="what changes faster is lost"):
+        clone(tuned).fit(later, signal)
 
 
 def test_later_times_than_anything_tells_of_are_refused(fitted, table):
