@@ -192,6 +192,8 @@ default "combinatorial"
     1.0
     """
 
+    strengths_: Strengths | list[Strengths]
+
     def __init__(
         self,
         *,
@@ -260,34 +262,26 @@ default "combinatorial"
                 _check_times(times[signal])
         random = check_random_state(self.random_state)
         folds = self._folds(X, signals[:, 0], random) if given is None else []
-        fits, centres = [], []
+        each = [
+            _Signal.of(rows, signal, weights, mine)
+            for signal, mine in zip(signals.T, known, strict=True)
+        ]
         with open_progress("space and time", unit="steps", verbose=self.verbose) as progress:
             self._waves = Waves(graph, self.laplacian, self.n_waves, progress)
-            for s, mine in enumerate(known):
-                y_known, counts = signals[mine, s], weights[mine]
-                centre = float(np.average(y_known, weights=counts))
-                y_known = y_known - centre
-                of_signal = _Signal(rows[mine], y_known, counts)
-                strengths = (
-                    given[s]
-                    if given is not None
-                    else self._choose(
-                        graph, of_signal, [fold[mine] for fold in folds], random, progress
-                    )
-                )
-                grid = _grid_of(np.unique(times[mine]))
-                fits.append(
-                    FieldFit.of(
-                        strengths, self._waves, of_signal.rows, y_known, counts, grid, progress
-                    )
-                )
-                centres.append(centre)
+            strengths = given or [
+                self._choose(graph, signal, [fold[mine] for fold in folds], random, progress)
+                for signal, mine in zip(each, known, strict=True)
+            ]
+            fits = [
+                signal.fit(of_signal, self._waves, progress)
+                for signal, of_signal in zip(each, strengths, strict=True)
+            ]
+        centres = [signal.centre for signal in each]
         self.graph_, self._fits, self._centres = graph, fits, np.array(centres)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None
-        used = [fit.strengths for fit in fits]
-        self.strengths_ = used[0] if self._single else used
-        self.noise_variance_ = self._one(np.array([one.noise for one in used]))
+        self.strengths_ = strengths[0] if self._single else strengths
+        self.noise_variance_ = self._one(np.array([one.noise for one in strengths]))
         return self
 
     def predict(
@@ -531,9 +525,20 @@ class _Signal:
     rows: Rows
     y: _Numbers
     weights: _Numbers
+    centre: float
+
+    @classmethod
+    def of(cls, rows: Rows, y: _Numbers, weights: _Numbers, known: NDArray[np.bool_]) -> Self:
+        centre = float(np.average(y[known], weights=weights[known]))
+        return cls(rows[known], y[known] - centre, weights[known], centre)
 
     def __getitem__(self, which: _Indices) -> _Signal:
-        return _Signal(self.rows[which], self.y[which], self.weights[which])
+        return _Signal(self.rows[which], self.y[which], self.weights[which], self.centre)
+
+    def fit(self, strengths: Strengths, waves: Waves, progress: Progress) -> FieldFit:
+        """Return the field given all rows."""
+        grid = _grid_of(np.unique(self.rows.times))
+        return FieldFit.of(strengths, waves, self.rows, self.y, self.weights, grid, progress)
 
     def block(self, which: _Indices, waves: Waves, folds: list[_Indices], free: float) -> Block:
         """Return some rows as a block, with the folds that hold out a part of it."""

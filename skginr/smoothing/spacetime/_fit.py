@@ -16,7 +16,6 @@ from skginr.smoothing.spacetime._time import TimeGrid
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
-_NOTHING: _Numbers = np.zeros(())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ class FieldFit:
         nodes, of_row = np.unique(rows.nodes, return_inverse=True)
         entries = of_row * grid.n_times + grid.nearest(rows.times)
         shape = len(nodes), grid.n_times
-        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1]).astype(np.float64)
+        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1]).astype(float)
         values = [y, *rows.effects.T]
         sums = [np.bincount(entries, weights * v, minlength=len(counts)) for v in values]
         columns = np.array(sums) / np.where(counts > 0, counts, 1.0)
@@ -119,16 +118,8 @@ class FieldFit:
         white = system.solve(left, progress)
         whites = [system.solve(effect, progress) for effect in effects]
         duals = [system.duals(effect, w) for effect, w in zip(effects, whites, strict=True)]
-        covariance = (
-            np.linalg.pinv(
-                np.array([[np.vdot(a, b) for b in effects] for a in duals]).reshape(
-                    len(effects), -1
-                ),
-                hermitian=True,
-            )
-            if len(effects)
-            else np.empty((0, 0))
-        )
+        information = np.array([[np.vdot(a, b) for b in effects] for a in duals])
+        covariance = np.linalg.pinv(information.reshape(len(duals), len(duals)), hermitian=True)
         more = covariance @ np.array([np.vdot(a, left) for a in duals]).reshape(-1)
         white = _less(white, more, whites)
         return cls(
@@ -157,7 +148,7 @@ class FieldFit:
 
     def mean(self, waves: Waves, rows: Rows) -> _Numbers:
         """Return what is expected of rows whose times are within the grid."""
-        at = _Places.of(self, rows)
+        at = _Places(self, rows)
         return at.values(self._system(waves), self.white) + rows.effects @ self.coefficients
 
     def draws(
@@ -173,23 +164,23 @@ class FieldFit:
         A draw before anything was observed, less what its own observations would make expected,
         is as far from what is expected as the field may be (Matheron's rule).
         """
-        system, at = self._system(waves), _Places.of(self, rows)
+        system, at = self._system(waves), _Places(self, rows)
         found = np.empty((len(rows.nodes), n_draws))
         spread = np.sqrt(
             np.divide(1, system.precision, out=np.zeros_like(self.weights), where=self.weights > 0)
         )
+        sizes, directions = np.linalg.eigh(self.covariance)
+        root = directions * np.sqrt(np.maximum(sizes, 0))
         for n in range(n_draws):
-            fading, season = (random.standard_normal(part.shape) for part in self.white)
-            prior = fading, season
+            prior = _white_like(self.white, random)
             noise = spread * random.standard_normal(spread.shape)
             told = system.solve(system.field(prior) + noise, tolerance=ROUGHLY)
-            fading, season = (m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
-            change = (
-                random.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance)
-                if len(self.coefficients)
-                else np.empty(0)
+            white = (
+                self.white[0] + prior[0] - told[0],
+                self.white[1] + prior[1] - told[1],
             )
-            white = _less((fading, season), change, self.whites)
+            change = root @ random.standard_normal(len(root))
+            white = _less(white, change, self.whites)
             found[:, n] = at.values(system, white) + at.rest(system, random)
             found[:, n] += rows.effects @ (self.coefficients + change)
             progress.advance()
@@ -211,10 +202,6 @@ class _Places:
         self._position = position[self._seen]
         self._elsewhere = self._nodes[~self._seen]
 
-    @classmethod
-    def of(cls, fit: FieldFit, rows: Rows) -> Self:
-        return cls(fit, rows)
-
     def values(self, system: FieldSystem, white: White) -> _Numbers:
         """Return what is expected of rows given the field."""
         return self._of_rows(system, system.parts(white, self._times))
@@ -227,8 +214,8 @@ class _Places:
         at = grid.nearest(self._times)
         drawn = {g: _drawn(share, grid, random) for g, share in system.shares(grid).items()}
         white = system.white_of(
-            sum((field[:, ::n_parts] for field, _ in drawn.values()), _NOTHING),
-            sum((waves for _, waves in drawn.values()), _NOTHING),
+            np.sum([field[:, ::n_parts] for field, _ in drawn.values()], axis=0),
+            np.sum([waves for _, waves in drawn.values()], axis=0),
         )
         waves = system.seasons.at(self._times)
         apart = {
@@ -264,7 +251,7 @@ class _Places:
 
     def _of_rows(self, system: FieldSystem, parts: dict[str, _Numbers]) -> _Numbers:
         table = np.empty((len(self._nodes), len(self._times)))
-        table[self._seen] = sum(parts.values(), _NOTHING)[self._position]
+        table[self._seen] = np.sum(list(parts.values()), axis=0)[self._position]
         if len(self._elsewhere):
             table[~self._seen] = system.extend(parts, self._elsewhere)
         return table[self._of_node, self._of_time]
@@ -273,6 +260,11 @@ class _Places:
         table = np.zeros((len(self._nodes), len(self._times)))
         table[~self._seen] = values
         return table[self._of_node, self._of_time]
+
+
+def _white_like(white: White, random: np.random.RandomState) -> White:
+    fading, season = white
+    return random.standard_normal(fading.shape), random.standard_normal(season.shape)
 
 
 def _drawn(
@@ -290,9 +282,8 @@ def _least_squares(effects: _Numbers, y: _Numbers, weights: _Numbers) -> _Number
     if not len(effects):
         return np.empty(0)
     roots = np.sqrt(weights[known])
-    return np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0].astype(
-        np.float64
-    )
+    found = np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0]
+    return np.asarray(found, dtype=float)
 
 
 def _less(white: White, coefficients: _Numbers, whites: list[White]) -> White:
