@@ -17,6 +17,7 @@ from skginr._core import (
     Progress,
     SignalsMixin,
     Splits,
+    TimeScale,
     check_count,
     check_flag,
     check_signals,
@@ -138,7 +139,8 @@ default "combinatorial"
     TypeError
         If ``graph`` is not a Graph, or times are neither numbers nor datetimes.
     ValueError
-        If a label is unknown, a time is missing or of another kind than those of ``fit`` (with a
+        If ``strengths`` are of another ``order``, ``time_order``, ``periods`` or unit of times, a
+        label is unknown, a time is missing or of another kind than those of ``fit`` (with a
         time zone, and without), rows are of one time only, a period is no length of time, y is not
         finite or of another length, or a time to be predicted is farther from those of ``fit`` than
         three times these reach.
@@ -193,6 +195,8 @@ default "combinatorial"
     """
 
     strengths_: Strengths | list[Strengths]
+
+    _time_scale: TimeScale
 
     def __init__(
         self,
@@ -253,7 +257,11 @@ default "combinatorial"
         signals = check_signals(y, len(nodes), gaps=True, weights=weights)
         given = self._given(signals.shape[1])
         warn_of_no_edges(graph)
-        self._set_periods(times[weights > 0])
+        if given is None:
+            self._set_periods(times[weights > 0])
+        else:
+            times = self._in_unit_of(given[0].model, times)
+            self._take_periods(given[0].model)
         self._centre, self._spread = centre_and_spread(covariates[weights > 0])
         rows = Rows(nodes, times, self._effects(times, covariates))
         known = [(weights > 0) & np.isfinite(signal) for signal in signals.T]
@@ -393,29 +401,56 @@ default "combinatorial"
         return each
 
     def _set_periods(self, times: _Numbers) -> None:
+        """Keep the periods that there are, given the times of fit."""
         scale, distinct = self._time_scale, np.unique(times)
         span = np.ptp(distinct)
-        if isinstance(self.periods, str):
-            if self.periods != "auto":
-                raise ValueError(
-                    f"periods must be 'auto' or a list of periods; got {self.periods!r}. Give "
-                    f"[{self.periods!r}]."
-                )
+        if isinstance(self.periods, str) and self.periods == "auto":
             lengths = (
                 [] if scale.unit == "number" else [scale.length(p, "periods") for p in _PERIODS]
             )
             step = np.median(np.diff(distinct)) if len(distinct) > 1 else np.inf
             self.periods_ = tuple(p for p in lengths if 2 * step < p <= span / 2)
             return
-        if not isinstance(self.periods, list | tuple | np.ndarray | pd.Index):
-            raise TypeError(f"periods must be 'auto' or a list of periods; got {self.periods!r}.")
-        self.periods_ = tuple(scale.length(period, "periods") for period in self.periods)
+        self.periods_ = self._lengths(self.periods)
         longer = [p for p, length in zip(self.periods, self.periods_, strict=True) if length > span]
         if longer:
             warn(
                 f"periods {longer} are longer than the record: what repeats is not told from what "
                 f"fades."
             )
+
+    def _lengths(self, periods: Any) -> tuple[float, ...]:
+        if isinstance(periods, str):
+            raise ValueError(
+                f"periods must be 'auto' or a list of periods; got {periods!r}. Give [{periods!r}]."
+            )
+        if not isinstance(periods, list | tuple | np.ndarray | pd.Index):
+            raise TypeError(f"periods must be 'auto' or a list of periods; got {periods!r}.")
+        return tuple(self._time_scale.length(period, "periods") for period in periods)
+
+    def _in_unit_of(self, model: FieldModel, times: _Numbers) -> _Numbers:
+        """Return times in the unit of strengths: a month alone tells of no months."""
+        scale = self._time_scale
+        if scale.unit == model.unit or "number" in (scale.unit, model.unit):
+            return times
+        self._time_scale = dataclasses.replace(scale, unit=model.unit)
+        return self._time_scale.numbers(scale.times(times))
+
+    def _take_periods(self, model: FieldModel) -> None:
+        """Keep the periods of strengths, which must be of such fields as are asked for."""
+        auto = isinstance(self.periods, str) and self.periods == "auto"
+        self.periods_ = model.periods if auto else self._lengths(self.periods)
+        for name, now, then in (
+            ("unit of times", self._time_scale.unit, model.unit),
+            ("order", self.order, model.order),
+            ("time_order", self.time_order, model.time_order),
+            ("periods", self.periods_, model.periods),
+        ):
+            if now != then:
+                raise ValueError(
+                    f"strengths were chosen for another {name}, {then!r}; got {now!r}. Choose them "
+                    f"anew, strengths=None."
+                )
 
     def _effects(self, times: _Numbers, covariates: _Numbers) -> _Numbers:
         """Return scaled covariates, and each times the first waves of periods."""
@@ -485,6 +520,7 @@ default "combinatorial"
             span,
             variance,
             _NOISE_FLOOR * variance,
+            self._time_scale.unit,
         )
 
     def _rows_to_predict(self, X: ArrayLike | pd.DataFrame) -> tuple[Rows, list[FieldFit]]:

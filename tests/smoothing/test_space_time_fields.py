@@ -37,7 +37,7 @@ def waves(graph):
 
 def strengths_of(periods=(6.0,), time_order=2, **changed):
     """Strengths with something of every part; `changed` by name."""
-    model = FieldModel(2, time_order, periods, (2,) * len(periods), 1.0, 20.0, 1.0, 1e-4)
+    model = FieldModel(2, time_order, periods, (2,) * len(periods), 1.0, 20.0, 1.0, 1e-4, "number")
     found = model.at(model.start() + np.linspace(-0.4, 0.4, len(model.names)))
     return dataclasses.replace(found, values=found.values | changed)
 

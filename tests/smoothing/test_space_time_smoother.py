@@ -138,16 +138,15 @@ def test_labels_of_integers_and_tables_of_other_kinds(tuned, table, signal, gaps
 
 
 def test_numbers_stand_for_times(table, signal, tuned):
-    hours = (table["time"] - HOURS[0]) / pd.Timedelta("1h")
-    numbers = table.assign(time=hours)
-    given = {"periods": [24.0], "strengths": tuned.strengths}
-    expected = SpaceTimeSmoother(graph=RING, **given | {"periods": ["day"]}).fit(table, signal)
-    found = SpaceTimeSmoother(graph=RING, **given).fit(numbers, signal)
-    assert found.periods_ == (24.0,)
-    np.testing.assert_allclose(found.predict(numbers), expected.predict(table), atol=0.01)
-    assert SpaceTimeSmoother(graph=RING, strengths=tuned.strengths).fit(
-        numbers, signal
-    ).periods_ == ()  # fmt: skip
+    numbers = table.assign(time=(table["time"] - HOURS[0]) / pd.Timedelta("1h"))
+    with pytest.raises(ValueError, match="another unit of times, 'hour'; got 'number'"):
+        clone(tuned).fit(numbers, signal)
+    known = np.arange(len(table)) % 4 > 0
+    found = SpaceTimeSmoother(graph=RING, periods=[24.0]).fit(numbers[known], signal[known])
+    expected = SpaceTimeSmoother(graph=RING, periods=["day"]).fit(table[known], signal[known])
+    assert found.periods_ == expected.periods_ == (24.0,)
+    np.testing.assert_allclose(found.predict(numbers), expected.predict(table), atol=0.05)
+    assert SpaceTimeSmoother(graph=RING).fit(numbers[::9], signal[::9]).periods_ == ()
 
 
 def test_irregular_times(tuned):
@@ -175,6 +174,13 @@ def test_monthly_tables():
     middle = table_of(pd.DatetimeIndex(["2001-04-16"]), LABELS[:6])
     mean = model.predict(table_of(months[15:17], LABELS[:6])).reshape(6, 2).mean(axis=1)
     np.testing.assert_allclose(model.predict(middle), mean, atol=0.2)
+    # A month alone, or its days, are in the unit of the strengths too.
+    days = table_of(pd.date_range("2001-04-01", "2001-05-01"), LABELS[:6])
+    again = model.tuned_clone().fit(days, np.full(len(days), 9.0))
+    assert again.periods_ == (12.0,)
+    later = table_of(pd.DatetimeIndex(["2001-05-16"]), LABELS[:6])
+    np.testing.assert_allclose(again.predict(later), 9.0, atol=2.0)
+    model.tuned_clone().fit(table[:1], [9.0]).predict(table[:1])
 
 
 def test_covariates_whose_effect_changes_with_the_season(table, signal, gaps):
@@ -269,7 +275,7 @@ def test_scikit_learn_finds_its_way(fitted, table, signal, gaps, tuned):
     folds = SpaceTimeKFold(3, hold_out="runs", graph=RING)
     predicted = cross_val_predict(tuned, table, signal, cv=folds)
     assert r2_score(signal, predicted) > 0.95
-    search = GridSearchCV(tuned, {"order": [1, 2]}, cv=folds).fit(table, signal)
+    search = GridSearchCV(tuned, {"n_waves": [3, None]}, cv=folds).fit(table, signal)
     assert search.best_score_ > 0.9
     columns = make_column_transformer(("passthrough", ["node", "time"]))
     columns.set_output(transform="pandas")
@@ -374,9 +380,9 @@ def test_one_time_is_enough_where_strengths_are_known(tuned, table, signal):
     assert np.isfinite(model.predict(table[now])).all()
 
 
-def test_periods_longer_than_the_record_are_said(tuned, table, signal):
+def test_periods_longer_than_the_record_are_said(table, signal):
     with pytest.warns(UserWarning, match="longer than the record"):
-        clone(tuned).set_params(periods=["week"]).fit(table, signal)
+        SpaceTimeSmoother(graph=RING, periods=["week"]).fit(table[::4], signal[::4])
 
 
 def test_two_records_far_apart_keep_their_steps(tuned, table, signal):
@@ -434,6 +440,9 @@ def test_unfit_signals_are_refused(tuned, table, signal, y, message):
         ({"periods": 24}, "periods must be"),
         ({"periods": None}, "periods must be"),
         ({"periods": ["-1D"]}, "positive length"),
+        ({"periods": []}, "another periods"),
+        ({"order": 1}, "another order, 2; got 1"),
+        ({"time_order": 1}, "another time_order"),
         ({"order": 4}, "order must be 1, 2 or 3"),
         ({"time_order": 0}, "time_order must be 1, 2 or 3"),
         ({"n_waves": 0}, "n_waves"),

@@ -39,6 +39,8 @@ class FieldModel:
         Of y.
     noise_floor : float
         Least variance of the noise.
+    unit : str
+        Of times.
     """
 
     order: int
@@ -49,6 +51,7 @@ class FieldModel:
     span: float
     variance: float
     noise_floor: float
+    unit: str
 
     @property
     def variances(self) -> list[str]:
