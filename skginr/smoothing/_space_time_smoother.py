@@ -44,6 +44,7 @@ from skginr.smoothing.spacetime import (
     Rows,
     Strengths,
     Table,
+    TimeGrid,
     Waves,
     choose_strengths,
     draw_blocks,
@@ -145,7 +146,8 @@ default "combinatorial"
     Warns
     -----
     UserWarning
-        If the graph has no edges, or a period is longer than the record.
+        If the graph has no edges, a period is longer than the record, or times are so unevenly
+        spread that most are nearer each other than what they are moved to.
 
     See Also
     --------
@@ -163,7 +165,7 @@ default "combinatorial"
     times by conjugate gradients, in modes of space (eigenvectors) and time (cosines), in which the
     covariance is diagonal; time and memory go with the size of that grid and the number of observed
     nodes. Nothing of the size of all rows by all rows is formed. Times that are on no regular grid
-    are moved to one with a quarter of their mean step.
+    are moved to one with a quarter of their mean step, or less.
 
     ``predict(X, return_std=True)`` and ``sample_y`` draw from the posterior, a solve each. They
     take strengths for known.
@@ -535,7 +537,7 @@ class _Signal:
 
     def fit(self, strengths: Strengths, waves: Waves, progress: Progress) -> FieldFit:
         """Return the field given all rows."""
-        grid = grid_of(np.unique(self.rows.times))
+        grid = _grid_of(np.unique(self.rows.times))
         return FieldFit.of(strengths, waves, self.rows, self.y, self.weights, grid, progress)
 
     def block(self, which: _Indices, waves: Waves, folds: list[_Indices], free: float) -> Block:
@@ -559,6 +561,18 @@ class _Signal:
             free * rows.effects @ rows.effects.T,
             [fold for fold in held_out if len(fold) < len(which)],
         )
+
+
+def _grid_of(times: _Numbers) -> TimeGrid:
+    """Return the grid of distinct ascending times, and say so if it is too coarse for them."""
+    grid = grid_of(times)
+    if len(times) > 1 and grid.step > np.median(np.diff(times)):
+        warn(
+            f"most times of X are nearer each other than what they are moved to, steps of "
+            f"{grid.step:.3g}: the record is so long that what changes faster is lost. Fit parts "
+            f"of it that are far from each other by themselves."
+        )
+    return grid
 
 
 def _check_times(times: _Numbers) -> None:

@@ -168,8 +168,12 @@ def test_seasons_of_covariates_begin_with_a_constant():
         (np.arange(1000) / 7, 0.0, 1 / 7, 1000),
         # On no grid: a quarter of the mean step.
         ([0.0, 1.0, 2.3, 4.0], 0.0, 1 / 3, 13),
-        # On one that hardly anything is seen of.
-        ([0.0, 1.0, 1000.0, 4000.0], 0.0, 1000 / 3, 13),
+        # Two records far apart: on the grid of both.
+        ([0.0, 1.0, 2.0, 4000.0, 4001.0], 0.0, 1.0, 4002),
+        # On one that hardly anything is seen of, as long as there is.
+        ([0.0, 1.0, 2.0, 3.0, 1e6], 0.0, 100.0, 10_001),
+        # On none, most of them close together.
+        ([0.0, 1.0, 1.9, 3.0, 90.0], 0.0, 90 / 172, 173),
     ],
 )
 def test_grids(times, start, step, n_times):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 _Numbers = NDArray[np.float64]
 
-# Share of a regular grid that has to be seen for it to be one, and else how many steps there are
-# for each time.
-_SEEN, _FINER = 0.2, 4
+# Share of a regular grid that has to be seen for it to be one, unless it has no more than so many
+# steps; and else how many steps there are for each time.
+_SEEN, _FEW, _FINER = 0.2, 10_000, 4
 # Of a step: times that differ by less are on the grid.
 OFF = 1e-3
 # Times looked at together where they are not, and parts of a step that some may be drawn at.
@@ -162,7 +162,8 @@ class Seasons:
 def grid_of(times: _Numbers) -> TimeGrid:
     """Return the grid that distinct ascending times are on, or one that is fine enough for them.
 
-    Times that are on no grid are moved to that of a quarter of their mean step.
+    Times that are on no grid are moved to that of a quarter of their mean step, or of half their
+    typical one where most are close together and a few far apart.
     """
     start, span = float(times[0]), float(times[-1] - times[0])
     if span == 0:
@@ -172,8 +173,10 @@ def grid_of(times: _Numbers) -> TimeGrid:
     step = span / np.rint(span / step)
     steps = (times - start) / step
     regular = np.abs(steps - np.rint(steps)).max() < OFF
-    if not regular or len(times) < _SEEN * (np.rint(steps[-1]) + 1):
-        step = span / (_FINER * (len(times) - 1))
+    n_steps = np.rint(steps[-1])
+    if not regular or (n_steps > _FEW and len(times) < _SEEN * (n_steps + 1)):
+        typical = min(2 * span / float(np.median(np.diff(times))), _FEW)
+        step = span / np.ceil(max(_FINER * (len(times) - 1), typical))
     return TimeGrid(start, step, int(np.rint(span / step)) + 1)
 
 
