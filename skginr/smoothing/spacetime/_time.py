@@ -67,7 +67,7 @@ class TimeGrid:
 
     def __init__(self, start: float, step: float, n_times: int) -> None:
         self.start, self.step, self.n_times = start, step, n_times
-        self.times = start + step * np.arange(n_times, dtype=np.float64)
+        self.times: _Numbers = start + step * np.arange(n_times, dtype=float)
 
     def to_modes(self, field: _Numbers) -> _Numbers:
         """Return a field of shape (..., n_times) in orthonormal modes."""
