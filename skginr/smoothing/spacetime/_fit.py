@@ -6,9 +6,10 @@ import dataclasses
 from typing import Self
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 
-from skginr._core import QUIET, Progress
+from skginr._core import QUIET, Progress, deviation_factor
 from skginr.smoothing.spacetime._space import Waves
 from skginr.smoothing.spacetime._strengths import Strengths
 from skginr.smoothing.spacetime._system import ROUGHLY, FieldSystem, White
@@ -16,6 +17,11 @@ from skginr.smoothing.spacetime._time import TimeGrid
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
+
+# Entries held out to see how far off others are: one of so many, and at least and at most so many.
+_ONE_OF, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 10, 20, 10_000
+# Draws by which is said how far.
+_N_DRAWS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -185,6 +191,31 @@ class FieldFit:
             found[:, n] += rows.effects @ (self.coefficients + change)
             progress.advance()
         return found
+
+    def deviation_factor(
+        self, waves: Waves, random: np.random.RandomState, progress: Progress
+    ) -> float:
+        """Return by which entries held out at random are farther off than is said of them."""
+        seen = np.flatnonzero(self.weights)
+        n_held_out = min(len(seen) // _ONE_OF, _MOST_HELD_OUT)
+        if n_held_out < _FEWEST_HELD_OUT:
+            return 1.0
+        held_out = random.permutation(seen)[:n_held_out]
+        of_node, of_time = np.divmod(held_out, self.grid.n_times)
+        counts, values = self.weights.flat[held_out], self.columns[:, of_node, of_time]
+        weights = self.weights.copy()
+        weights.flat[held_out] = 0.0
+        columns = np.where(weights > 0, self.columns, 0.0)
+        others = self._solved(
+            self.strengths, waves, self.nodes, self.grid, weights, columns, progress
+        )
+        rows = Rows(self.nodes[of_node], self.grid.times[of_time], values[1:].T)
+        mean = others.mean(waves, rows)
+        draws = others.draws(waves, rows, _N_DRAWS, random, progress)
+        variances = np.mean((draws - mean[:, None]) ** 2, axis=1) + self.strengths.noise / counts
+        # Of so few draws variances are uncertain, and ratios those of a t distribution.
+        wide = scipy.stats.t.ppf(0.95, _N_DRAWS) / scipy.stats.norm.ppf(0.95)
+        return max(deviation_factor(values[0] - mean, wide**2 * variances, counts), 1.0)
 
     def _system(self, waves: Waves) -> FieldSystem:
         return FieldSystem(self.strengths, waves, self.nodes, self.grid, self.weights)

@@ -129,6 +129,11 @@ class Strengths:
     def noise(self) -> float:
         return self.values["noise"]
 
+    def with_deviations(self, factor: float) -> Strengths:
+        """Return strengths by which all is expected as by these, and deviates so much more."""
+        sizes = {name: factor**2 * self.values[name] for name in [*self.model.variances, "noise"]}
+        return Strengths(self.model, self.values | sizes)
+
     def in_space(self, kind: str) -> tuple[float, int]:
         """Return kappa and order of the smooth covariance of a kind, "slow" or "fast"."""
         return self.values[f"kappa_{kind}"], self.model.order
