@@ -56,9 +56,10 @@ class Field:
 
 def smoother(field):
     """Return a smoother whose strengths are chosen by folds that are like what is asked for."""
-    hold_out = "times" if field.steps[0] > 1 else "nodes"
-    folds = SpaceTimeKFold(8, hold_out=hold_out, graph=field.graph)
-    return SpaceTimeSmoother(graph=field.graph, laplacian="cotangent", n_waves=2048, cv=folds)
+    every, step, _ = field.steps
+    folds = SpaceTimeKFold(8, hold_out="times" if step == 1 else "nodes", graph=field.graph)
+    cv = None if every > 1 and step > 1 else folds  # Of places and times: all ways to hold out.
+    return SpaceTimeSmoother(graph=field.graph, laplacian="cotangent", n_waves=2048, cv=cv)
 
 
 def main(full=False, output=Path("build")):
