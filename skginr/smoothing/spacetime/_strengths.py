@@ -82,7 +82,8 @@ class FieldModel:
     def bounds(self) -> list[tuple[float, float]]:
         """Return bounds of these."""
         low, high = np.log(_VARIANCES) + np.log(self.variance)
-        slow = np.log(self._reach(3 * self.step)), np.log(self._reach(2 * self.span))
+        # What shares its reach in space with levels and seasons may fade as fast as the other.
+        slow = np.log(0.3 * self.step), np.log(self._reach(2 * self.span))
         fast = np.log(0.2 * self.step), np.log(self._reach(self.span / 4))
         kappa = tuple(np.log(_KAPPAS))
         return [
@@ -129,6 +130,11 @@ class Strengths:
     def in_space(self, kind: str) -> tuple[float, int]:
         """Return kappa and order of the smooth covariance of a kind, "slow" or "fast"."""
         return self.values[f"kappa_{kind}"], self.model.order
+
+    @property
+    def foremost(self) -> str:
+        """Kind of the smooth covariance that more of what fades has, "slow" or "fast"."""
+        return max("slow", "fast", key=lambda kind: self.values[f"smooth_{kind}"])
 
     def in_time(self, group: str) -> TimeCovariance:
         """Return the covariance in time of all that is alike in space.

@@ -51,7 +51,7 @@ class FieldSystem:
     ) -> None:
         self.strengths, self.waves, self.grid, self.nodes = strengths, waves, grid, nodes
         self.precision = weights / strengths.noise
-        self.space = SpaceModes(waves, nodes, *strengths.in_space("fast"))
+        self.space = SpaceModes(waves, nodes, *strengths.in_space(strengths.foremost))
         self.seasons = Seasons(strengths.waves)
         self._season = self.seasons.at(grid.times)
         smooth = {g: self.space.smooth(*strengths.in_space(g)) for g in ("slow", "fast")}
