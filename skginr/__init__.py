@@ -23,9 +23,9 @@ Networks on coordinates
 Smoothers along edges
     GraphSmoother, GraphGaussianProcessRegressor; of rates of counts GraphPoissonRegressor, of
     classes GraphSmootherClassifier. Beside the graph, through space:
-    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. Gaps in a table of times by nodes:
-    GraphImputer. What blends smoothers and learns their errors: CorrectedSmoother,
-    ResidualCorrector, default_smoothers.
+    SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. Over nodes and times:
+    SpaceTimeSmoother; gaps in a table of times by nodes: GraphImputer. What blends smoothers and
+    learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models

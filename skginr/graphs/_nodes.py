@@ -68,6 +68,7 @@ def locate_rows(
     graph: Graph,
     *,
     reset: bool,
+    datetimes: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the nodes that a column of X names, and the other columns as numbers.
 
@@ -81,6 +82,8 @@ def locate_rows(
     graph : Graph
     reset : bool
         True in ``fit``.
+    datetimes : bool
+        Whether another column may be of datetimes, which come back as hours or months.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def locate_rows(
     # Files of earlier versions know of the first column alone.
     column = getattr(estimator, "_node_column", 0)
     nodes = graph.locate(_labels_of(frame, column, graph, X), name=_name_of(frame, column, X))
-    return nodes, _covariates(frame, [column])
+    return nodes, _covariates(frame, [column], datetimes=datetimes)
 
 
 def locate_rows_in_time(
@@ -128,13 +131,23 @@ def locate_rows_in_time(
     return nodes, numbers, _covariates(frame, [node, time])
 
 
-def _covariates(frame: pd.DataFrame, besides: list[int]) -> NDArray[np.float64]:
+def _covariates(
+    frame: pd.DataFrame, besides: list[int], *, datetimes: bool = False
+) -> NDArray[np.float64]:
     """Return all columns but some as numbers, or say which is none."""
     others = [i for i in range(frame.shape[1]) if i not in besides]
     covariates = np.empty((len(frame), len(others)))
     for place, i in enumerate(others):
         name = f"X[{frame.columns[i]!r}]"
-        values = check_numeric(name, frame.iloc[:, i].infer_objects())
+        column = frame.iloc[:, i].infer_objects()
+        if are_datetimes(column):
+            if not datetimes:
+                raise TypeError(
+                    f"{name} holds times, which do not enter as one more covariate: use "
+                    f"SpaceTimeSmoother, or put SeasonalFeatures before a network."
+                )
+            column = pd.Series(TimeScale.of(column, name).numbers(column, name))
+        values = check_numeric(name, column)
         if not np.isfinite(values).all():
             raise ValueError(
                 f"{name} must be finite; fill what is missing, or drop such rows: "

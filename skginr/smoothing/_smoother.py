@@ -401,9 +401,8 @@ default "combinatorial"
             warn_once(
                 f"time {graph.digest} {varying}",
                 f"X has columns with many values at a node, {varying}, which enter linearly: of a "
-                f"signal that rises and falls with time, only a trend is kept. A network follows "
-                f"it: make_column_transformer((SpectralEmbedder(graph=graph), [{node!r}]), "
-                f"(StandardScaler(), {varying})) before SIRENRegressor().",
+                f"signal that rises and falls with time, only a trend is kept. If one is a time, "
+                f"use SpaceTimeSmoother(graph=graph, node={node!r}, time={varying[0]!r}).",
             )
 
     def predict_out_of_fold(

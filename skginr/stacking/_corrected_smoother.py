@@ -20,6 +20,7 @@ from skginr._core import (
     Progress,
     SignalsMixin,
     Splits,
+    are_datetimes,
     check_count,
     check_flag,
     check_signals,
@@ -39,6 +40,7 @@ from skginr.graphs import (
     locate_rows,
     structural_columns,
 )
+from skginr.smoothing import SpaceTimeSmoother
 from skginr.stacking._blend import shrunk_weights
 from skginr.stacking._residual_corrector import ResidualCorrector
 from skginr.stacking._rows import (
@@ -75,7 +77,8 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         The graph whose nodes X names.
     smoothers : list of (str, estimator), optional
         Regressors on X; by default :func:`default_smoothers` of the graph, without the Gaussian
-        process where more than 5,000 rows of X differ.
+        process where more than 5,000 rows of X differ; and where X has a column of datetimes, a
+        :class:`~skginr.SpaceTimeSmoother`. Where times are numbers, name one here.
     corrector : estimator, optional
         Final estimator; by default ``ResidualCorrector()``.
     structural_features : bool, default True
@@ -194,7 +197,7 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         graph = check_graph(self.graph)
         check_flag("structural_features", self.structural_features)
         check_verbose(self.verbose)
-        nodes, covariates = locate_rows(self, X, graph, reset=True)
+        nodes, covariates = locate_rows(self, X, graph, reset=True, datetimes=True)
         counts = check_weights(sample_weight, len(nodes))
         signals = check_signals(y, len(nodes), gaps=True, weights=counts)
         known = ~np.isnan(signals) & (counts > 0)[:, None]
@@ -277,7 +280,7 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         check_is_fitted(self)
         check_flag("return_std", return_std)
         check_with_noise(with_noise, return_std)
-        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False, datetimes=True)
         found = self._predictions(X)
         mean = self._corrected(found, nodes)
         if not return_std:
@@ -328,7 +331,7 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         check_count("n_samples", n_samples, minimum=1)
         check_flag("with_noise", with_noise)
         random = check_random_state(random_state)
-        nodes, _ = locate_rows(self, X, self.graph_, reset=False)
+        nodes, _ = locate_rows(self, X, self.graph_, reset=False, datetimes=True)
         found, spreads = self._predictions(X), self._found_spreads()
         mean = self._corrected(found, nodes)
         draws = np.empty((*mean.shape, n_samples))
@@ -402,12 +405,21 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         smoothers = self.smoothers
         if smoothers is None:
             folds = [fold for part in parts for fold in part]
-            node = as_table(rows.X).columns[self._node_column]
+            frame = as_table(rows.X)
+            node = frame.columns[self._node_column]
             given = None if isinstance(self.cv, Integral) else folds
+            times = [name for name in frame if are_datetimes(frame[name])]
+            if times:
+                in_time = SpaceTimeSmoother(graph=graph, cv=given, node=node, time=times[0])
+                return self._checked([("space_time", in_time)], rows)
             smoothers = default_smoothers(graph, given, node=node)
             n_distinct = len(np.unique(np.column_stack([rows.nodes, covariates]), axis=0))
             if not 2 <= n_distinct <= MOST_NODES_OF_PROCESS:
                 smoothers = [pair for pair in smoothers if pair[0] not in PROCESSES]
+        return self._checked(smoothers, rows)
+
+    def _checked(self, smoothers: Any, rows: Rows) -> list[tuple[str, Any]]:
+        """Return smoothers, or say what is wrong with them or the corrector."""
         self._check_smoothers(smoothers)
         if self.corrector is not None:
             check_regressor("corrector", self.corrector)

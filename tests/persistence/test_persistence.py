@@ -46,6 +46,7 @@ from skginr import (
     SeasonalFeatures,
     SIRENClassifier,
     SIRENRegressor,
+    SpaceTimeSmoother,
     SpatialGaussianProcessRegressor,
     SpectralEmbedder,
     TangentKernelRegressor,
@@ -88,6 +89,8 @@ def _cases():
     gaps = pd.DataFrame(np.add.outer(np.sin(np.arange(60.0)), Y[:12]), hours, LABELS[:12])
     gaps = gaps.mask(np.arange(720).reshape(60, 12) % 7 == 3)
     yield GraphImputer(graph=GRAPH, add_indicator=True), gaps, None, gaps[10:]
+    records = X.assign(time=hours, height=POINTS[:, 2])
+    yield SpaceTimeSmoother(graph=GRAPH, periods=["day"]), records, Y, records[::-7]
     yield network(), POINTS, Y, POINTS
     yield network(dtype="float64", skip=True, n_layers=4), POINTS, np.column_stack([Y, Y]), POINTS
     yield network(activation="relu", preset="represent"), POINTS, Y.astype(np.float32), POINTS

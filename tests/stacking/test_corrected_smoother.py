@@ -22,6 +22,7 @@ from skginr import (
     GraphGaussianProcessRegressor,
     GraphSmoother,
     ResidualCorrector,
+    SpaceTimeSmoother,
     SpatialGaussianProcessRegressor,
     ThinPlateSplineRegressor,
     default_smoothers,
@@ -347,3 +348,19 @@ def test_a_protein_is_predicted_better_than_along_its_surface(data_root):
     scores = {name: s.score(X_test, y_test) for name, s in model.smoothers_.items()}
     spline = scores.pop("spline")
     assert model.score(X_test, y_test) > max(max(scores.values()) + 0.005, spline - 0.001, 0.9)
+
+
+def test_a_table_in_time_is_smoothed_in_time_too():
+    ring = Graph.from_networkx(nx.cycle_graph(6))
+    hours = pd.date_range("2024-05-01", periods=36, freq="h", tz="Europe/Berlin")
+    index = pd.MultiIndex.from_product([range(6), hours], names=["sensor", "time"])
+    X = index.to_frame(index=False)
+    y = np.sin(np.repeat(np.arange(6), 36) + np.tile(np.arange(36), 6) / 4)
+    known = np.random.default_rng(0).random(len(X)) < 0.8
+    tuned = SpaceTimeSmoother(graph=ring, periods=[]).fit(X[known], y[known]).tuned_clone()
+    named = CorrectedSmoother(graph=ring, smoothers=[("tuned", tuned)], cv=3)
+    assert named.fit(X[known], y[known]).score(X[~known], y[~known]) > 0.98
+    default = CorrectedSmoother(graph=ring, cv=3).fit(X[known][:90], y[known][:90])
+    assert list(default.smoothers_) == ["space_time"]
+    with pytest.raises(TypeError, match="use SpaceTimeSmoother"):
+        GraphSmoother(graph=ring).fit(X[known], y[known])

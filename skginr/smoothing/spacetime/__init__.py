@@ -5,7 +5,7 @@ from skginr.smoothing.spacetime._criterion import Block, choose_strengths
 from skginr.smoothing.spacetime._fit import FieldFit, Rows
 from skginr.smoothing.spacetime._space import Waves
 from skginr.smoothing.spacetime._strengths import FieldModel, Strengths
-from skginr.smoothing.spacetime._time import grid_of, seasons_of
+from skginr.smoothing.spacetime._time import TimeGrid, grid_of, seasons_of
 
 __all__ = [
     "Block",
@@ -14,6 +14,7 @@ __all__ = [
     "Rows",
     "Strengths",
     "Table",
+    "TimeGrid",
     "Waves",
     "choose_strengths",
     "draw_blocks",

@@ -176,8 +176,8 @@ def _add_slope_of_kappa(
 
 def choose_strengths(
     model: FieldModel, waves: Waves, blocks: list[Block], progress: Progress
-) -> tuple[Strengths, float]:
-    """Return the strengths by which rows held out are most probable, and their mean log density."""
+) -> Strengths:
+    """Return the strengths by which rows held out are most probable."""
     n_tested = sum(block.n_tested for block in blocks)
 
     def loss(parameters: _Numbers) -> tuple[float, _Numbers]:
@@ -185,7 +185,8 @@ def choose_strengths(
         value, slope = (sum(part) / n_tested for part in zip(*found, strict=True))
         progress.note(f"log density {value:.4f} a row")
         progress.advance()
-        return -value, -slope
+        # Of y in its own deviations, as when the search ends goes by how large this is.
+        return -value - np.log(model.variance) / 2, -slope
 
     # Matrices are so small that threads wait for each other longer than they work.
     with one_blas_thread():
@@ -197,7 +198,7 @@ def choose_strengths(
             bounds=model.bounds(),
             options={"maxiter": _MOST_STEPS, "ftol": _GAIN},
         )
-    return model.at(found.x), -float(found.fun)
+    return model.at(found.x)
 
 
 def _inverse(matrix: _Numbers) -> _Numbers:
@@ -205,7 +206,7 @@ def _inverse(matrix: _Numbers) -> _Numbers:
 
 
 def _inverse_and_root(matrix: _Numbers) -> tuple[_Numbers, float]:
-    """Return the inverse of a positive definite matrix, and half the logarithm of its determinant."""
+    """Return the inverse of a positive definite matrix, and half its logarithmic determinant."""
     root, failed = lapack.dpotrf(matrix, lower=1)
     if failed:
         raise np.linalg.LinAlgError("covariance is not positive definite")

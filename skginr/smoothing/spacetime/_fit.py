@@ -6,9 +6,10 @@ import dataclasses
 from typing import Self
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 
-from skginr._core import QUIET, Progress
+from skginr._core import QUIET, Progress, deviation_factor
 from skginr.smoothing.spacetime._space import Waves
 from skginr.smoothing.spacetime._strengths import Strengths
 from skginr.smoothing.spacetime._system import ROUGHLY, FieldSystem, White
@@ -16,6 +17,11 @@ from skginr.smoothing.spacetime._time import TimeGrid
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
+
+# Entries held out to see how far off others are: one of so many, and at least and at most so many.
+_ONE_OF, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 10, 20, 10_000
+# Draws by which is said how far.
+_N_DRAWS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ class FieldFit:
         nodes, of_row = np.unique(rows.nodes, return_inverse=True)
         entries = of_row * grid.n_times + grid.nearest(rows.times)
         shape = len(nodes), grid.n_times
-        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1])
+        counts = np.bincount(entries, weights, minlength=shape[0] * shape[1]).astype(float)
         values = [y, *rows.effects.T]
         sums = [np.bincount(entries, weights * v, minlength=len(counts)) for v in values]
         columns = np.array(sums) / np.where(counts > 0, counts, 1.0)
@@ -118,16 +124,8 @@ class FieldFit:
         white = system.solve(left, progress)
         whites = [system.solve(effect, progress) for effect in effects]
         duals = [system.duals(effect, w) for effect, w in zip(effects, whites, strict=True)]
-        covariance = (
-            np.linalg.pinv(
-                np.array([[np.vdot(a, b) for b in effects] for a in duals]).reshape(
-                    len(effects), -1
-                ),
-                hermitian=True,
-            )
-            if len(effects)
-            else np.empty((0, 0))
-        )
+        information = np.array([[np.vdot(a, b) for b in effects] for a in duals])
+        covariance = np.linalg.pinv(information.reshape(len(duals), len(duals)), hermitian=True)
         more = covariance @ np.array([np.vdot(a, left) for a in duals]).reshape(-1)
         white = _less(white, more, whites)
         return cls(
@@ -156,7 +154,7 @@ class FieldFit:
 
     def mean(self, waves: Waves, rows: Rows) -> _Numbers:
         """Return what is expected of rows whose times are within the grid."""
-        at = _Places.of(self, rows)
+        at = _Places(self, rows)
         return at.values(self._system(waves), self.white) + rows.effects @ self.coefficients
 
     def draws(
@@ -172,26 +170,52 @@ class FieldFit:
         A draw before anything was observed, less what its own observations would make expected,
         is as far from what is expected as the field may be (Matheron's rule).
         """
-        system, at = self._system(waves), _Places.of(self, rows)
+        system, at = self._system(waves), _Places(self, rows)
         found = np.empty((len(rows.nodes), n_draws))
         spread = np.sqrt(
             np.divide(1, system.precision, out=np.zeros_like(self.weights), where=self.weights > 0)
         )
+        sizes, directions = np.linalg.eigh(self.covariance)
+        root = directions * np.sqrt(np.maximum(sizes, 0))
         for n in range(n_draws):
-            prior = tuple(random.standard_normal(part.shape) for part in self.white)
+            prior = _white_like(self.white, random)
             noise = spread * random.standard_normal(spread.shape)
             told = system.solve(system.field(prior) + noise, tolerance=ROUGHLY)
-            white = tuple(m + p - t for m, p, t in zip(self.white, prior, told, strict=True))
-            change = (
-                random.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance)
-                if len(self.coefficients)
-                else np.empty(0)
+            white = (
+                self.white[0] + prior[0] - told[0],
+                self.white[1] + prior[1] - told[1],
             )
+            change = root @ random.standard_normal(len(root))
             white = _less(white, change, self.whites)
             found[:, n] = at.values(system, white) + at.rest(system, random)
             found[:, n] += rows.effects @ (self.coefficients + change)
             progress.advance()
         return found
+
+    def deviation_factor(
+        self, waves: Waves, random: np.random.RandomState, progress: Progress
+    ) -> float:
+        """Return by which entries held out at random are farther off than is said of them."""
+        seen = np.flatnonzero(self.weights)
+        n_held_out = min(len(seen) // _ONE_OF, _MOST_HELD_OUT)
+        if n_held_out < _FEWEST_HELD_OUT:
+            return 1.0
+        held_out = random.permutation(seen)[:n_held_out]
+        of_node, of_time = np.divmod(held_out, self.grid.n_times)
+        counts, values = self.weights.flat[held_out], self.columns[:, of_node, of_time]
+        weights = self.weights.copy()
+        weights.flat[held_out] = 0.0
+        columns = np.where(weights > 0, self.columns, 0.0)
+        others = self._solved(
+            self.strengths, waves, self.nodes, self.grid, weights, columns, progress
+        )
+        rows = Rows(self.nodes[of_node], self.grid.times[of_time], values[1:].T)
+        mean = others.mean(waves, rows)
+        draws = others.draws(waves, rows, _N_DRAWS, random, progress)
+        variances = np.mean((draws - mean[:, None]) ** 2, axis=1) + self.strengths.noise / counts
+        # Of so few draws variances are uncertain, and ratios those of a t distribution.
+        wide = scipy.stats.t.ppf(0.95, _N_DRAWS) / scipy.stats.norm.ppf(0.95)
+        return max(deviation_factor(values[0] - mean, wide**2 * variances, counts), 1.0)
 
     def _system(self, waves: Waves) -> FieldSystem:
         return FieldSystem(self.strengths, waves, self.nodes, self.grid, self.weights)
@@ -209,13 +233,9 @@ class _Places:
         self._position = position[self._seen]
         self._elsewhere = self._nodes[~self._seen]
 
-    @classmethod
-    def of(cls, fit: FieldFit, rows: Rows) -> Self:
-        return cls(fit, rows)
-
     def values(self, system: FieldSystem, white: White) -> _Numbers:
         """Return what is expected of rows given the field."""
-        return self._of_rows(system, *system.parts(white, self._times))
+        return self._of_rows(system, system.parts(white, self._times))
 
     def rest(self, system: FieldSystem, random: np.random.RandomState) -> _Numbers:
         """Return a draw of how rows differ from what is expected of them given the field."""
@@ -223,19 +243,17 @@ class _Places:
         if n_parts == 1 and not len(self._elsewhere):
             return np.zeros(len(self._of_node))
         at = grid.nearest(self._times)
-        drawn = [_drawn(variances, grid, random) for variances in system.shares(grid)]
-        # Fading parts and waves of what is shared, and of what is own.
+        drawn = {g: _drawn(share, grid, random) for g, share in system.shares(grid).items()}
         white = system.white_of(
-            sum(field[:, ::n_parts] for field, _ in drawn), sum(waves for _, waves in drawn)
+            np.sum([field[:, ::n_parts] for field, _ in drawn.values()], axis=0),
+            np.sum([waves for _, waves in drawn.values()], axis=0),
         )
         waves = system.seasons.at(self._times)
-        apart = [
-            system.space.from_modes(field[:, at] + of_waves @ waves) - expected
-            for (field, of_waves), expected in zip(
-                drawn, system.parts(white, self._times), strict=True
-            )
-        ]
-        found = self._of_rows(system, *apart)
+        apart = {
+            group: system.space.from_modes(drawn[group][0][:, at] + drawn[group][1] @ waves) - part
+            for group, part in system.parts(white, self._times).items()
+        }
+        found = self._of_rows(system, apart)
         if len(self._elsewhere):
             found += self._of_rows_elsewhere(self._draw_elsewhere(system, grid, at, random))
         return found
@@ -245,35 +263,39 @@ class _Places:
     ) -> _Numbers:
         """Return a draw of what nodes without rows are beside what others tell of them."""
         strengths, waves = system.strengths, system.waves
-        slow, fast = (strengths.in_time(group) for group in ("slow", "fast"))
-        in_slow = waves.spectrum(*strengths.in_space("slow"))
-        in_fast = waves.spectrum(*strengths.in_space("fast"))
-        variances = np.outer(in_slow, grid.spectrum(slow)) + np.outer(in_fast, grid.spectrum(fast))
         season = system.seasons
-        field, of_waves = _drawn(
-            (variances, np.outer(in_slow, season.spectrum(slow))), grid, random
-        )
-        everywhere = field[:, at] + of_waves @ season.at(self._times)
-        known = waves.vectors[system.nodes] @ everywhere
-        found = waves.vectors[self._elsewhere] @ everywhere
-        found -= system.space.extend(known, self._elsewhere)
+        found = np.zeros((len(self._elsewhere), len(self._times)))
+        for group in ("slow", "fast"):
+            in_space, in_time = waves.spectrum(*strengths.in_space(group)), strengths.in_time(group)
+            variances = np.outer(in_space, grid.spectrum(in_time))
+            of_seasons = np.outer(in_space, system.waves_of(in_time))
+            field, of_waves = _drawn((variances, of_seasons), grid, random)
+            everywhere = field[:, at] + of_waves @ season.at(self._times)
+            found += waves.vectors[self._elsewhere] @ everywhere
+            known = waves.vectors[system.nodes] @ everywhere
+            found -= system.extend_part(group, known, self._elsewhere)
         own, ones = strengths.in_time("own"), np.ones(len(self._elsewhere))
         field, of_waves = _drawn(
-            (np.outer(ones, grid.spectrum(own)), np.outer(ones, season.spectrum(own))), grid, random
+            (np.outer(ones, grid.spectrum(own)), np.outer(ones, system.waves_of(own))), grid, random
         )
         return found + field[:, at] + of_waves @ season.at(self._times)
 
-    def _of_rows(self, system: FieldSystem, shared: _Numbers, own: _Numbers) -> _Numbers:
+    def _of_rows(self, system: FieldSystem, parts: dict[str, _Numbers]) -> _Numbers:
         table = np.empty((len(self._nodes), len(self._times)))
-        table[self._seen] = (shared + own)[self._position]
+        table[self._seen] = np.sum(list(parts.values()), axis=0)[self._position]
         if len(self._elsewhere):
-            table[~self._seen] = system.space.extend(shared, self._elsewhere)
+            table[~self._seen] = system.extend(parts, self._elsewhere)
         return table[self._of_node, self._of_time]
 
     def _of_rows_elsewhere(self, values: _Numbers) -> _Numbers:
         table = np.zeros((len(self._nodes), len(self._times)))
         table[~self._seen] = values
         return table[self._of_node, self._of_time]
+
+
+def _white_like(white: White, random: np.random.RandomState) -> White:
+    fading, season = white
+    return random.standard_normal(fading.shape), random.standard_normal(season.shape)
 
 
 def _drawn(
@@ -291,7 +313,8 @@ def _least_squares(effects: _Numbers, y: _Numbers, weights: _Numbers) -> _Number
     if not len(effects):
         return np.empty(0)
     roots = np.sqrt(weights[known])
-    return np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0]
+    found = np.linalg.lstsq((effects[:, known] * roots).T, roots * y[known], rcond=None)[0]
+    return np.asarray(found, dtype=float)
 
 
 def _less(white: White, coefficients: _Numbers, whites: list[White]) -> White:

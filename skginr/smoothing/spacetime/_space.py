@@ -74,8 +74,11 @@ class Waves:
 class SpaceModes:
     """Orthonormal modes of the nodes observed, and what is known from these of all others.
 
-    The covariance of reference, restricted to these nodes, has the inverse root of a Laplacian of
-    theirs: covariances of other reaches are functions of it, and independent in the same modes.
+    The first is the same at all of them, whatever the edges between them. The covariance of
+    reference, restricted to these nodes and to what has no mean, has the inverse root of a
+    Laplacian of theirs: covariances of other reaches are functions of it, and independent in the
+    same modes. Where all nodes are seen that is exact; else the mean of a smooth part and the rest
+    of it are taken for independent.
 
     Parameters
     ----------
@@ -93,15 +96,18 @@ class SpaceModes:
         rooted = waves.vectors[nodes] * np.sqrt(self._decay)
         if not waves.complete and len(nodes) <= _MOST_COLUMNS:
             self._columns = waves.columns(nodes, kappa, order)
-            variances, self._modes = np.linalg.eigh(self._columns[nodes])
-        elif rooted.shape[1] >= len(nodes):
-            variances, self._modes = np.linalg.eigh(rooted @ rooted.T)
-        else:
-            basis, triangle = scipy.linalg.qr(rooted, mode="economic")
-            variances, inner = np.linalg.eigh(triangle @ triangle.T)
-            self._modes = basis @ inner
+        spanned = rooted if self._columns is None else self._columns[nodes]
+        basis, triangle = scipy.linalg.qr(
+            np.column_stack([np.ones(len(nodes)), spanned]), mode="economic"
+        )
+        inside = triangle[:, 1:] @ (triangle[:, 1:].T if self._columns is None else basis)
+        variances, turn = np.linalg.eigh(inside[1:, 1:])
+        self._modes = np.column_stack([basis[:, 0], basis[:, 1:] @ turn])
+        variances = np.append(inside[0, 0], variances)
         # What rounding has made of modes that no wave is seen in.
-        self._variances = np.maximum(variances, _ROUNDING * variances[-1])
+        self._variances = np.maximum(variances, _ROUNDING * variances.max())
+        # Covariances of the first with the others.
+        self._with_first = turn.T @ inside[1:, 0]
         self._eigenvalues = np.maximum(self._variances ** (-1 / order) - kappa**2, 0.0)
 
     @property
@@ -133,9 +139,9 @@ class SpaceModes:
         return found
 
     def common(self) -> _Numbers:
-        """Return variances of modes of what is about the same everywhere: of the smoothest."""
+        """Return variances of modes of what is the same everywhere."""
         found = np.zeros(self.n_modes)
-        found[np.argmin(self._eigenvalues)] = len(self._modes)
+        found[0] = len(self._modes)
         return found
 
     def extend(self, field: _Numbers, nodes: NDArray[np.intp]) -> _Numbers:
@@ -146,8 +152,16 @@ class SpaceModes:
         field : ndarray of shape (n_observed_nodes, n_times)
         nodes : ndarray of int
         """
-        inside = self._modes @ ((self._modes.T @ field) / self._variances[:, None])
+        inside = self._modes @ self._divide(self._modes.T @ field)
         if self._columns is not None:
             return self._columns[nodes] @ inside
         vectors = self._waves.vectors
         return (vectors[nodes] * self._decay) @ (vectors[self._nodes].T @ inside)
+
+    def _divide(self, inside: _Numbers) -> _Numbers:
+        """Return the inverse of the covariance of reference, in modes, times a field."""
+        first, others = self._variances[0], self._variances[1:]
+        slopes = self._with_first / others
+        left = max(first - slopes @ self._with_first, _ROUNDING * first)
+        of_first = (inside[0] - slopes @ inside[1:]) / left
+        return np.vstack([of_first, inside[1:] / others[:, None] - np.outer(slopes, of_first)])

@@ -39,6 +39,8 @@ class FieldModel:
         Of y.
     noise_floor : float
         Least variance of the noise.
+    unit : str
+        Of times.
     """
 
     order: int
@@ -49,6 +51,7 @@ class FieldModel:
     span: float
     variance: float
     noise_floor: float
+    unit: str
 
     @property
     def variances(self) -> list[str]:
@@ -127,14 +130,14 @@ class Strengths:
     def noise(self) -> float:
         return self.values["noise"]
 
+    def with_deviations(self, factor: float) -> Strengths:
+        """Return strengths by which all is expected as by these, and deviates so much more."""
+        sizes = {name: factor**2 * self.values[name] for name in [*self.model.variances, "noise"]}
+        return Strengths(self.model, self.values | sizes)
+
     def in_space(self, kind: str) -> tuple[float, int]:
         """Return kappa and order of the smooth covariance of a kind, "slow" or "fast"."""
         return self.values[f"kappa_{kind}"], self.model.order
-
-    @property
-    def foremost(self) -> str:
-        """Kind of the smooth covariance that more of what fades has, "slow" or "fast"."""
-        return max("slow", "fast", key=lambda kind: self.values[f"smooth_{kind}"])
 
     def in_time(self, group: str) -> TimeCovariance:
         """Return the covariance in time of all that is alike in space.

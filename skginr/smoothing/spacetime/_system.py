@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +16,8 @@ _Numbers = NDArray[np.float64]
 # Of fading parts, of shape (n_modes, n_times), and of seasons, of (n_modes, n_waves).
 White = tuple[_Numbers, _Numbers]
 
-# Error of a field in standard deviations of the noise, on average, at which iterations end; and that
-# of draws, of which the spread is looked at.
+# Error of a field in standard deviations of the noise, on average, at which iterations end; and
+# that of draws, of which the spread is looked at.
 _TOLERANCE, ROUGHLY = 1e-3, 0.03
 _MOST_ITERATIONS = 1_000
 _TINY = float(np.finfo(float).tiny)
@@ -51,17 +53,23 @@ class FieldSystem:
     ) -> None:
         self.strengths, self.waves, self.grid, self.nodes = strengths, waves, grid, nodes
         self.precision = weights / strengths.noise
-        self.space = SpaceModes(waves, nodes, *strengths.in_space(strengths.foremost))
+        sizes = {g: float(strengths.in_time(g).at(np.zeros(1))[0]) for g in ("slow", "fast")}
+        # The reach of a part that is hardly there is anything.
+        self._reference = max(sizes, key=sizes.__getitem__)
+        self.space = SpaceModes(waves, nodes, *strengths.in_space(self._reference))
         self.seasons = Seasons(strengths.waves)
         self._season = self.seasons.at(grid.times)
-        smooth = {g: self.space.smooth(*strengths.in_space(g)) for g in ("slow", "fast")}
+        smooth = {g: self.space.smooth(*strengths.in_space(g)) for g in sizes}
         own = np.ones(self.space.n_modes)
         self._in_space = smooth | {"own": own, "common": self.space.common()}
-        shared, own = self.shares(grid)
-        self._root: White = np.sqrt(shared[0] + own[0]), np.sqrt(shared[1] + own[1])
+        fading, seasons = (
+            sum(of_share) for of_share in zip(*self.shares(grid).values(), strict=True)
+        )
+        self._root: White = np.sqrt(fading), np.sqrt(seasons)
         self._prepare(float(weights.mean()) / strengths.noise)
 
-    def _waves_of(self, covariance: TimeCovariance) -> _Numbers:
+    def waves_of(self, covariance: TimeCovariance) -> _Numbers:
+        """Return variances of waves in a covariance, 0 where it has none."""
         found = self.seasons.spectrum(covariance)
         return found if len(found) else np.zeros(len(self._season))
 
@@ -127,32 +135,47 @@ class FieldSystem:
         """Return the inverse of the covariance of observations times y, as solved."""
         return self.precision * (y - self.field(white))
 
-    def parts(self, white: White, times: _Numbers) -> tuple[_Numbers, _Numbers]:
-        """Return what nodes share of a field, and what is their own, at times within the grid.
+    def parts(self, white: White, times: _Numbers) -> dict[str, _Numbers]:
+        """Return what a field is expected to be the sum of, by groups, at times within the grid.
 
-        Each of shape (n_observed_nodes, n_times). Only their sum is known: these are expectations.
+        Each of shape (n_observed_nodes, n_times).
         """
         fading, season = self._root
         duals, of_waves = white[0] / np.maximum(fading, _TINY), white[1] / np.maximum(season, _TINY)
-        waves, n_modes = self.seasons.at(times), len(fading)
-        shared, own = np.zeros((n_modes, len(times))), np.zeros((n_modes, len(times)))
+        waves, found = self.seasons.at(times), {}
         for group, variances in self._in_space.items():
             covariance = self.strengths.in_time(group)
             part = self.grid.weigh(duals, covariance, times)
-            part += (of_waves * self._waves_of(covariance)) @ waves
-            whose = own if group == "own" else shared
-            whose += variances[:, None] * part
-        return self.space.from_modes(shared), self.space.from_modes(own)
+            part += (of_waves * self.waves_of(covariance)) @ waves
+            found[group] = self.space.from_modes(variances[:, None] * part)
+        return found
 
-    def shares(self, grid: TimeGrid) -> tuple[White, White]:
-        """Return variances of modes, on a grid, of what nodes share and of what is their own."""
-        found = [[0.0, 0.0], [0.0, 0.0]]
+    def shares(self, grid: TimeGrid) -> dict[str, White]:
+        """Return variances of modes, on a grid, of each group."""
+        found = {}
         for group, variances in self._in_space.items():
-            covariance, whose = self.strengths.in_time(group), found[group == "own"]
-            whose[0] = whose[0] + np.outer(variances, grid.spectrum(covariance))
-            whose[1] = whose[1] + np.outer(variances, self._waves_of(covariance))
-        (shared, shared_waves), (own, own_waves) = found
-        return (shared, shared_waves), (own, own_waves)
+            covariance = self.strengths.in_time(group)
+            fading = np.outer(variances, grid.spectrum(covariance))
+            found[group] = fading, np.outer(variances, self.waves_of(covariance))
+        return found
+
+    def extend(self, parts: dict[str, _Numbers], nodes: NDArray[np.intp]) -> _Numbers:
+        """Return what is expected at nodes not observed, of parts known at those observed."""
+        found = np.repeat(parts["common"][:1], len(nodes), axis=0)
+        for group in ("slow", "fast"):
+            found += self.extend_part(group, parts[group], nodes)
+        return found
+
+    def extend_part(self, group: str, field: _Numbers, nodes: NDArray[np.intp]) -> _Numbers:
+        """Return what is expected elsewhere of a smooth part, each by its own covariance."""
+        modes = self.space if group == self._reference else self._others
+        return modes.extend(field, nodes)
+
+    @functools.cached_property
+    def _others(self) -> SpaceModes:
+        """Modes of the smooth part that is not the one of reference."""
+        group = "slow" if self._reference == "fast" else "fast"
+        return SpaceModes(self.waves, self.nodes, *self.strengths.in_space(group))
 
     def white_of(self, modes: _Numbers, waves: _Numbers) -> White:
         """Return w of a field of such modes of space at times of the grid, and of such waves."""

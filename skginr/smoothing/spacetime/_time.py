@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 _Numbers = NDArray[np.float64]
 
-# Share of a regular grid that has to be seen for it to be one, and else how many steps there are for
-# each time.
-_SEEN, _FINER = 0.2, 4
+# Share of a regular grid that has to be seen for it to be one, unless it has no more than so many
+# steps; and else how many steps there are for each time.
+_SEEN, _FEW, _FINER = 0.2, 10_000, 4
 # Of a step: times that differ by less are on the grid.
 OFF = 1e-3
 # Times looked at together where they are not, and parts of a step that some may be drawn at.
@@ -67,7 +67,7 @@ class TimeGrid:
 
     def __init__(self, start: float, step: float, n_times: int) -> None:
         self.start, self.step, self.n_times = start, step, n_times
-        self.times = start + step * np.arange(n_times)
+        self.times: _Numbers = start + step * np.arange(n_times, dtype=float)
 
     def to_modes(self, field: _Numbers) -> _Numbers:
         """Return a field of shape (..., n_times) in orthonormal modes."""
@@ -113,13 +113,14 @@ class TimeGrid:
         return np.concatenate([of_times @ self._across(covariance, part) for part in parts], axis=1)
 
     def _across(self, covariance: TimeCovariance, times: _Numbers) -> _Numbers:
-        """Return covariances of times of the grid with others, those of mirror images included."""
+        """Return covariances of times of the grid with others, with their nearest mirror images."""
         fading = dataclasses.replace(covariance, level=0.0, waves=())
-        found = np.full((self.n_times, len(times)), covariance.level)
         low, high = self.times[0] - self.step / 2, self.times[-1] + self.step / 2
-        for image in (times, 2 * low - times, 2 * high - times):
-            found += fading.at(np.subtract.outer(self.times, image))
-        return found
+        sums = np.add.outer(self.times, times)
+        found = fading.at(np.subtract.outer(self.times, times))
+        # The nearest alone, as on the circle of the spectrum.
+        found += fading.at(np.minimum(sums - 2 * low, 2 * high - sums))
+        return found + covariance.level
 
     def finer(self, times: _Numbers) -> tuple[TimeGrid, int]:
         """Return a grid of as many times more steps as it takes to hold times, and how many.
@@ -161,7 +162,8 @@ class Seasons:
 def grid_of(times: _Numbers) -> TimeGrid:
     """Return the grid that distinct ascending times are on, or one that is fine enough for them.
 
-    Times that are on no grid are moved to that of a quarter of their mean step.
+    Times that are on no grid are moved to that of a quarter of their mean step, or of half their
+    typical one where most are close together and a few far apart.
     """
     start, span = float(times[0]), float(times[-1] - times[0])
     if span == 0:
@@ -171,8 +173,10 @@ def grid_of(times: _Numbers) -> TimeGrid:
     step = span / np.rint(span / step)
     steps = (times - start) / step
     regular = np.abs(steps - np.rint(steps)).max() < OFF
-    if not regular or len(times) < _SEEN * (np.rint(steps[-1]) + 1):
-        step = span / (_FINER * (len(times) - 1))
+    n_steps = np.rint(steps[-1])
+    if not regular or (n_steps > _FEW and len(times) < _SEEN * (n_steps + 1)):
+        typical = min(2 * span / float(np.median(np.diff(times))), _FEW)
+        step = span / np.ceil(max(_FINER * (len(times) - 1), typical))
     return TimeGrid(start, step, int(np.rint(span / step)) + 1)
 
 
