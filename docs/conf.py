@@ -67,7 +67,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"(?<!county_signals)(?<!reproduce)\.py$"
     if "SKGINR_DATA" in os.environ
     else r"(intervals|block_model|standard_inr)\.py$",
-    "ignore_pattern": r"reproduce\.py$",
+    "ignore_pattern": r"(reproduce|weather_peers)\.py$",
     "image_scrapers": ("saved_pictures",),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,

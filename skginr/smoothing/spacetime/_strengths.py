@@ -85,7 +85,8 @@ class FieldModel:
     def bounds(self) -> list[tuple[float, float]]:
         """Return bounds of these."""
         low, high = np.log(_VARIANCES) + np.log(self.variance)
-        slow = np.log(self._reach(3 * self.step)), np.log(self._reach(2 * self.span))
+        # What shares its reach in space with levels and seasons may fade as fast as the other.
+        slow = np.log(0.3 * self.step), np.log(self._reach(2 * self.span))
         fast = np.log(0.2 * self.step), np.log(self._reach(self.span / 4))
         kappa = tuple(np.log(_KAPPAS))
         return [
