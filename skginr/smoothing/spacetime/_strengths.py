@@ -86,12 +86,14 @@ class FieldModel:
         """Return bounds of these."""
         low, high = np.log(_VARIANCES) + np.log(self.variance)
         # What shares its reach in space with levels and seasons may fade as fast as the other.
-        slow = np.log(0.3 * self.step), np.log(self._reach(2 * self.span))
+        longest = np.log(self._reach(2 * self.span))
+        slow = np.log(0.3 * self.step), longest
+        drift = np.log(self._reach(3 * self.step)), longest
         fast = np.log(0.2 * self.step), np.log(self._reach(self.span / 4))
         kappa = tuple(np.log(_KAPPAS))
         return [
             *[(low, high)] * len(self.variances),
-            *[kappa, kappa, slow, slow, fast],
+            *[kappa, kappa, slow, drift, fast],
             *[_DECAYS] * len(self.periods),
             (np.log(self.noise_floor), np.log(self.variance)),
         ]
