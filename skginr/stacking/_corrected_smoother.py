@@ -408,7 +408,8 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
             frame = as_table(rows.X)
             node = frame.columns[self._node_column]
             given = None if isinstance(self.cv, Integral) else folds
-            times = [name for name in frame if are_datetimes(frame[name])]
+            others = frame.columns.delete(self._node_column)
+            times = [name for name in others if are_datetimes(frame[name])]
             if times:
                 in_time = SpaceTimeSmoother(graph=graph, cv=given, node=node, time=times[0])
                 return self._checked([("space_time", in_time)], rows)

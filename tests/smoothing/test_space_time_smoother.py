@@ -255,7 +255,9 @@ def test_units_of_y_do_not_matter(table, signal, gaps, factor):
     )
     mean, std = expected.predict(table, return_std=True)
     other, other_std = found.predict(table, return_std=True)
-    np.testing.assert_allclose(other / factor, mean + 5, atol=1e-3)
+    # The search ends where it gains no more than a millionth: rounding turns strengths by as much
+    # as changes nothing beside what is not known.
+    assert (np.abs(other / factor - mean - 5) < 0.05 * std).all()
     # Modes of one eigenvalue may turn, and draws with them.
     np.testing.assert_allclose((other_std / factor).mean(), std.mean(), rtol=0.1)
 

@@ -135,7 +135,9 @@ class Strengths:
     def with_deviations(self, factor: float) -> Strengths:
         """Return strengths by which all is expected as by these, and deviates so much more."""
         sizes = {name: factor**2 * self.values[name] for name in [*self.model.variances, "noise"]}
-        return Strengths(self.model, self.values | sizes)
+        # The mean's variance with them.
+        model = dataclasses.replace(self.model, variance=factor**2 * self.model.variance)
+        return Strengths(model, self.values | sizes)
 
     def in_space(self, kind: str) -> tuple[float, int]:
         """Return kappa and order of the smooth covariance of a kind, "slow" or "fast"."""
