@@ -281,20 +281,22 @@ default "combinatorial"
         with open_progress("space and time", unit="steps", verbose=self.verbose) as progress:
             self._waves = Waves(graph, self.laplacian, self.n_waves, progress)
             if given is None:
-                given = [
-                    self._choose(graph, signal, [fold[mine] for fold in folds], random, progress)
+                fits = [
+                    self._chosen(graph, signal, [fold[mine] for fold in folds], random, progress)
                     for signal, mine in zip(each, known, strict=True)
                 ]
-            fits = [
-                signal.fit(strengths, self._waves, progress)
-                for signal, strengths in zip(each, given, strict=True)
-            ]
+            else:
+                fits = [
+                    signal.fit(strengths, self._waves, progress)
+                    for signal, strengths in zip(each, given, strict=True)
+                ]
         centres = [signal.centre for signal in each]
         self.graph_, self._fits, self._centres = graph, fits, np.array(centres)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None
-        self.strengths_ = given[0] if self._single else given
-        self.noise_variance_ = self._one(np.array([one.noise for one in given]))
+        used = [fit.strengths for fit in fits]
+        self.strengths_ = used[0] if self._single else used
+        self.noise_variance_ = self._one(np.array([one.noise for one in used]))
         return self
 
     def predict(
@@ -489,15 +491,15 @@ default "combinatorial"
             found += _numbered(check_splits(2, X, y, random_state=random), len(y))
         return found
 
-    def _choose(
+    def _chosen(
         self,
         graph: Graph,
         signal: _Signal,
         folds: list[_Indices],
         random: np.random.RandomState,
         progress: Progress,
-    ) -> Strengths:
-        """Return the strengths by which rows held out of blocks are most probable."""
+    ) -> FieldFit:
+        """Return the fit by the strengths that make rows held out of blocks most probable."""
         # What is drawn depends on the table, and not on the order of its rows.
         order = np.lexsort((signal.y, signal.rows.times, signal.rows.nodes))
         signal, folds = signal[order], [fold[order] for fold in folds]
@@ -509,8 +511,8 @@ default "combinatorial"
         strengths = choose_strengths(model, self._waves, blocks, progress)
         fit = signal.fit(strengths, self._waves, progress)
         if fit.weights.size > _LARGE:
-            return strengths
-        return strengths.with_deviations(fit.deviation_factor(self._waves, random, progress))
+            return fit
+        return fit.with_deviations(fit.deviation_factor(self._waves, random, progress))
 
     def _model(self, signal: _Signal, distinct: _Numbers) -> FieldModel:
         step, span = float(np.median(np.diff(distinct))), float(np.ptp(distinct))

@@ -217,6 +217,18 @@ class FieldFit:
         wide = scipy.stats.t.ppf(0.95, _N_DRAWS) / scipy.stats.norm.ppf(0.95)
         return max(deviation_factor(values[0] - mean, wide**2 * variances, counts), 1.0)
 
+    def with_deviations(self, factor: float) -> FieldFit:
+        """Return the fit in which all is expected as in this, and deviates so much more."""
+        fading, season = self.white
+        return dataclasses.replace(
+            self,
+            strengths=self.strengths.with_deviations(factor),
+            # The same fields, of a root that is so much larger.
+            white=(fading / factor, season / factor),
+            whites=[(fading / factor, season / factor) for fading, season in self.whites],
+            covariance=factor**2 * self.covariance,
+        )
+
     def _system(self, waves: Waves) -> FieldSystem:
         return FieldSystem(self.strengths, waves, self.nodes, self.grid, self.weights)
 

@@ -11,8 +11,6 @@ from skginr.smoothing.spacetime._time import TimeCovariance
 
 _Numbers = NDArray[np.float64]
 
-# Harmonics of a period.
-_N_HARMONICS = 4
 # Variance of the mean, in variances of y: nothing is known of it before.
 _MEAN = 10.0
 # Of parameters, in variances of y, or as kappa is.
