@@ -100,7 +100,7 @@ def density(
         covariance += in_space * in_time
     diagonal = np.diag_indices(len(covariance))
     covariance[diagonal] += strengths.noise / block.weights
-    precision = _inverse(covariance)
+    precision, _ = _inverse_and_root(covariance)
     value, slope = _held_out(precision, block.y, block.folds)
     found = dict.fromkeys(model.names, 0.0)
     found["noise"] = strengths.noise * float(slope[diagonal] @ (1 / block.weights))
@@ -199,10 +199,6 @@ def choose_strengths(
             options={"maxiter": _MOST_STEPS, "ftol": _GAIN},
         )
     return model.at(found.x)
-
-
-def _inverse(matrix: _Numbers) -> _Numbers:
-    return _inverse_and_root(matrix)[0]
 
 
 def _inverse_and_root(matrix: _Numbers) -> tuple[_Numbers, float]:

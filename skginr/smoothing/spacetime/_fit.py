@@ -265,18 +265,16 @@ class _Places:
             group: system.space.from_modes(drawn[group][0][:, at] + drawn[group][1] @ waves) - part
             for group, part in system.parts(white, self._times).items()
         }
-        found = self._of_rows(system, apart)
-        if len(self._elsewhere):
-            found += self._of_rows_elsewhere(self._draw_elsewhere(system, grid, at, random))
-        return found
+        return self._of_rows(system, apart, self._draw_elsewhere(system, grid, at, random))
 
     def _draw_elsewhere(
         self, system: FieldSystem, grid: TimeGrid, at: _Indices, random: np.random.RandomState
     ) -> _Numbers:
         """Return a draw of what nodes without rows are beside what others tell of them."""
-        strengths, waves = system.strengths, system.waves
-        season = system.seasons
         found = np.zeros((len(self._elsewhere), len(self._times)))
+        if not len(found):
+            return found
+        strengths, waves, season = system.strengths, system.waves, system.seasons
         for group in ("slow", "fast"):
             in_space, in_time = waves.spectrum(*strengths.in_space(group)), strengths.in_time(group)
             variances = np.outer(in_space, grid.spectrum(in_time))
@@ -292,16 +290,14 @@ class _Places:
         )
         return found + field[:, at] + of_waves @ season.at(self._times)
 
-    def _of_rows(self, system: FieldSystem, parts: dict[str, _Numbers]) -> _Numbers:
+    def _of_rows(
+        self, system: FieldSystem, parts: dict[str, _Numbers], beside: float | _Numbers = 0.0
+    ) -> _Numbers:
+        """Return values of rows, with what nodes without rows of ``fit`` are beside that."""
         table = np.empty((len(self._nodes), len(self._times)))
         table[self._seen] = np.sum(list(parts.values()), axis=0)[self._position]
         if len(self._elsewhere):
-            table[~self._seen] = system.extend(parts, self._elsewhere)
-        return table[self._of_node, self._of_time]
-
-    def _of_rows_elsewhere(self, values: _Numbers) -> _Numbers:
-        table = np.zeros((len(self._nodes), len(self._times)))
-        table[~self._seen] = values
+            table[~self._seen] = system.extend(parts, self._elsewhere) + beside
         return table[self._of_node, self._of_time]
 
 
