@@ -51,6 +51,10 @@ ROOMS = {
         spacetime._system spacetime._fit _space_time_smoother _imputer
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
+    "fields": """
+        _correlations _phase_means _elsewhere _covariance _archive _signal_model _archive_regressor _choice
+        _learning _signal_distribution
+    """,
     "prediction": "_frames _design _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """

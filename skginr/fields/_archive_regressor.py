@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
     >>> from sklearn.frozen import FrozenEstimator
     >>> from skginr import ArchiveRegressor, Graph, SignalDistribution
     >>> ring = Graph.from_networkx(nx.cycle_graph(12))
-    >>> X = pd.MultiIndex.from_product([range(30), range(12)], names=["day", "node"]).to_frame(False)
+    >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
     >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
     >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
     >>> today = pd.DataFrame({"node": [0, 3, 6]})
@@ -264,10 +264,11 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         else:
             frame = frame.set_axis(list(wanted.values()), axis=1)
         name = model.columns["signal"]
-        if name in frame.columns and frame[name].nunique(dropna=False) > 1:
+        n_signals = len(frame[name].drop_duplicates()) if name in frame.columns else 1
+        if n_signals > 1:
             raise ValueError(
-                f"X must be of one signal; the column {name!r} names "
-                f"{frame[name].nunique(dropna=False)}. Condition on one at a time."
+                f"X must be of one signal; the column {name!r} names {n_signals}. Condition on one "
+                f"at a time."
             )
         nodes, _ = locate_column(frame, model.graph, wanted["node"], owner="X")
         if not model.has_phases:

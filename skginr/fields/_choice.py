@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from skginr._core import Progress, deviation_factor
-from skginr.fields._correlations import Correlation
+from skginr.fields._correlations import Blend, Correlation
 from skginr.fields._covariance import Conditioned, FieldCovariance
 
 _Numbers = NDArray[np.float64]
@@ -19,6 +19,8 @@ _Indices = NDArray[np.intp]
 
 _SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98)
 _NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3)
+# Remainders that each other is blended with, and the weights of these.
+_N_BLENDED, _WEIGHTS = 2, (0.3, 0.7)
 # How many nodes are told of, of those that are foretold.
 _N_TOLD, _N_TARGETS = (10, 40, 160), 120
 # Signals of a fold that are foretold; of those with gaps each takes a system of its own.
@@ -38,6 +40,8 @@ class Trial:
     n_told : int
     archive : ndarray of shape (n_signals, n_nodes)
         Fields at these that are not held out.
+    own : ndarray of shape (n_nodes,)
+        Variance that nodes have for themselves.
     fields : ndarray of shape (n_held_out, n_nodes)
         NaN where not observed.
     units : ndarray of shape (n_held_out, n_nodes)
@@ -47,6 +51,7 @@ class Trial:
     nodes: _Indices
     n_told: int
     archive: _Numbers
+    own: _Numbers
     fields: _Numbers
     units: _Numbers
     _seen: dict[int, Among] = dataclasses.field(default_factory=dict)
@@ -55,6 +60,10 @@ class Trial:
         """Return a correlation as one of these nodes, by their numbers here."""
         # An id is of one object for as long as there is that object.
         key = id(correlation)
+        if isinstance(correlation, Blend):
+            first, second = self.among(correlation.first), self.among(correlation.second)
+            weight = correlation.weight
+            return Among(weight * first.matrix + (1 - weight) * second.matrix, correlation)
         if key not in self._seen:
             matrix = correlation.between(self.nodes, self.nodes)
             self._seen[key] = Among(matrix, correlation)
@@ -65,6 +74,7 @@ class Trial:
         here = dataclasses.replace(
             covariance,
             fields=self.archive,
+            own=self.own,
             taper=self.among(covariance.taper),
             rest=self.among(covariance.rest),
         )
@@ -100,11 +110,12 @@ class Among(NamedTuple):
 
 def draw_trials(
     archive: _Numbers,
+    own: _Numbers,
     held_out: _Numbers,
     units: _Numbers,
     random: np.random.RandomState,
 ) -> Iterator[Trial]:
-    """Yield trials of one fold: of its archive, fields held out, and their units."""
+    """Yield trials of one fold, given the arrays of a :class:`Trial` at all nodes."""
     seen = np.flatnonzero(np.isfinite(held_out).any(axis=0))
     gaps = not np.isfinite(held_out[:, seen]).all()
     for n_told in _N_TOLD:
@@ -112,21 +123,27 @@ def draw_trials(
         nodes = random.permutation(seen)[: n_told + _N_TARGETS]
         signals = random.permutation(len(held_out))[: _N_WITH_GAPS if gaps else _N_SIGNALS]
         both = np.ix_(signals, nodes)
-        yield Trial(nodes, n_told, archive[:, nodes], held_out[both], units[both])
+        yield Trial(nodes, n_told, archive[:, nodes], own[nodes], held_out[both], units[both])
 
 
 def choose_remainder(
     trials: list[Trial], rests: list[Correlation], progress: Progress
 ) -> list[FieldCovariance]:
     """Return the covariances that foretell trials best without an archive, the best first."""
+    no_archive, no_own = np.zeros((1, 0)), np.zeros(0)
     found = []
     for rest in rests:
-        each = [FieldCovariance(np.zeros((1, 0)), 0.0, rest, rest, noise) for noise in _NOISES]
-        scores = [_score(covariance, trials) for covariance in each]
-        best = int(np.argmin(scores))
-        found.append((scores[best], each[best]))
+        each = [FieldCovariance(no_archive, 0.0, rest, rest, noise, no_own) for noise in _NOISES]
+        found.append(min(((_score(one, trials), one) for one in each), key=_first))
         progress.advance()
-    found.sort(key=lambda pair: pair[0])
+    found.sort(key=_first)
+    for _, best in found[:_N_BLENDED]:
+        for rest in rests:
+            for weight in _WEIGHTS:
+                blend = dataclasses.replace(best, rest=Blend(best.rest, rest, weight))
+                found.append((_score(blend, trials), blend))
+            progress.advance()
+    found.sort(key=_first)
     return [covariance for _, covariance in found]
 
 
@@ -144,13 +161,18 @@ def choose_covariance(
             before = best[0]
             for name, values in (("share", _SHARES), ("taper", tapers), ("noise", _NOISES)):
                 for value in values:
-                    each = dataclasses.replace(best[1], **{name: value})
-                    best = min(best, (_score(each, trials), each), key=lambda pair: pair[0])
+                    changed: dict[str, Any] = {name: value}
+                    each = dataclasses.replace(best[1], **changed)
+                    best = min(best, (_score(each, trials), each), key=_first)
                     progress.advance()
             if best[0] >= before:
                 break
-        found = min(found, best, key=lambda pair: pair[0])
+        found = min(found, best, key=_first)
     return found[1]
+
+
+def _first(scored: tuple[float, FieldCovariance]) -> float:
+    return scored[0]
 
 
 def deviations_factor(covariance: FieldCovariance, trials: list[Trial]) -> float:

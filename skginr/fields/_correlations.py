@@ -115,6 +115,32 @@ class OfWaves:
         return self.vectors[nodes] * self.roots / self.deviations[nodes, None]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Blend:
+    """Two correlations, added up with weights whose sum is 1.
+
+    Attributes
+    ----------
+    first, second : Correlation
+    weight : float
+        Of the first.
+    """
+
+    first: Correlation
+    second: Correlation
+    weight: float
+
+    def between(self, first: _Indices, second: _Indices) -> _Numbers:
+        """Return correlations of nodes with others."""
+        parts = self.first.between(first, second), self.second.between(first, second)
+        return self.weight * parts[0] + (1 - self.weight) * parts[1]
+
+    def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
+        """Return fields drawn at random."""
+        first = self.weight**0.5 * self.first.draws(nodes, n_draws, random)
+        return first + (1 - self.weight) ** 0.5 * self.second.draws(nodes, n_draws, random)
+
+
 class Correlations:
     """The correlations that fields on a graph may have, to choose from.
 
