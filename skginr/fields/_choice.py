@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from skginr._core import Progress, deviation_factor
 from skginr.fields._correlations import Blend, Correlation
-from skginr.fields._covariance import Conditioned, FieldCovariance
+from skginr.fields._covariance import Conditioned, FieldCovariance, alike
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
@@ -46,6 +46,8 @@ class Trial:
         NaN where not observed.
     units : ndarray of shape (n_held_out, n_nodes)
         Deviations that these are in.
+    groups : list of tuple of ndarray
+        Signals of which the same are told, and numbers of these.
     """
 
     nodes: _Indices
@@ -54,6 +56,7 @@ class Trial:
     own: _Numbers
     fields: _Numbers
     units: _Numbers
+    groups: list[tuple[_Indices, _Indices]]
     _seen: dict[int, Among] = dataclasses.field(default_factory=dict)
 
     def among(self, correlation: Correlation) -> Among:
@@ -81,10 +84,7 @@ class Trial:
         targets = np.arange(self.n_told, len(self.nodes))
         errors = np.empty((len(self.fields), len(targets)))
         variances = np.empty_like(errors)
-        known = np.isfinite(self.fields[:, : self.n_told])
-        patterns, of_signal = np.unique(known, axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            signals, told = np.flatnonzero(of_signal.ravel() == i), np.flatnonzero(pattern)
+        for signals, told in self.groups:
             conditioned = Conditioned.on(here, told, np.ones(len(told)))
             weights = conditioned.weights(self.fields[np.ix_(signals, told)].T)
             mean, variance = conditioned.mean_and_variance(targets, weights)
@@ -123,7 +123,8 @@ def draw_trials(
         nodes = random.permutation(seen)[: n_told + _N_TARGETS]
         signals = random.permutation(len(held_out))[: _N_WITH_GAPS if gaps else _N_SIGNALS]
         both = np.ix_(signals, nodes)
-        yield Trial(nodes, n_told, archive[:, nodes], own[nodes], held_out[both], units[both])
+        told = list(alike(np.isfinite(held_out[both][:, :n_told])))
+        yield Trial(nodes, n_told, archive[:, nodes], own[nodes], held_out[both], units[both], told)
 
 
 def choose_remainder(

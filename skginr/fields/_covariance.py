@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ _MOST_TOLD = 3_000
 class FieldCovariance:
     """``share`` of the covariance of an archive, tapered with distance, and a remainder.
 
-    Of standardised fields; variances are 1 everywhere, the remainder has what is missing.
+    Of standardised fields, whose variances are about 1: the remainder has what is missing, and no
+    less than its share.
 
     Attributes
     ----------
@@ -80,14 +82,19 @@ class FieldCovariance:
 
     def variances(self, nodes: _Indices) -> _Numbers:
         """Return variances at nodes."""
-        return 1 + self.own[nodes]
+        if self.share == 0:
+            return 1 + self.own[nodes]
+        return self._told(nodes) + self._left(nodes) ** 2 + self.own[nodes]
+
+    def _told(self, nodes: _Indices) -> _Numbers:
+        """Return the variance that the archive tells."""
+        return self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
 
     def _left(self, nodes: _Indices) -> _Numbers:
         """Return the deviations of the remainder."""
         if self.share == 0:
             return np.ones(len(nodes))
-        told = self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
-        return np.sqrt(np.maximum(1 - told, 1 - self.share))
+        return np.sqrt(np.maximum(1 - self._told(nodes), 1 - self.share))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -159,14 +166,18 @@ def _parts(nodes: _Indices) -> list[_Indices]:
     return [nodes[start : start + _CHUNK] for start in range(0, max(len(nodes), 1), _CHUNK)]
 
 
+def alike(known: NDArray[np.bool_]) -> Iterator[tuple[_Indices, _Indices]]:
+    """Yield numbers of rows that are alike, and of columns that are True in these."""
+    patterns, of_row = np.unique(known, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        yield np.flatnonzero(of_row.ravel() == i), np.flatnonzero(pattern)
+
+
 def filled(fields: _Numbers, covariance: FieldCovariance) -> _Numbers:
     """Return fields of shape (n_signals, n_nodes) with what is expected where they are NaN."""
     found = fields.copy()
-    known = np.isfinite(fields)
-    patterns, of_signal = np.unique(known, axis=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):
-        signals = np.flatnonzero(of_signal.ravel() == i)
-        nodes, gaps = np.flatnonzero(pattern), np.flatnonzero(~pattern)
+    for signals, nodes in alike(np.isfinite(fields)):
+        gaps = np.setdiff1d(np.arange(fields.shape[1]), nodes)
         if len(gaps) == 0:
             continue
         if len(nodes) == 0:

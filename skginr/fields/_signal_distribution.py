@@ -28,7 +28,7 @@ from skginr._core import (
 from skginr.fields._archive import Archive, Columns, find_columns, phase_numbers, read_archive
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._correlations import Correlations
-from skginr.fields._covariance import Conditioned, filled
+from skginr.fields._covariance import Conditioned, alike, filled
 from skginr.fields._learning import learn
 from skginr.fields._signal_model import SignalModel
 from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_laplacian
@@ -344,12 +344,9 @@ default "combinatorial"
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)
         fields = model.fields_of(archive.values, archive.phases, every)
-        known = np.isfinite(fields)
         units = model.means.units(archive.phases, new=True)
         found = np.empty(len(fields))
-        for pattern in np.unique(known, axis=0):
-            mine = np.flatnonzero((known == pattern).all(axis=1))
-            nodes = np.flatnonzero(pattern)
+        for mine, nodes in alike(np.isfinite(fields)):
             if len(nodes) > _MOST_ROWS:
                 raise ValueError(
                     f"X has {len(nodes)} rows of a signal; the density of at most {_MOST_ROWS} can "
