@@ -215,7 +215,8 @@ NAMES = """
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SignalDistribution SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor
+    SeasonalFeatures SignalDistribution SpaceTimeKFold SpaceTimeSmoother
+    SpatialGaussianProcessRegressor
     SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers
     inspect_spectrum load make_surrogates predict_frame refine_model save shared_graphs
     suggest_measurements surface_gradient to_onnx
