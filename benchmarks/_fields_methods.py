@@ -56,9 +56,11 @@ def model_of(graph, **given):
 
 def ours(task):
     model = model_of(task.graph, phase="phase").fit(*rows(task, task.archive, task.phase))
-    everywhere, found = task.graph.labels.to_frame(index=False, name="node"), []
+    found = []
     for signal, phase in zip(task.seen, task.seen_phase, strict=True):
-        one = model.condition(*rows(task, signal[None], [phase]))
+        everywhere = pd.DataFrame({"node": task.graph.labels, "phase": phase})
+        at = np.isfinite(signal)
+        one = model.condition(everywhere[at], signal[at])
         mean, std = one.predict(everywhere, return_std=True, with_noise=True)
         found.append((mean, std, one.sample_y(everywhere, DRAWS, with_noise=True).T))
     mean, std, draws = (np.stack(part) for part in zip(*found, strict=True))
@@ -114,7 +116,7 @@ def phase_alone(task):
     """The mean of the phase; anomalies of the archive around it."""
     wide = np.broadcast_to(spread(task.archive), task.seen.shape)
     drawn = np.random.default_rng(0).choice(len(task.archive), DRAWS)
-    draws = np.broadcast_to(filled(task.archive)[drawn, None], (DRAWS, *task.seen.shape))
+    draws = np.broadcast_to(filled(task)[drawn, None], (DRAWS, *task.seen.shape))
     return Said(np.zeros(task.seen.shape), wide, draws)
 
 
@@ -125,11 +127,9 @@ def spread(archive):
     return np.sqrt(np.where(counts < 10, variance[counts >= 10].mean(), variance))
 
 
-def filled(archive):
-    """Return the archive, the mean of the node where it has a gap."""
-    counts = np.isfinite(archive).sum(axis=0)
-    means = np.nansum(archive, axis=0) / np.maximum(counts, 1)
-    return np.where(np.isfinite(archive), archive, means)
+def filled(task):
+    """Return the archive, the mean of the phase where it has a gap."""
+    return np.where(np.isfinite(task.archive), task.archive, usual(task)[0][task.phase])
 
 
 def chosen(predict, settings, task):
@@ -268,7 +268,7 @@ def analogs(task):
     """The nearest signals of the archive on what is observed; how many, chosen on held-out ones."""
 
     def members(inner, n_members):
-        whole, found = filled(inner.archive), []
+        whole, found = filled(inner), []
         for signal in inner.seen:
             at = np.flatnonzero(np.isfinite(signal))
             apart = (inner.archive[:, at] - signal[at]) ** 2
@@ -307,7 +307,7 @@ def reconstructed(task):
     matrix = SimpleNamespace(known=values[:, recorded], held=held, table=table)
     found = np.full(held.shape, np.nan)
     found[held] = in_environment(matrix, Peer("dineof", "pydineof"))[0]
-    mean = np.tile(filled(task.archive).mean(axis=0), (len(task.seen), 1))
+    mean = usual(task)[0][task.seen_phase]
     mean[:, recorded] = found[len(task.archive) :]
     return Said(mean)
 
