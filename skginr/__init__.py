@@ -26,6 +26,8 @@ Smoothers along edges
     SpatialGaussianProcessRegressor, ThinPlateSplineRegressor. Over nodes and times:
     SpaceTimeSmoother; gaps in a table of times by nodes: GraphImputer. What blends smoothers and
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
+Archives of signals
+    SignalDistribution, to sample and to condition: ArchiveRegressor.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -47,6 +49,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
+    from skginr.fields import ArchiveRegressor, SignalDistribution
     from skginr.graphs import (
         Graph,
         GraphBlockKFold,
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "ArchiveRegressor",
     "CorrectedSmoother",
     "Graph",
     "GraphBlockKFold",
@@ -96,6 +100,7 @@ __all__ = [
     "SIRENClassifier",
     "SIRENRegressor",
     "SeasonalFeatures",
+    "SignalDistribution",
     "SpaceTimeKFold",
     "SpaceTimeSmoother",
     "SpatialGaussianProcessRegressor",
@@ -120,6 +125,7 @@ __all__ = [
 # Imported when first asked for: who only embeds a graph need not wait for torch.
 _HOME = {
     "Alignment": "skginr.spectral",
+    "ArchiveRegressor": "skginr.fields",
     "CorrectedSmoother": "skginr.stacking",
     "Graph": "skginr.graphs",
     "GraphBlockKFold": "skginr.graphs",
@@ -135,6 +141,7 @@ _HOME = {
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
     "SeasonalFeatures": "skginr.graphs",
+    "SignalDistribution": "skginr.fields",
     "SpaceTimeKFold": "skginr.graphs",
     "SpaceTimeSmoother": "skginr.smoothing",
     "SpatialGaussianProcessRegressor": "skginr.smoothing",

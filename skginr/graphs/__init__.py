@@ -27,6 +27,8 @@ from skginr.graphs._nodes import (
     locate_nodes,
     locate_rows,
     locate_rows_in_time,
+    node_column,
+    position_of,
     space_time_columns,
 )
 from skginr.graphs._observed import warn_unobserved, warn_without_edges, with_observations
@@ -65,7 +67,9 @@ __all__ = [
     "locate_nodes",
     "locate_rows",
     "locate_rows_in_time",
+    "node_column",
     "plain_index",
+    "position_of",
     "positions_in",
     "positive",
     "remember",

@@ -282,11 +282,11 @@ def space_time_columns(
         datetimes = [i for i in places if are_datetimes(frame.iloc[:, i])]
         when = datetimes[0] if len(datetimes) == 1 else None
     else:
-        when = _position_of("time", time, frame, "holds the times")
+        when = position_of("time", time, frame, "holds the times")
     if graph is not None:
         where = node_column(X, graph, node, owner=owner, besides=when)
     elif node is not None:
-        where = _position_of("node", node, frame, "names the nodes")
+        where = position_of("node", node, frame, "names the nodes")
     else:
         where = int(when == 0)
     if when is None:
@@ -350,10 +350,10 @@ def node_column(
             f"{owner} takes the first column of X for node labels, which {first!r} does not hold; "
             f"{other!r} does. Give node={other!r}."
         )
-    return _position_of("node", node, frame, "names the nodes")
+    return position_of("node", node, frame, "names the nodes")
 
 
-def _position_of(argument: str, column: Hashable, frame: pd.DataFrame, what: str) -> int:
+def position_of(argument: str, column: Hashable, frame: pd.DataFrame, what: str) -> int:
     """Return the position of a column that is given by name, or else by position."""
     names = list(frame.columns)
     if isinstance(column, Hashable) and names.count(column) == 1:

@@ -61,6 +61,10 @@ class Waves:
         """Return the mean variance at nodes before it is scaled."""
         return float((kappa**2 + self.eigenvalues) ** -float(order) @ self._sizes)
 
+    def coefficients(self, fields: _Numbers) -> _Numbers:
+        """Return what fields of shape (n_fields, n_nodes) have of each eigenvector."""
+        return (fields * self._mass) @ self.vectors
+
     def columns(self, nodes: NDArray[np.intp], kappa: float, order: int) -> _Numbers:
         """Return covariances of all nodes with some, not scaled, of all eigenvectors there are."""
         solve = positive_definite_solver(self._stiffness + sp.diags_array(kappa**2 * self._mass))

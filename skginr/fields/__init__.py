@@ -1,0 +1,6 @@
+"""Archives of signals: how they are distributed, and what is learned across signals and graphs."""
+
+from skginr.fields._archive_regressor import ArchiveRegressor
+from skginr.fields._signal_distribution import SignalDistribution
+
+__all__ = ["ArchiveRegressor", "SignalDistribution"]

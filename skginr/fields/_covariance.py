@@ -1,0 +1,166 @@
+"""The covariance of the fields of an archive: what they tell, near by, and what they do not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from skginr.fields._correlations import Correlation
+
+_Numbers = NDArray[np.float64]
+_Indices = NDArray[np.intp]
+
+# Nodes whose covariances with all observed ones are formed at once.
+_CHUNK = 2_000
+# Nodes that gaps of an archive are filled from.
+_MOST_TOLD = 3_000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FieldCovariance:
+    """``share`` of the covariance of an archive, tapered with distance, and a remainder.
+
+    Of standardised fields; variances are 1 everywhere, the remainder has what is missing.
+
+    Attributes
+    ----------
+    fields : ndarray of shape (n_signals, n_nodes)
+        Of the archive.
+    share : float
+        From 0 to 1.
+    taper, rest : Correlation
+        Of what the archive tells, and of the remainder.
+    noise : float
+        Variance of rows about the field.
+    """
+
+    fields: _Numbers
+    share: float
+    taper: Correlation
+    rest: Correlation
+    noise: float
+
+    def between(self, first: _Indices, second: _Indices) -> _Numbers:
+        """Return covariances of nodes with others, of shape (n_first, n_second)."""
+        remainder = self.rest.between(first, second)
+        if self.share == 0:
+            return remainder
+        remainder *= self._left(first)[:, None]
+        remainder *= self._left(second)
+        fields = self.fields
+        told = fields[:, first].T @ fields[:, second]
+        told *= self.share / len(fields)
+        told *= self.taper.between(first, second)
+        return told + remainder
+
+    def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
+        """Return fields drawn at random, of shape (n_nodes, n_draws)."""
+        fields = self.fields[:, nodes].T
+        found = np.empty((len(nodes), n_draws))
+        size = (self.share / len(self.fields)) ** 0.5
+        for i in range(n_draws):
+            found[:, i] = self._left(nodes) * self.rest.draws(nodes, 1, random)[:, 0]
+            if self.share > 0:
+                # Every field of the archive, its weight changing over the graph.
+                weights = self.taper.draws(nodes, fields.shape[1], random)
+                found[:, i] += size * np.einsum("ij,ij->i", fields, weights)
+        return found
+
+    def _left(self, nodes: _Indices) -> _Numbers:
+        """Return the deviations of the remainder."""
+        if self.share == 0:
+            return np.ones(len(nodes))
+        told = self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
+        return np.sqrt(np.maximum(1 - told, 1 - self.share))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Conditioned:
+    """A field of which values are known at some nodes.
+
+    Attributes
+    ----------
+    covariance : FieldCovariance
+    nodes : ndarray of shape (n_rows,)
+        A node may be there more than once.
+    noise : ndarray of shape (n_rows,)
+        Variances of rows about the field.
+    factor : tuple
+        Of the covariance of rows, as of :func:`scipy.linalg.cho_factor`.
+    """
+
+    covariance: FieldCovariance
+    nodes: _Indices
+    noise: _Numbers
+    factor: tuple[_Numbers, bool]
+
+    @classmethod
+    def on(cls, covariance: FieldCovariance, nodes: _Indices, weights: _Numbers) -> Conditioned:
+        """Return it for rows of such nodes, whose noise is divided by weights."""
+        noise = covariance.noise / weights
+        among = covariance.between(nodes, nodes)
+        among[np.diag_indices_from(among)] += noise
+        factor = cho_factor(among, lower=True, overwrite_a=True, check_finite=False)
+        return cls(covariance, nodes, noise, factor)
+
+    def weights(self, values: _Numbers) -> _Numbers:
+        """Return the inverse of the covariance of rows, times values of shape (n_rows, ...)."""
+        return cho_solve(self.factor, values, check_finite=False)
+
+    def mean(self, nodes: _Indices, weights: _Numbers) -> _Numbers:
+        """Return fields expected at nodes, of the weights of rows."""
+        parts = [self.covariance.between(part, self.nodes) @ weights for part in _parts(nodes)]
+        return np.concatenate(parts)
+
+    def mean_and_variance(self, nodes: _Indices, weights: _Numbers) -> tuple[_Numbers, _Numbers]:
+        """Return fields expected at nodes, and their variances."""
+        means, variances = [], []
+        for part in _parts(nodes):
+            across = self.covariance.between(part, self.nodes)
+            means.append(across @ weights)
+            explained = solve_triangular(
+                self.factor[0], across.T, lower=True, overwrite_b=True, check_finite=False
+            )
+            variances.append(np.maximum(1 - (explained**2).sum(axis=0), 0))
+        return np.concatenate(means), np.concatenate(variances)
+
+    def draws(
+        self, nodes: _Indices, weights: _Numbers, n_draws: int, random: np.random.RandomState
+    ) -> _Numbers:
+        """Return fields drawn at random, of shape (n_nodes, n_draws), given one field's weights.
+
+        A draw of the field as it may be anywhere, moved by what is expected of the difference.
+        """
+        both = np.concatenate([self.nodes, nodes])
+        anyhow = self.covariance.draws(both, n_draws, random)
+        seen, wanted = anyhow[: len(self.nodes)], anyhow[len(self.nodes) :]
+        seen = seen + np.sqrt(self.noise)[:, None] * random.standard_normal(seen.shape)
+        return wanted + self.mean(nodes, weights[:, None] - self.weights(seen))
+
+
+def _parts(nodes: _Indices) -> list[_Indices]:
+    return [nodes[start : start + _CHUNK] for start in range(0, max(len(nodes), 1), _CHUNK)]
+
+
+def filled(fields: _Numbers, covariance: FieldCovariance) -> _Numbers:
+    """Return fields of shape (n_signals, n_nodes) with what is expected where they are NaN."""
+    found = fields.copy()
+    known = np.isfinite(fields)
+    patterns, of_signal = np.unique(known, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        signals = np.flatnonzero(of_signal.ravel() == i)
+        nodes, gaps = np.flatnonzero(pattern), np.flatnonzero(~pattern)
+        if len(gaps) == 0:
+            continue
+        if len(nodes) == 0:
+            found[signals] = 0.0
+            continue
+        if len(nodes) > _MOST_TOLD:
+            nodes = np.random.RandomState(0).permutation(nodes)[:_MOST_TOLD]
+        conditioned = Conditioned.on(covariance, nodes, np.ones(len(nodes)))
+        weights = conditioned.weights(fields[np.ix_(signals, nodes)].T)
+        found[np.ix_(signals, gaps)] = conditioned.mean(gaps, weights).T
+    return found

@@ -1,0 +1,471 @@
+"""SignalDistribution: what signals of an archive are like, to be sampled and conditioned."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import KFold
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import randomized_svd
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skginr._core import (
+    Splits,
+    check_count,
+    check_flag,
+    check_option,
+    check_signals,
+    check_splits,
+    check_verbose,
+    open_progress,
+    unchanged_on_error,
+)
+from skginr.fields._archive import Archive, Columns, find_columns, phase_numbers, read_archive
+from skginr.fields._archive_regressor import ArchiveRegressor
+from skginr.fields._correlations import Correlations
+from skginr.fields._covariance import Conditioned, filled
+from skginr.fields._learning import learn
+from skginr.fields._signal_model import SignalModel
+from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_laplacian
+
+_Numbers = NDArray[np.float64]
+
+_MARGINALS = ("gaussian", "normal_scores")
+# Signals that there are at least.
+_LEAST = 4
+# Rows of a signal whose density is found together.
+_MOST_ROWS = 10_000
+
+
+class SignalDistribution(NodeEstimator):
+    """The distribution of signals on a graph, learned from an archive of them.
+
+    A signal has the mean of its phase (its month, its hour: what signals have in common), and a
+    Gaussian field about it. The field's covariance is a share of that of the archive, which is
+    tapered with distance, since few signals tell little of nodes far apart, and a remainder that
+    depends on the graph alone: a Matérn covariance of distances or of the graph's eigenvectors,
+    or one whose spectrum is that of the archive. Share, taper, remainder and noise are those that
+    foretell signals held out best from some of their nodes, by the continuous ranked probability
+    score.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph whose nodes X names. Nodes that no signal of the archive has get values too: with
+        an archive on some nodes of a finer graph, signals have its resolution.
+    signal : int or column name, optional
+        The column of X that names signals: a position, or a name where X is a DataFrame. Default:
+        the one of datetimes, or the one that does not name nodes.
+    phase : int or column name, optional
+        A column of X that says what signals have in common, such as the month. Default: no such.
+    node : int or column name, optional
+        The column of X that holds node labels. Default: the first that can.
+    marginals : {"gaussian", "normal_scores"}, default "gaussian"
+        Whether what is left of signals without their mean is Gaussian, or its normal scores are:
+        values of a normal distribution of the same ranks. For signals of two states, or with heavy
+        tails.
+    laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
+default "combinatorial"
+        Of the eigenvectors, as in :class:`~skginr.SpectralEmbedder`.
+    n_waves : int, optional
+        Eigenvectors that remainders are made of. Default: all, on graphs of up to 3,000 nodes, and
+        else 1,000.
+    n_components : int, default 10
+        Principal components of the archive that :meth:`transform` gives; as many as there are,
+        where these are fewer.
+    cv : int, splitter or iterable, default 5
+        Folds of *signals*, which are held out to choose the covariance. A number means that many
+        runs of signals in the order of their names, as those next to each other may be alike.
+    random_state : int, RandomState instance or None, default 0
+        Of nodes that are told of signals held out.
+    verbose : {0, 1}, default 0
+        Whether to show progress.
+
+    Attributes
+    ----------
+    graph_ : Graph
+        The graph used in ``fit``.
+    signals_ : Index
+        Names of the signals of the archive, ascending.
+    phases_ : Index or None
+        Those of phases.
+    means_ : DataFrame of shape (n_phases, n_nodes)
+        What signals of a phase have in common, a column for each node.
+    components_ : ndarray of shape (n_components, n_nodes)
+        Principal components of the archive about these means: orthonormal, the largest first.
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the archive's variance that each explains.
+    share_ : float
+        Share of variance that the covariance of the archive has; the remainder has the rest.
+    noise_variance_ : float
+        Variance of rows about signals, the mean over nodes. Of normal scores in units of these.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X is a DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is not a Graph.
+    ValueError
+        If X has other columns, names an unknown node, a node of a signal twice, or two phases of
+        one signal; if signals are fewer than four, no more than phases, have no node in common, or
+        do not differ from their mean; or y is not finite or of another length.
+
+    See Also
+    --------
+    ArchiveRegressor : A signal of which some nodes are known.
+    SpaceTimeSmoother : One record in time, in which what was just before tells of now.
+
+    Notes
+    -----
+    The mean of a phase is drawn towards the level of the node and the change common to all nodes,
+    by as much as few signals leave it unsure; deviations of new signals are larger by that.
+
+    Gaps of the archive are filled with what is expected by the remainder alone, and then by the
+    covariance chosen.
+
+    Signals are taken for independent. Those of a record in time are not, and the last one known
+    tells of the next: where it is known use :class:`~skginr.SpaceTimeSmoother`.
+
+    References
+    ----------
+    P. L. Houtekamer and H. L. Mitchell, "A sequential ensemble Kalman filter for atmospheric data
+    assimilation", Monthly Weather Review 129, 2001 (tapers). T. M. Hamill and C. Snyder, "A hybrid
+    ensemble Kalman filter - 3D variational analysis scheme", Monthly Weather Review 128, 2000
+    (shares). T. Gneiting and A. E. Raftery, "Strictly proper scoring rules, prediction, and
+    estimation", JASA 102, 2007.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skginr import Graph, SignalDistribution
+    >>> ring = Graph.from_networkx(nx.cycle_graph(12))
+    >>> X = pd.MultiIndex.from_product([range(30), range(12)], names=["day", "node"]).to_frame(False)
+    >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
+    >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
+    >>> distribution.sample(3).shape
+    (3, 12)
+    >>> today = distribution.condition(pd.DataFrame({"node": [0, 3, 6]}), [2.0, 1.0, 0.0])
+    >>> today.predict(pd.DataFrame({"node": [9]})).round(1)
+    array([1.])
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        signal: Hashable = None,
+        phase: Hashable = None,
+        node: Hashable = None,
+        marginals: str = "gaussian",
+        laplacian: str = "combinatorial",
+        n_waves: int | None = None,
+        n_components: int = 10,
+        cv: int | Iterable | Any = 5,
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: int = 0,
+    ) -> None:
+        self.graph = graph
+        self.signal = signal
+        self.phase = phase
+        self.node = node
+        self.marginals = marginals
+        self.laplacian = laplacian
+        self.n_waves = n_waves
+        self.n_components = n_components
+        self.cv = cv
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @unchanged_on_error
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Self:
+        """Learn what the signals of an archive have in common.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, 2) or (n_rows, 3)
+            The signal that a row is of, its node and, with ``phase``, its phase. Nodes that a
+            signal was not observed at have no row.
+        y : array-like of shape (n_rows,)
+            Its value there.
+
+        Returns
+        -------
+        self
+        """
+        graph = check_graph(self.graph)
+        self._check_parameters()
+        archive, phases, columns = self._archive(X, y, graph)
+        _check_archive(archive, len(phases))
+        random = check_random_state(self.random_state)
+        splits = self._splits(archive.signals)
+        ranked = self.marginals == "normal_scores"
+        with open_progress("distribution", unit="steps", verbose=self.verbose) as progress:
+            options = Correlations(graph, self.laplacian, self.n_waves, progress)
+            learned = learn(
+                archive,
+                len(phases),
+                options,
+                splits,
+                ranked=ranked,
+                random=random,
+                progress=progress,
+            )
+        model = SignalModel(graph, phases, *learned, _names_of(X, columns))
+        self.graph_, self._model = graph, model
+        self._frequencies = np.bincount(archive.phases, minlength=len(phases)) / len(archive.values)
+        self.signals_ = archive.signals
+        self.phases_ = phases if self.phase is not None else None
+        self.means_ = pd.DataFrame(model.means.means, index=phases, columns=graph.labels)
+        self._set_components(archive)
+        self.share_ = model.covariance.share
+        every = np.arange(graph.n_nodes)
+        self.noise_variance_ = float(
+            np.mean([model.noise_variance(phase, every) for phase in range(len(phases))])
+        )
+        return self
+
+    def condition(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike | pd.Series | pd.DataFrame,
+        sample_weight: ArrayLike | None = None,
+    ) -> ArchiveRegressor:
+        """Return the regressor of a signal, or of several, of which some nodes are known.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            Nodes and, with ``phase``, the phase. The column that names the signal may be left out
+            of a DataFrame, and is left out of an array.
+        y : array-like of shape (n_rows,) or (n_rows, n_signals)
+        sample_weight : array-like of shape (n_rows,), optional
+            As of :meth:`ArchiveRegressor.fit`.
+
+        Returns
+        -------
+        ArchiveRegressor
+            Fitted: ``predict(X, return_std=True)``, ``sample_y``.
+        """
+        check_is_fitted(self)
+        return ArchiveRegressor(FrozenEstimator(self)).fit(X, y, sample_weight)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        phase: Any = None,
+        random_state: int | np.random.RandomState | None = 0,
+        with_noise: bool = False,
+    ) -> pd.DataFrame:
+        """Return new signals, drawn at random.
+
+        Parameters
+        ----------
+        n_samples : int, default 1
+        phase : object, optional
+            Of these signals. Default: at random, as often as in the archive.
+        random_state : int, RandomState instance or None, default 0
+        with_noise : bool, default False
+            Whether to draw rows, about which there is noise, and not signals.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_nodes)
+            A column for each node; the index holds phases, where there are any.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples, minimum=1)
+        check_flag("with_noise", with_noise)
+        random, model = check_random_state(random_state), self._model
+        if phase is not None and self.phases_ is None:
+            raise ValueError(f"phase={phase!r} was given, and the archive has no phases.")
+        if phase is None:
+            phases = random.choice(len(self._frequencies), n_samples, p=self._frequencies)
+        else:
+            phases = np.repeat(phase_numbers(pd.Series([phase]), model.phases), n_samples)
+        every = np.arange(model.graph.n_nodes)
+        fields = model.covariance.draws(every, n_samples, random).T
+        if with_noise:
+            fields = fields + model.covariance.noise**0.5 * random.standard_normal(fields.shape)
+        values = model.signals_of(fields, phases, every, with_noise=with_noise)
+        index = None
+        if self.phases_ is not None:
+            index = pd.Index(model.phases[phases], name=model.columns["phase"])
+        return pd.DataFrame(values, index=index, columns=model.graph.labels)
+
+    def transform(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> pd.DataFrame:
+        """Return signals as codes: their coordinates in the archive's principal components.
+
+        Where a signal has no row it is what is expected there, given its rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, as in ``fit``
+        y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        DataFrame of shape (n_signals, n_components)
+            The index names signals.
+        """
+        archive = self._signals(X, y)
+        every = np.arange(self.graph_.n_nodes)
+        fields = self._model.fields_of(archive.values, archive.phases, every)
+        complete = filled(fields, self._model.covariance)
+        left = self._model.signals_of(complete, archive.phases, every, with_noise=True)
+        left -= self._model.means.means[archive.phases]
+        names = [f"component{i}" for i in range(len(self.components_))]
+        return pd.DataFrame(left @ self.components_.T, index=archive.signals, columns=names)
+
+    def score_samples(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> pd.Series:
+        """Return how probable signals are: the logarithm of their density, a row's mean.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, as in ``fit``
+        y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        Series of shape (n_signals,)
+            The index names signals. With ``marginals="normal_scores"`` the density of these.
+        """
+        archive = self._signals(X, y)
+        model, every = self._model, np.arange(self.graph_.n_nodes)
+        fields = model.fields_of(archive.values, archive.phases, every)
+        known = np.isfinite(fields)
+        units = model.means.units(archive.phases, new=True)
+        found = np.empty(len(fields))
+        for pattern in np.unique(known, axis=0):
+            mine = np.flatnonzero((known == pattern).all(axis=1))
+            nodes = np.flatnonzero(pattern)
+            if len(nodes) > _MOST_ROWS:
+                raise ValueError(
+                    f"X has {len(nodes)} rows of a signal; the density of at most {_MOST_ROWS} can "
+                    f"be found. Take fewer nodes of each."
+                )
+            here = Conditioned.on(model.covariance, nodes, np.ones(len(nodes)))
+            values = fields[np.ix_(mine, nodes)]
+            squares = (values * here.weights(values.T).T).sum(axis=1)
+            size = 2 * np.log(np.diagonal(here.factor[0])).sum() + len(nodes) * np.log(2 * np.pi)
+            found[mine] = -0.5 * (squares + size) / len(nodes)
+            if model.scores is None:
+                found[mine] -= np.log(units[np.ix_(mine, nodes)]).mean(axis=1)
+        return pd.Series(found, index=archive.signals, name="log_density")
+
+    def score(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> float:
+        """Return the mean of :meth:`score_samples`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, as in ``fit``
+        y : array-like of shape (n_rows,)
+        """
+        return float(self.score_samples(X, y).mean())
+
+    def _check_parameters(self) -> None:
+        check_option("marginals", self.marginals, _MARGINALS)
+        check_laplacian(self.laplacian)
+        if self.n_waves is not None:
+            check_count("n_waves", self.n_waves, minimum=1)
+        check_count("n_components", self.n_components, minimum=1)
+        check_verbose(self.verbose)
+
+    def _archive(
+        self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series, graph: Graph
+    ) -> tuple[Archive, pd.Index, Columns]:
+        frame = as_table(X)
+        if len(frame) == 0:
+            raise ValueError("X must have at least one row; got an empty table.")
+        values = check_signals(y, len(frame), gaps=False)
+        if values.shape[1] > 1:
+            raise ValueError(
+                f"y must be one number per row; got {values.shape[1]} columns. Fit a distribution "
+                f"of each."
+            )
+        validate_data(self, X, reset=True, skip_check_array=True)
+        columns = find_columns(
+            X, graph, self.signal, self.node, self.phase, owner=type(self).__name__
+        )
+        archive, phases = read_archive(X, values[:, 0], graph, columns, None)
+        self._columns = columns
+        return archive, phases, columns
+
+    def _signals(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Archive:
+        """Return signals as those of the archive are."""
+        check_is_fitted(self)
+        frame = as_table(X)
+        values = check_signals(y, len(frame), gaps=False)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        archive, _ = read_archive(X, values[:, 0], self.graph_, self._columns, self._model.phases)
+        return archive
+
+    def _splits(self, signals: pd.Index) -> Splits:
+        cv = self.cv
+        if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
+            check_count("cv", cv, minimum=2)
+            cv = KFold(min(int(cv), len(signals)))
+        return check_splits(cv, signals.to_frame(index=False), np.zeros(len(signals)))
+
+    def _set_components(self, archive: Archive) -> None:
+        """Set the principal components of the archive, what it lacks as it is expected."""
+        model = self._model
+        fields = model.covariance.fields
+        left = fields if model.scores is None else model.scores.at(fields)
+        left = left * model.means.units(archive.phases, new=False)
+        n_components = min(self.n_components, *left.shape)
+        _, sizes, components = randomized_svd(left, n_components, random_state=0)
+        self.components_ = components
+        self.explained_variance_ratio_ = sizes**2 / (left**2).sum()
+
+
+def _names_of(X: Any, columns: Columns) -> dict[str, Hashable]:
+    """Return the names of columns, by what they say."""
+    names = as_table(X).columns
+    return {what: names[at] for what, at in columns._asdict().items() if at is not None}
+
+
+def _check_archive(archive: Archive, n_phases: int) -> None:
+    """Raise unless signals tell what they have in common, and by how much they differ."""
+    values, n_signals = archive.values, len(archive.values)
+    if n_signals < _LEAST:
+        raise ValueError(
+            f"X must have at least {_LEAST} signals to learn from; got {n_signals}. Of one "
+            f"signal use GraphSmoother."
+        )
+    if n_signals <= n_phases:
+        raise ValueError(
+            f"X has {n_signals} signals in {n_phases} phases: none is left to tell how signals of "
+            f"a phase differ. Give coarser phases, or none."
+        )
+    if np.isfinite(values).sum(axis=0).max() < 2:
+        raise ValueError(
+            "X must have nodes that more than one signal was observed at; its signals have no node "
+            "in common."
+        )
+    groups = [values[archive.phases == phase] for phase in range(n_phases)]
+    spread = max(
+        float(
+            np.max(
+                np.nanmax(g, axis=0) - np.nanmin(g, axis=0),
+                initial=0,
+                where=np.isfinite(g).any(axis=0),
+            )
+        )
+        for g in groups
+    )
+    if spread == 0:
+        raise ValueError(
+            "y must differ between signals of a phase; it is the same in all. There is nothing to "
+            "learn."
+        )
