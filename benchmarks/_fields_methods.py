@@ -14,11 +14,11 @@ import pandas as pd
 from _board_peers import Peer
 from _graphs import sphere
 from _spacetime_methods import in_environment, usual_values
-from peers._peer import UnfitError, cpu_seconds, peak_mb
+from peers._peer import cpu_seconds, peak_mb
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
-from skginr import Graph, GraphSmoother
+from skginr import Graph, GraphSmoother, SignalDistribution
 from skginr.graphs import sphere_points
 
 # Seconds of processor that all of a method may take on a task.
@@ -45,17 +45,9 @@ class Said:
 # --- ours
 
 
-def model_of(graph, **given):
-    """Return the estimator, or say that this skginr has none."""
-    try:
-        from skginr import SignalDistribution
-    except ImportError:
-        raise UnfitError("skginr has no SignalDistribution") from None
-    return SignalDistribution(graph=graph, node="node", signal="signal", **given)
-
-
 def ours(task):
-    model = model_of(task.graph, phase="phase").fit(*rows(task, task.archive, task.phase))
+    model = SignalDistribution(graph=task.graph, node="node", signal="signal", phase="phase")
+    model.fit(*rows(task, task.archive, task.phase))
     found = []
     for signal, phase in zip(task.seen, task.seen_phase, strict=True):
         everywhere = pd.DataFrame({"node": task.graph.labels, "phase": phase})
@@ -334,9 +326,11 @@ METHODS = {
 
 def sampled(patterns, n_samples, marginals):
     """Our samples, without a phase."""
-    model = model_of(patterns.graph, marginals=marginals)
     signal, node = np.indices(patterns.archive.shape).reshape(2, -1)
     X = pd.DataFrame({"signal": signal, "node": patterns.graph.labels[node]})
+    model = SignalDistribution(
+        graph=patterns.graph, node="node", signal="signal", marginals=marginals
+    )
     return model.fit(X, patterns.archive.ravel()).sample(n_samples).to_numpy()
 
 
@@ -396,11 +390,9 @@ def timed(n_nodes=10_000, n_signals=100, observed=(100, 2000)):
         return found
 
     lines = []
-    model = row(
-        f"fit, {n_signals} signals of {n_nodes:,} nodes",
-        300,
-        lambda: model_of(graph).fit(X, values[:-1].ravel()),
-    )
+    model = SignalDistribution(graph=graph, node="node", signal="signal")
+    what = f"fit, {n_signals} signals of {n_nodes:,} nodes"
+    row(what, 300, lambda: model.fit(X, values[:-1].ravel()))
     for some in observed:
         at = rng.permutation(n_nodes)[:some]
         new = everywhere.iloc[at], values[-1, at]
