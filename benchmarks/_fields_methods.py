@@ -392,12 +392,12 @@ def timed(n_nodes=10_000, n_signals=100, observed=(100, 2000)):
     lines = []
     model = SignalDistribution(graph=graph, node="node", signal="signal")
     what = f"fit, {n_signals} signals of {n_nodes:,} nodes"
-    row(what, 300, lambda: model.fit(X, values[:-1].ravel()))
+    row(what, 300, partial(model.fit, X, values[:-1].ravel()))
     for some in observed:
-        at = rng.permutation(n_nodes)[:some]
+        at, told = rng.permutation(n_nodes)[:some], f"{some:,} observed"
         new = everywhere.iloc[at], values[-1, at]
-        one = row(f"condition, {some} observed", 1, lambda new=new: model.condition(*new))
-        row("predict", 1, lambda one=one: one.predict(everywhere))
-        row("predict, with std", None, lambda one=one: one.predict(everywhere, return_std=True))
-        row(f"{DRAWS} draws", None, lambda one=one: one.sample_y(everywhere, DRAWS))
+        one = row(f"condition, {told}", 1, partial(model.condition, *new))
+        row(f"predict, {told}", 1, partial(one.predict, everywhere))
+        row(f"predict with std, {told}", None, partial(one.predict, everywhere, return_std=True))
+        row(f"{DRAWS} draws, {told}", None, partial(one.sample_y, everywhere, DRAWS))
     return lines
