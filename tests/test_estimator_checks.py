@@ -136,9 +136,10 @@ def test_every_exported_estimator_is_checked():
     exported = {getattr(skginr, name) for name in skginr.__all__}
     estimators = {c for c in exported if isinstance(c, type) and issubclass(c, BaseEstimator)}
     in_graph_mode = {type(make(Graph.from_adjacency([[0, 1], [1, 0]]))) for make in GRAPH_MODE}
-    # These take several columns: test_many_signals.py, test_imputer.py and
-    # test_space_time_smoother.py check them.
+    # These take several columns, or need an archive: test_many_signals.py, test_imputer.py,
+    # test_space_time_smoother.py and test_signal_distribution.py check them.
     elsewhere = {skginr.MultiGraphEmbedder, skginr.GraphImputer, skginr.SpaceTimeSmoother}
+    elsewhere |= {skginr.SignalDistribution, skginr.ArchiveRegressor}
     assert estimators <= {type(e) for e in COORDINATE_MODE} | in_graph_mode | elsewhere
 
 

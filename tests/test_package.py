@@ -51,6 +51,10 @@ ROOMS = {
         spacetime._system spacetime._fit _space_time_smoother _imputer
     """,
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
+    "fields": """
+        _correlations _phase_means _elsewhere _covariance _choice _archive _signal_model
+        _archive_regressor _learning _signal_distribution
+    """,
     "prediction": "_frames _design _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
     "plotting": """
@@ -207,11 +211,11 @@ def test_unknown_names_are_refused():
 
 # What a user may name; of one that goes the changelog says what came in its place.
 NAMES = """
-    Alignment CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
+    Alignment ArchiveRegressor CorrectedSmoother Graph GraphBlockKFold GraphGaussianProcessRegressor
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor
+    SeasonalFeatures SignalDistribution SpaceTimeKFold SpaceTimeSmoother SpatialGaussianProcessRegressor
     SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers
     inspect_spectrum load make_surrogates predict_frame refine_model save shared_graphs
     suggest_measurements surface_gradient to_onnx

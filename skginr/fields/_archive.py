@@ -113,9 +113,9 @@ def phase_numbers(column: pd.Series, phases: pd.Index) -> _Indices:
     """Return the numbers of phases that an archive has, or say which it has not."""
     numbers = phases.get_indexer(pd.Index(column.infer_objects()))
     if (numbers < 0).any():
-        unknown = column.iloc[int(np.argmin(numbers))]
+        unknown = column.tolist()[int(np.argmin(numbers))]
         raise ValueError(
-            f"phase {unknown!r} is in no signal of the archive, which has {list(phases[:20])}. "
+            f"phase {unknown!r} is in no signal of the archive, which has {phases[:20].tolist()}. "
             f"Nothing is known of it."
         )
     return numbers
@@ -134,13 +134,14 @@ def read_archive(
     frame = as_table(X)
     nodes, _ = locate_column(X, graph, frame.columns[columns.node], owner="X")
     numbers, signals = numbers_of(frame.iloc[:, columns.signal], "signal")
+    names = frame.iloc[:, columns.signal].tolist()
     values = np.full((len(signals), graph.n_nodes), np.nan)
     twice = pd.DataFrame({"signal": numbers, "node": nodes}).duplicated()
     if twice.any():
         first = int(np.argmax(twice))
         raise ValueError(
             f"X must have a row for each node of a signal; {int(twice.sum())} rows repeat one, "
-            f"first {graph.labels[nodes[first]]!r} of signal {signals[numbers[first]]!r}. Take the "
+            f"first {graph.labels.tolist()[nodes[first]]!r} of signal {names[first]!r}. Take the "
             f"mean, table.groupby([...], as_index=False).mean()."
         )
     values[numbers, nodes] = y
@@ -156,7 +157,6 @@ def read_archive(
     mixed = of_signal[numbers] != of_row
     if mixed.any():
         raise ValueError(
-            f"a signal must have one phase; signal {signals[numbers[int(mixed.argmax())]]!r} has "
-            f"several."
+            f"a signal must have one phase; signal {names[int(mixed.argmax())]!r} has several."
         )
     return Archive(values, of_signal, signals), phases

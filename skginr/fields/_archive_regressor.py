@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from skginr._core import (
     unchanged_on_error,
 )
 from skginr.fields._archive import phase_numbers
-from skginr.fields._covariance import Conditioned
+from skginr.fields._covariance import Conditioned, alike
 from skginr.fields._signal_model import SignalModel
 from skginr.graphs import NodeEstimator, as_table, locate_column
 
@@ -77,7 +77,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
     >>> from sklearn.frozen import FrozenEstimator
     >>> from skginr import ArchiveRegressor, Graph, SignalDistribution
     >>> ring = Graph.from_networkx(nx.cycle_graph(12))
-    >>> X = pd.MultiIndex.from_product([range(30), range(12)], names=["day", "node"]).to_frame(False)
+    >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
     >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
     >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
     >>> today = pd.DataFrame({"node": [0, 3, 6]})
@@ -128,16 +128,14 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 f"signal is known almost everywhere use GraphSmoother."
             )
         fields = model.fields_of(values, np.full(len(values), phase), nodes)
-        known = np.isfinite(fields)
         self._parts = []
-        for pattern in np.unique(known, axis=0):
-            mine = np.flatnonzero((known == pattern).all(axis=1))
-            part = Conditioned.on(model.covariance, nodes[pattern], weights[pattern])
-            self._parts.append((mine, part, part.weights(fields[np.ix_(mine, pattern)].T)))
+        for mine, seen in alike(np.isfinite(fields)):
+            part = Conditioned.on(model.covariance, nodes[seen], weights[seen])
+            self._parts.append((mine, part, part.weights(fields[np.ix_(mine, seen)].T)))
         self._model, self._phase, self._n_signals = model, phase, len(values)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None
-        self.phase_ = model.phases[phase] if model.has_phases else None
+        self.phase_ = model.phases.tolist()[phase] if model.has_phases else None
         self.noise_variance_ = model.noise_variance(phase, nodes)
         return self
 
@@ -171,9 +169,10 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 mean[:, signals] = model.signals_of(fields.T, phases, nodes, with_noise=True).T
                 continue
             fields, variance = part.mean_and_variance(nodes, weights)
+            deviations = model.factor * np.sqrt(variance)
             for signal, field in zip(signals, fields.T, strict=True):
                 mean[:, signal], std[:, signal] = model.moments(
-                    field, variance, self._phase, nodes, with_noise=with_noise
+                    field, deviations, self._phase, nodes, with_noise=with_noise
                 )
         return (self._one(mean), self._one(std)) if return_std else self._one(mean)
 
@@ -234,9 +233,10 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         check_is_fitted(self)
         nodes, phase = self._read(X, self._model, reset=False)
         if phase != self._phase:
+            other = self._model.phases.tolist()[phase]
             raise ValueError(
-                f"X must be of phase {self.phase_!r}, as the signal is; got "
-                f"{self._model.phases[phase]!r}. Condition the distribution on rows of that."
+                f"X must be of phase {self.phase_!r}, as the signal is; got {other!r}. Condition "
+                f"the distribution on rows of that."
             )
         return nodes
 
@@ -264,10 +264,11 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         else:
             frame = frame.set_axis(list(wanted.values()), axis=1)
         name = model.columns["signal"]
-        if name in frame.columns and frame[name].nunique(dropna=False) > 1:
+        n_signals = len(frame[name].drop_duplicates()) if name in frame.columns else 1
+        if n_signals > 1:
             raise ValueError(
-                f"X must be of one signal; the column {name!r} names "
-                f"{frame[name].nunique(dropna=False)}. Condition on one at a time."
+                f"X must be of one signal; the column {name!r} names {n_signals}. Condition on one "
+                f"at a time."
             )
         nodes, _ = locate_column(frame, model.graph, wanted["node"], owner="X")
         if not model.has_phases:
@@ -275,7 +276,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         phases = np.unique(phase_numbers(frame[wanted["phase"]], model.phases))
         if len(phases) > 1:
             raise ValueError(
-                f"X must be of one phase; it has {list(model.phases[phases])}. Condition on one "
+                f"X must be of one phase; it has {model.phases[phases].tolist()}. Condition on one "
                 f"signal at a time."
             )
         return nodes, int(phases[0])

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from skginr._core import Progress, deviation_factor
-from skginr.fields._correlations import Correlation
-from skginr.fields._covariance import Conditioned, FieldCovariance
+from skginr.fields._correlations import Blend, Correlation
+from skginr.fields._covariance import Conditioned, FieldCovariance, alike
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
 
 _SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98)
 _NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3)
+# Remainders that each other is blended with, and the weights of these.
+_N_BLENDED, _WEIGHTS = 2, (0.3, 0.7)
 # How many nodes are told of, of those that are foretold.
 _N_TOLD, _N_TARGETS = (10, 40, 160), 120
 # Signals of a fold that are foretold; of those with gaps each takes a system of its own.
@@ -38,23 +40,33 @@ class Trial:
     n_told : int
     archive : ndarray of shape (n_signals, n_nodes)
         Fields at these that are not held out.
+    own : ndarray of shape (n_nodes,)
+        Variance that nodes have for themselves.
     fields : ndarray of shape (n_held_out, n_nodes)
         NaN where not observed.
     units : ndarray of shape (n_held_out, n_nodes)
         Deviations that these are in.
+    groups : list of tuple of ndarray
+        Signals of which the same are told, and numbers of these.
     """
 
     nodes: _Indices
     n_told: int
     archive: _Numbers
+    own: _Numbers
     fields: _Numbers
     units: _Numbers
+    groups: list[tuple[_Indices, _Indices]]
     _seen: dict[int, Among] = dataclasses.field(default_factory=dict)
 
     def among(self, correlation: Correlation) -> Among:
         """Return a correlation as one of these nodes, by their numbers here."""
         # An id is of one object for as long as there is that object.
         key = id(correlation)
+        if isinstance(correlation, Blend):
+            first, second = self.among(correlation.first), self.among(correlation.second)
+            weight = correlation.weight
+            return Among(weight * first.matrix + (1 - weight) * second.matrix, correlation)
         if key not in self._seen:
             matrix = correlation.between(self.nodes, self.nodes)
             self._seen[key] = Among(matrix, correlation)
@@ -65,16 +77,14 @@ class Trial:
         here = dataclasses.replace(
             covariance,
             fields=self.archive,
+            own=self.own,
             taper=self.among(covariance.taper),
             rest=self.among(covariance.rest),
         )
         targets = np.arange(self.n_told, len(self.nodes))
         errors = np.empty((len(self.fields), len(targets)))
         variances = np.empty_like(errors)
-        known = np.isfinite(self.fields[:, : self.n_told])
-        patterns, of_signal = np.unique(known, axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            signals, told = np.flatnonzero(of_signal.ravel() == i), np.flatnonzero(pattern)
+        for signals, told in self.groups:
             conditioned = Conditioned.on(here, told, np.ones(len(told)))
             weights = conditioned.weights(self.fields[np.ix_(signals, told)].T)
             mean, variance = conditioned.mean_and_variance(targets, weights)
@@ -100,11 +110,12 @@ class Among(NamedTuple):
 
 def draw_trials(
     archive: _Numbers,
+    own: _Numbers,
     held_out: _Numbers,
     units: _Numbers,
     random: np.random.RandomState,
 ) -> Iterator[Trial]:
-    """Yield trials of one fold: of its archive, fields held out, and their units."""
+    """Yield trials of one fold, given the arrays of a :class:`Trial` at all nodes."""
     seen = np.flatnonzero(np.isfinite(held_out).any(axis=0))
     gaps = not np.isfinite(held_out[:, seen]).all()
     for n_told in _N_TOLD:
@@ -112,21 +123,28 @@ def draw_trials(
         nodes = random.permutation(seen)[: n_told + _N_TARGETS]
         signals = random.permutation(len(held_out))[: _N_WITH_GAPS if gaps else _N_SIGNALS]
         both = np.ix_(signals, nodes)
-        yield Trial(nodes, n_told, archive[:, nodes], held_out[both], units[both])
+        told = list(alike(np.isfinite(held_out[both][:, :n_told])))
+        yield Trial(nodes, n_told, archive[:, nodes], own[nodes], held_out[both], units[both], told)
 
 
 def choose_remainder(
     trials: list[Trial], rests: list[Correlation], progress: Progress
 ) -> list[FieldCovariance]:
     """Return the covariances that foretell trials best without an archive, the best first."""
+    no_archive, no_own = np.zeros((1, 0)), np.zeros(0)
     found = []
     for rest in rests:
-        each = [FieldCovariance(np.zeros((1, 0)), 0.0, rest, rest, noise) for noise in _NOISES]
-        scores = [_score(covariance, trials) for covariance in each]
-        best = int(np.argmin(scores))
-        found.append((scores[best], each[best]))
+        each = [FieldCovariance(no_archive, 0.0, rest, rest, noise, no_own) for noise in _NOISES]
+        found.append(min(((_score(one, trials), one) for one in each), key=_first))
         progress.advance()
-    found.sort(key=lambda pair: pair[0])
+    found.sort(key=_first)
+    for _, best in found[:_N_BLENDED]:
+        for rest in rests:
+            for weight in _WEIGHTS:
+                blend = dataclasses.replace(best, rest=Blend(best.rest, rest, weight))
+                found.append((_score(blend, trials), blend))
+            progress.advance()
+    found.sort(key=_first)
     return [covariance for _, covariance in found]
 
 
@@ -144,13 +162,18 @@ def choose_covariance(
             before = best[0]
             for name, values in (("share", _SHARES), ("taper", tapers), ("noise", _NOISES)):
                 for value in values:
-                    each = dataclasses.replace(best[1], **{name: value})
-                    best = min(best, (_score(each, trials), each), key=lambda pair: pair[0])
+                    changed: dict[str, Any] = {name: value}
+                    each = dataclasses.replace(best[1], **changed)
+                    best = min(best, (_score(each, trials), each), key=_first)
                     progress.advance()
             if best[0] >= before:
                 break
-        found = min(found, best, key=lambda pair: pair[0])
+        found = min(found, best, key=_first)
     return found[1]
+
+
+def _first(scored: tuple[float, FieldCovariance]) -> float:
+    return scored[0]
 
 
 def deviations_factor(covariance: FieldCovariance, trials: list[Trial]) -> float:

@@ -115,6 +115,45 @@ class OfWaves:
         return self.vectors[nodes] * self.roots / self.deviations[nodes, None]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Everywhere:
+    """A field that is the same at all nodes."""
+
+    def between(self, first: _Indices, second: _Indices) -> _Numbers:
+        """Return correlations of nodes with others."""
+        return np.ones((len(first), len(second)))
+
+    def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
+        """Return fields drawn at random."""
+        return np.ones((len(nodes), 1)) * random.standard_normal(n_draws)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Blend:
+    """Two correlations, added up with weights whose sum is 1.
+
+    Attributes
+    ----------
+    first, second : Correlation
+    weight : float
+        Of the first.
+    """
+
+    first: Correlation
+    second: Correlation
+    weight: float
+
+    def between(self, first: _Indices, second: _Indices) -> _Numbers:
+        """Return correlations of nodes with others."""
+        parts = self.first.between(first, second), self.second.between(first, second)
+        return self.weight * parts[0] + (1 - self.weight) * parts[1]
+
+    def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
+        """Return fields drawn at random."""
+        first = self.weight**0.5 * self.first.draws(nodes, n_draws, random)
+        return first + (1 - self.weight) ** 0.5 * self.second.draws(nodes, n_draws, random)
+
+
 class Correlations:
     """The correlations that fields on a graph may have, to choose from.
 
@@ -149,7 +188,8 @@ class Correlations:
             for order in _ORDERS
             for kappa in _KAPPAS
         ]
-        found.append(OfWaves.of(self.waves, _spectrum(self.waves, fields)))
+        if self.waves.eigenvalues.any():
+            found.append(OfWaves.of(self.waves, _spectrum(self.waves, fields)))
         if self.places is not None:
             found += [
                 OfDistance(self.places, reach, smoothness)
@@ -160,10 +200,13 @@ class Correlations:
 
     def tapers(self) -> list[Correlation]:
         """Return how far apart nodes may be of which an archive tells together, near first."""
+        found: list[Correlation] = []
         if self.places is not None:
-            return [OfDistance(self.places, reach, _TAPER[0]) for reach in _RANGES[1:]]
-        waves = self.waves
-        return [OfWaves.of(waves, waves.spectrum(kappa, _TAPER[1])) for kappa in _KAPPAS[::-1]]
+            found += [OfDistance(self.places, reach, _TAPER[0]) for reach in _RANGES[1:]]
+        else:
+            spectra = [self.waves.spectrum(kappa, _TAPER[1]) for kappa in _KAPPAS[::-1]]
+            found += [OfWaves.of(self.waves, spectrum) for spectrum in spectra]
+        return [*found, Everywhere()]
 
 
 def _places(graph: Graph) -> _Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ _MOST_TOLD = 3_000
 class FieldCovariance:
     """``share`` of the covariance of an archive, tapered with distance, and a remainder.
 
-    Of standardised fields; variances are 1 everywhere, the remainder has what is missing.
+    Of standardised fields, whose variances are about 1: the remainder has what is missing, and no
+    less than its share.
 
     Attributes
     ----------
@@ -35,6 +37,8 @@ class FieldCovariance:
         Of what the archive tells, and of the remainder.
     noise : float
         Variance of rows about the field.
+    own : ndarray of shape (n_nodes,)
+        Variance that each node has for itself, beside 1: its mean may be off.
     """
 
     fields: _Numbers
@@ -42,39 +46,55 @@ class FieldCovariance:
     taper: Correlation
     rest: Correlation
     noise: float
+    own: _Numbers
 
     def between(self, first: _Indices, second: _Indices) -> _Numbers:
         """Return covariances of nodes with others, of shape (n_first, n_second)."""
-        remainder = self.rest.between(first, second)
-        if self.share == 0:
-            return remainder
-        remainder *= self._left(first)[:, None]
-        remainder *= self._left(second)
-        fields = self.fields
-        told = fields[:, first].T @ fields[:, second]
-        told *= self.share / len(fields)
-        told *= self.taper.between(first, second)
-        return told + remainder
+        found = self.rest.between(first, second)
+        if self.share > 0:
+            found *= self._left(first)[:, None]
+            found *= self._left(second)
+            told = self.fields[:, first].T @ self.fields[:, second]
+            told *= self.share / len(self.fields)
+            told *= self.taper.between(first, second)
+            found += told
+        if self.own.any():
+            found += (first[:, None] == second) * self.own[second]
+        return found
 
-    def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
-        """Return fields drawn at random, of shape (n_nodes, n_draws)."""
-        fields = self.fields[:, nodes].T
-        found = np.empty((len(nodes), n_draws))
-        size = (self.share / len(self.fields)) ** 0.5
+    def draws(
+        self, nodes: _Indices, n_draws: int, random: np.random.RandomState, *, own: bool
+    ) -> _Numbers:
+        """Return fields drawn at random, of shape (n_nodes, n_draws), with their own or without."""
+        distinct, of_node = np.unique(nodes, return_inverse=True)
+        fields = self.fields[:, distinct].T
+        left, size = self._left(distinct), (self.share / len(self.fields)) ** 0.5
+        found = np.empty((len(distinct), n_draws))
         for i in range(n_draws):
-            found[:, i] = self._left(nodes) * self.rest.draws(nodes, 1, random)[:, 0]
+            found[:, i] = left * self.rest.draws(distinct, 1, random)[:, 0]
             if self.share > 0:
                 # Every field of the archive, its weight changing over the graph.
-                weights = self.taper.draws(nodes, fields.shape[1], random)
+                weights = self.taper.draws(distinct, fields.shape[1], random)
                 found[:, i] += size * np.einsum("ij,ij->i", fields, weights)
-        return found
+        if own:
+            found += np.sqrt(self.own[distinct])[:, None] * random.standard_normal(found.shape)
+        return found[of_node]
+
+    def variances(self, nodes: _Indices) -> _Numbers:
+        """Return variances at nodes."""
+        if self.share == 0:
+            return 1 + self.own[nodes]
+        return self._told(nodes) + self._left(nodes) ** 2 + self.own[nodes]
+
+    def _told(self, nodes: _Indices) -> _Numbers:
+        """Return the variance that the archive tells."""
+        return self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
 
     def _left(self, nodes: _Indices) -> _Numbers:
         """Return the deviations of the remainder."""
         if self.share == 0:
             return np.ones(len(nodes))
-        told = self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
-        return np.sqrt(np.maximum(1 - told, 1 - self.share))
+        return np.sqrt(np.maximum(1 - self._told(nodes), 1 - self.share))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,7 +144,8 @@ class Conditioned:
             explained = solve_triangular(
                 self.factor[0], across.T, lower=True, overwrite_b=True, check_finite=False
             )
-            variances.append(np.maximum(1 - (explained**2).sum(axis=0), 0))
+            left = self.covariance.variances(part) - (explained**2).sum(axis=0)
+            variances.append(np.maximum(left, 0))
         return np.concatenate(means), np.concatenate(variances)
 
     def draws(
@@ -135,7 +156,7 @@ class Conditioned:
         A draw of the field as it may be anywhere, moved by what is expected of the difference.
         """
         both = np.concatenate([self.nodes, nodes])
-        anyhow = self.covariance.draws(both, n_draws, random)
+        anyhow = self.covariance.draws(both, n_draws, random, own=True)
         seen, wanted = anyhow[: len(self.nodes)], anyhow[len(self.nodes) :]
         seen = seen + np.sqrt(self.noise)[:, None] * random.standard_normal(seen.shape)
         return wanted + self.mean(nodes, weights[:, None] - self.weights(seen))
@@ -145,14 +166,18 @@ def _parts(nodes: _Indices) -> list[_Indices]:
     return [nodes[start : start + _CHUNK] for start in range(0, max(len(nodes), 1), _CHUNK)]
 
 
+def alike(known: NDArray[np.bool_]) -> Iterator[tuple[_Indices, _Indices]]:
+    """Yield numbers of rows that are alike, and of columns that are True in these."""
+    patterns, of_row = np.unique(known, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        yield np.flatnonzero(of_row.ravel() == i), np.flatnonzero(pattern)
+
+
 def filled(fields: _Numbers, covariance: FieldCovariance) -> _Numbers:
     """Return fields of shape (n_signals, n_nodes) with what is expected where they are NaN."""
     found = fields.copy()
-    known = np.isfinite(fields)
-    patterns, of_signal = np.unique(known, axis=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):
-        signals = np.flatnonzero(of_signal.ravel() == i)
-        nodes, gaps = np.flatnonzero(pattern), np.flatnonzero(~pattern)
+    for signals, nodes in alike(np.isfinite(fields)):
+        gaps = np.setdiff1d(np.arange(fields.shape[1]), nodes)
         if len(gaps) == 0:
             continue
         if len(nodes) == 0:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skginr._core import Progress, Splits
+from skginr._core import Progress, Splits, one_blas_thread
 from skginr.fields._archive import Archive
 from skginr.fields._choice import (
+    Trial,
     choose_covariance,
     choose_remainder,
     deviations_factor,
@@ -18,13 +19,12 @@ from skginr.fields._choice import (
 )
 from skginr.fields._correlations import Correlations
 from skginr.fields._covariance import FieldCovariance, filled
+from skginr.fields._elsewhere import means_everywhere
 from skginr.fields._phase_means import PhaseMeans
+from skginr.graphs import Graph
 from skginr.smoothing import NormalScores
 
 _Numbers = NDArray[np.float64]
-
-# Noise of means and deviations, where they are taken on to nodes that have none.
-_OF_MEANS = 1e-2
 
 
 class Learned(NamedTuple):
@@ -48,6 +48,7 @@ class Learned(NamedTuple):
 
 def learn(
     archive: Archive,
+    graph: Graph,
     n_phases: int,
     options: Correlations,
     splits: Splits,
@@ -61,6 +62,7 @@ def learn(
     Parameters
     ----------
     archive : Archive
+    graph : Graph
     n_phases : int
     options : Correlations
     splits : list of tuple of ndarray
@@ -73,23 +75,26 @@ def learn(
     whole = _Fold.of(archive, n_phases, np.arange(len(archive.values)), ranked=ranked)
     folds = [_Fold.of(archive, n_phases, train, ranked=ranked) for train, _ in splits]
     trials = [
-        list(draw_trials(*fold.held_out(archive, test), random))
-        for fold, (_, test) in zip(folds, splits, strict=True)
+        fold.trials(archive, test, random) for fold, (_, test) in zip(folds, splits, strict=True)
     ]
     every = [trial for of_fold in trials for trial in of_fold]
     rests = options.remainders(np.nan_to_num(whole.fields))
-    alone = choose_remainder(every, rests, progress)
-    for fold, of_fold in zip(folds, trials, strict=True):
-        fields = filled(fold.fields, alone[0])
-        for trial in of_fold:
-            trial.archive = fields[:, trial.nodes]
-    covariance = choose_covariance(every, alone, options.tapers(), progress)
-    factor = deviations_factor(covariance, every)
-    fields = filled(whole.fields, alone[0])
+    nothing = np.zeros(archive.values.shape[1])
+    with one_blas_thread():
+        alone = choose_remainder(every, rests, progress)
+        gaps = dataclasses.replace(alone[0], own=nothing)
+        for fold, of_fold in zip(folds, trials, strict=True):
+            fields = filled(fold.fields, gaps)
+            for trial in of_fold:
+                trial.archive = fields[:, trial.nodes]
+        covariance = choose_covariance(every, alone, options.tapers(), progress)
+        factor = deviations_factor(covariance, every)
+    fields = filled(whole.fields, gaps)
+    covariance = dataclasses.replace(covariance, fields=fields, own=nothing)
     if np.isnan(whole.fields).any():
-        fields = filled(whole.fields, dataclasses.replace(covariance, fields=fields))
-    covariance = dataclasses.replace(covariance, fields=fields)
-    return Learned(_extended(whole.means, alone[0]), covariance, factor, whole.scores)
+        covariance = dataclasses.replace(covariance, fields=filled(whole.fields, covariance))
+    means = means_everywhere(whole.means, graph, rests)
+    return Learned(means, dataclasses.replace(covariance, own=means.off), factor, whole.scores)
 
 
 class _Fold(NamedTuple):
@@ -111,22 +116,12 @@ class _Fold(NamedTuple):
         scores = NormalScores(left[np.isfinite(left)])
         return cls(means, scores, scores.of(left))
 
-    def held_out(self, archive: Archive, signals: NDArray[np.intp]) -> tuple[_Numbers, ...]:
-        """Return these fields, those of signals that are not among them, and units of these."""
+    def trials(
+        self, archive: Archive, signals: NDArray[np.intp], random: np.random.RandomState
+    ) -> list[Trial]:
+        """Return trials of signals that are not among these."""
         phases = archive.phases[signals]
         units = self.means.units(phases, new=True)
         left = (archive.values[signals] - self.means.means[phases]) / units
-        return self.fields, left if self.scores is None else self.scores.of(left), units
-
-
-def _extended(means: PhaseMeans, covariance: FieldCovariance) -> PhaseMeans:
-    """Return means and deviations at all nodes, taken on as a field of that covariance is."""
-    if np.isfinite(means.deviations).all():
-        return means
-    rows = np.vstack([means.means, np.log(means.deviations)])
-    centre = np.nanmean(rows, axis=1, keepdims=True)
-    spread = np.nanstd(rows, axis=1, keepdims=True)
-    spread[spread == 0] = 1.0
-    noisy = dataclasses.replace(covariance, noise=max(covariance.noise, _OF_MEANS))
-    rows = centre + spread * filled((rows - centre) / spread, noisy)
-    return means._replace(means=rows[:-1], deviations=np.exp(rows[-1]))
+        left = left if self.scores is None else self.scores.of(left)
+        return list(draw_trials(self.fields, self.means.off, left, units, random))

@@ -29,12 +29,16 @@ class PhaseMeans(NamedTuple):
         How large deviations are in each phase, in those of all.
     of_new : ndarray of shape (n_phases,)
         How large those of further signals are beside: means are off, and follow those of ``fit``.
+    off : ndarray of shape (n_nodes,)
+        Variance of means at a node beyond that, for signals that were not observed there, in
+        squared deviations.
     """
 
     means: _Numbers
     deviations: _Numbers
     sizes: _Numbers
     of_new: _Numbers
+    off: _Numbers
 
     @classmethod
     def of(cls, values: _Numbers, phases: NDArray[np.intp], n_phases: int) -> PhaseMeans:
@@ -71,11 +75,14 @@ class PhaseMeans(NamedTuple):
         prior = _PRIOR * own.sum()
         ratios = [np.nansum((about[group] / deviations) ** 2) for group in groups]
         sizes = np.sqrt((np.array(ratios) + prior) / (seen.sum(axis=1) + prior))
-        off = np.where(seen > 0, share[:, own] / seen.clip(1), min(ratio, 1.0)).mean(axis=1)
-        return cls(means, deviations, sizes, np.sqrt(1 + off + 1 / n_known[own].mean()))
+        own_error = np.where(counts > 0, share / counts.clip(1), min(ratio, 1.0))
+        own_error += 1 / n_known.clip(1)
+        common = np.median(own_error[:, own], axis=1)
+        off = np.maximum(own_error - common[:, None], 0).mean(axis=0)
+        return cls(means, deviations, sizes, np.sqrt(1 + common), off)
 
     def units(self, phases: NDArray[np.intp], *, new: bool) -> _Numbers:
-        """Return deviations of shape (n_signals, n_nodes): of signals of ``fit``, or of new ones."""
+        """Return deviations of shape (n_signals, n_nodes), of signals of ``fit`` or of new ones."""
         sizes = self.sizes * self.of_new if new else self.sizes
         return sizes[phases, None] * self.deviations
 

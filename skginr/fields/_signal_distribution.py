@@ -28,7 +28,7 @@ from skginr._core import (
 from skginr.fields._archive import Archive, Columns, find_columns, phase_numbers, read_archive
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._correlations import Correlations
-from skginr.fields._covariance import Conditioned, filled
+from skginr.fields._covariance import Conditioned, alike, filled
 from skginr.fields._learning import learn
 from skginr.fields._signal_model import SignalModel
 from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_laplacian
@@ -149,7 +149,7 @@ default "combinatorial"
     >>> import pandas as pd
     >>> from skginr import Graph, SignalDistribution
     >>> ring = Graph.from_networkx(nx.cycle_graph(12))
-    >>> X = pd.MultiIndex.from_product([range(30), range(12)], names=["day", "node"]).to_frame(False)
+    >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
     >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
     >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
     >>> distribution.sample(3).shape
@@ -213,6 +213,7 @@ default "combinatorial"
             options = Correlations(graph, self.laplacian, self.n_waves, progress)
             learned = learn(
                 archive,
+                graph,
                 len(phases),
                 options,
                 splits,
@@ -294,7 +295,7 @@ default "combinatorial"
         else:
             phases = np.repeat(phase_numbers(pd.Series([phase]), model.phases), n_samples)
         every = np.arange(model.graph.n_nodes)
-        fields = model.covariance.draws(every, n_samples, random).T
+        fields = model.covariance.draws(every, n_samples, random, own=False).T
         if with_noise:
             fields = fields + model.covariance.noise**0.5 * random.standard_normal(fields.shape)
         values = model.signals_of(fields, phases, every, with_noise=with_noise)
@@ -343,12 +344,9 @@ default "combinatorial"
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)
         fields = model.fields_of(archive.values, archive.phases, every)
-        known = np.isfinite(fields)
         units = model.means.units(archive.phases, new=True)
         found = np.empty(len(fields))
-        for pattern in np.unique(known, axis=0):
-            mine = np.flatnonzero((known == pattern).all(axis=1))
-            nodes = np.flatnonzero(pattern)
+        for mine, nodes in alike(np.isfinite(fields)):
             if len(nodes) > _MOST_ROWS:
                 raise ValueError(
                     f"X has {len(nodes)} rows of a signal; the density of at most {_MOST_ROWS} can "
@@ -437,7 +435,8 @@ def _names_of(X: Any, columns: Columns) -> dict[str, Hashable]:
 
 def _check_archive(archive: Archive, n_phases: int) -> None:
     """Raise unless signals tell what they have in common, and by how much they differ."""
-    values, n_signals = archive.values, len(archive.values)
+    values, of_signal, _ = archive
+    n_signals = len(values)
     if n_signals < _LEAST:
         raise ValueError(
             f"X must have at least {_LEAST} signals to learn from; got {n_signals}. Of one "
@@ -453,18 +452,12 @@ def _check_archive(archive: Archive, n_phases: int) -> None:
             "X must have nodes that more than one signal was observed at; its signals have no node "
             "in common."
         )
-    groups = [values[archive.phases == phase] for phase in range(n_phases)]
-    spread = max(
-        float(
-            np.max(
-                np.nanmax(g, axis=0) - np.nanmin(g, axis=0),
-                initial=0,
-                where=np.isfinite(g).any(axis=0),
-            )
-        )
-        for g in groups
-    )
-    if spread == 0:
+    for phase in range(n_phases):
+        group = values[of_signal == phase]
+        seen = group[:, np.isfinite(group).any(axis=0)]
+        if np.any(np.nanmax(seen, axis=0) > np.nanmin(seen, axis=0)):
+            break
+    else:
         raise ValueError(
             "y must differ between signals of a phase; it is the same in all. There is nothing to "
             "learn."

@@ -68,11 +68,10 @@ class SignalModel:
         return means + units * fields
 
     def moments(
-        self, mean: _Numbers, variance: _Numbers, phase: int, nodes: _Indices, *, with_noise: bool
+        self, mean: _Numbers, latent: _Numbers, phase: int, nodes: _Indices, *, with_noise: bool
     ) -> tuple[_Numbers, _Numbers]:
         """Return means and deviations of a signal at nodes, given those of its field."""
         noise = self.covariance.noise
-        latent = self.factor * np.sqrt(variance)
         if self.scores is None:
             std = np.hypot(latent, noise**0.5) if with_noise else latent
         else:

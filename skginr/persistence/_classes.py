@@ -15,6 +15,17 @@ from skginr._core import warn
 # Ours, under names that stay when a class moves to another module.
 _OURS = {
     "Alignment": "skginr:Alignment",
+    "ArchiveRegressor": "skginr:ArchiveRegressor",
+    "Blend": "skginr.fields._correlations:Blend",
+    "Conditioned": "skginr.fields._covariance:Conditioned",
+    "Everywhere": "skginr.fields._correlations:Everywhere",
+    "FieldCovariance": "skginr.fields._covariance:FieldCovariance",
+    "OfDistance": "skginr.fields._correlations:OfDistance",
+    "OfWaves": "skginr.fields._correlations:OfWaves",
+    "PhaseMeans": "skginr.fields._phase_means:PhaseMeans",
+    "SignalDistribution": "skginr:SignalDistribution",
+    "SignalModel": "skginr.fields._signal_model:SignalModel",
+    "ArchiveColumns": "skginr.fields._archive:Columns",
     "AffinityRows": "skginr.spectral._rows:AffinityRows",
     "ClassTarget": "skginr.network._targets:ClassTarget",
     "Bernoulli": "skginr.smoothing._laplace:Bernoulli",

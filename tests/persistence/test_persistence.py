@@ -32,6 +32,7 @@ from sklearn.preprocessing import (
 
 import skginr
 from skginr import (
+    ArchiveRegressor,
     CorrectedSmoother,
     Graph,
     GraphBlockKFold,
@@ -44,6 +45,7 @@ from skginr import (
     NeighborMeans,
     ResidualCorrector,
     SeasonalFeatures,
+    SignalDistribution,
     SIRENClassifier,
     SIRENRegressor,
     SpaceTimeSmoother,
@@ -91,6 +93,11 @@ def _cases():
     yield GraphImputer(graph=GRAPH, add_indicator=True), gaps, None, gaps[10:]
     records = X.assign(time=hours, height=POINTS[:, 2])
     yield SpaceTimeSmoother(graph=GRAPH, periods=["day"]), records, Y, records[::-7]
+    days = pd.DataFrame({"day": np.repeat(range(8), 60), "node": np.tile(LABELS, 8)})
+    archive = np.concatenate([Y * size for size in range(8)])
+    distribution = SignalDistribution(graph=GRAPH, signal="day")
+    yield distribution, days, archive, days
+    yield ArchiveRegressor(FrozenEstimator(clone(distribution).fit(days, archive))), X, Y, X
     yield network(), POINTS, Y, POINTS
     yield network(dtype="float64", skip=True, n_layers=4), POINTS, np.column_stack([Y, Y]), POINTS
     yield network(activation="relu", preset="represent"), POINTS, Y.astype(np.float32), POINTS
@@ -160,6 +167,8 @@ METHODS = ("predict", "predict_proba", "transform", "score_samples", "decision_f
 
 
 def answers(model, asked):
+    if isinstance(model, SignalDistribution):
+        return {"sample": model.sample(3), "means": model.means_}
     found = {
         name: getattr(model, name)(asked)
         for name in METHODS
