@@ -24,11 +24,11 @@ def task(modules):
     """Waves on a sphere over a yearly cycle, noise .1, a fifth observed; gaps in the archive."""
     tables = modules("_fields_tables")
     rng = np.random.default_rng(0)
-    latitude, longitude = np.degrees(np.arcsin(rng.uniform(-1, 1, 150))), rng.uniform(0, 360, 150)
+    latitude, longitude = np.degrees(np.arcsin(rng.uniform(-1, 1, 60))), rng.uniform(0, 360, 60)
     graph = Graph.from_sphere(latitude, longitude)
     waves = graph.positions @ rng.standard_normal((3, 48))
     phase = np.arange(48) % 4
-    values = (waves + phase).T + 0.1 * rng.standard_normal((48, 150))
+    values = (waves + phase).T + 0.1 * rng.standard_normal((48, 60))
     values[rng.random(values.shape) < 0.05] = np.nan
     places = pd.DataFrame({"latitude": latitude, "longitude": longitude})
     months = np.arange(48)
