@@ -1,7 +1,7 @@
 """What says of a new signal where it was not observed, by an archive of others: skginr and peers.
 
-Each goes from a task to a ``Said``. All but ours and DINEOF share the mean of each phase
-(``usual``) and tell of what is left of it, the anomaly.
+Each goes from a task to a ``Said``. Those named after the phase mean share one (``usual``) and tell
+of what is left of it, the anomaly.
 """
 
 import time
