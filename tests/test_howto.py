@@ -23,6 +23,12 @@ CLAIMS = {
     ),
     "sensors": lambda found: found["scores"].mean() > 0.7,
     "gaps": lambda found: is_filled(found),
+    "archives": lambda found: (
+        found["score"] > 0.95
+        and 0.85 < found["covered"]
+        and found["alone"].score(found["today"][["station"]], found["today"]["value"]) < 0.6
+        and found["maps"].shape == (5, 150)
+    ),
     "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),
     "meshes": lambda found: found["score"] > 0.99 and is_merged(found),

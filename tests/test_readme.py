@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_guide_runs_from_top_to_bottom():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 24
+    assert len(blocks) == 25
     names = {}
     exec("\n".join(blocks), names)
     # A signal, six coordinates, three maps, two curves of a training and one of a search.
