@@ -27,7 +27,8 @@ Smoothers along edges
     SpaceTimeSmoother; gaps in a table of times by nodes: GraphImputer. What blends smoothers and
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Archives of signals
-    SignalDistribution, to sample and to condition: ArchiveRegressor.
+    SignalDistribution, to sample and to condition: ArchiveRegressor. What many signals on
+    many graphs have in common: SharedCorrector.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -49,7 +50,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.fields import ArchiveRegressor, SignalDistribution
+    from skginr.fields import ArchiveRegressor, SharedCorrector, SignalDistribution
     from skginr.graphs import (
         Graph,
         GraphBlockKFold,
@@ -100,6 +101,7 @@ __all__ = [
     "SIRENClassifier",
     "SIRENRegressor",
     "SeasonalFeatures",
+    "SharedCorrector",
     "SignalDistribution",
     "SpaceTimeKFold",
     "SpaceTimeSmoother",
@@ -141,6 +143,7 @@ _HOME = {
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
     "SeasonalFeatures": "skginr.graphs",
+    "SharedCorrector": "skginr.fields",
     "SignalDistribution": "skginr.fields",
     "SpaceTimeKFold": "skginr.graphs",
     "SpaceTimeSmoother": "skginr.smoothing",
