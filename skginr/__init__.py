@@ -27,7 +27,8 @@ Smoothers along edges
     SpaceTimeSmoother; gaps in a table of times by nodes: GraphImputer. What blends smoothers and
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Archives of signals
-    SignalDistribution, to sample and to condition: ArchiveRegressor.
+    SignalDistribution, to sample and to condition: ArchiveRegressor. Of spots and fronts, by a
+    network: SignalGenerator.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -49,7 +50,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.fields import ArchiveRegressor, SignalDistribution
+    from skginr.fields import ArchiveRegressor, SignalDistribution, SignalGenerator
     from skginr.graphs import (
         Graph,
         GraphBlockKFold,
@@ -101,6 +102,7 @@ __all__ = [
     "SIRENRegressor",
     "SeasonalFeatures",
     "SignalDistribution",
+    "SignalGenerator",
     "SpaceTimeKFold",
     "SpaceTimeSmoother",
     "SpatialGaussianProcessRegressor",
@@ -142,6 +144,7 @@ _HOME = {
     "SIRENRegressor": "skginr.network",
     "SeasonalFeatures": "skginr.graphs",
     "SignalDistribution": "skginr.fields",
+    "SignalGenerator": "skginr.fields",
     "SpaceTimeKFold": "skginr.graphs",
     "SpaceTimeSmoother": "skginr.smoothing",
     "SpatialGaussianProcessRegressor": "skginr.smoothing",

@@ -2,5 +2,6 @@
 
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._signal_distribution import SignalDistribution
+from skginr.fields._signal_generator import SignalGenerator
 
-__all__ = ["ArchiveRegressor", "SignalDistribution"]
+__all__ = ["ArchiveRegressor", "SignalDistribution", "SignalGenerator"]
