@@ -1,19 +1,20 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-spacetime bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-spacetime bench-fields bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
 
 help:
 	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
-	@echo "make peers   environments of peers of bench-heldout and bench-spacetime, into build/peers; some minutes and 8 GB"
+	@echo "make peers   environments of peers of bench-heldout, bench-spacetime and bench-fields, into build/peers; some minutes and 8 GB"
 	@echo "make bench-heldout  what predicts best where nothing was observed, peers too; some hours"
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
 	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
 	@echo "make bench-counts  counts and classes on maps: deviance, coverage, log loss beside peers; about 40 minutes"
 	@echo "make bench-spacetime  gaps in tables of nodes and times: accuracy, intervals, seconds beside peers; some hours"
+	@echo "make bench-fields  signals never seen, from a few nodes and an archive, beside peers; about 25 minutes"
 	@echo "make bench-draws  many signals at once, deviations and draws of signals; about 5 minutes"
 	@echo "make bench-campaigns  hostile files, interrupts, awkward graphs: none may be silently wrong; about 20 minutes"
 	@echo "make bench-gpu  the network on a CUDA device: is it right, and how fast; under 10 minutes"
@@ -53,6 +54,9 @@ bench-counts:
 
 bench-spacetime:
 	$(PYTHON) benchmarks/spacetime.py
+
+bench-fields:
+	$(PYTHON) benchmarks/fields.py
 
 bench-draws:
 	$(PYTHON) benchmarks/draws.py

@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "super_resolution",
     "many_signals",
     "new_signal",
+    "signal_archive",
     "block_model",
     "standard_inr",
 )

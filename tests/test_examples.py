@@ -209,6 +209,14 @@ def test_super_resolution(tmp_path, data_root):
     assert (tmp_path / "super_resolution.png").exists()
 
 
+def test_signal_archive(tmp_path, data_root):
+    told, covered = load("signal_archive").main(output=tmp_path)
+    assert told["ours"] > 0.85 > told["baseline"]
+    assert 0.8 < covered["ours"] < 0.97
+    assert (tmp_path / "archive_samples.png").exists()
+    assert (tmp_path / "archive_condition.png").exists()
+
+
 def test_block_model(tmp_path):
     mean, farthest = load("block_model").main(output=tmp_path)
     assert mean["ours"] > 0.97

@@ -25,7 +25,7 @@ CLAIMS = {
     "gaps": lambda found: is_filled(found),
     "archives": lambda found: (
         found["score"] > 0.95
-        and 0.85 < found["covered"]
+        and found["covered"] > 0.85
         and found["alone"].score(found["today"][["station"]], found["today"]["value"]) < 0.6
         and found["maps"].shape == (5, 150)
     ),

@@ -211,8 +211,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 fields = part.draws(distinct, own, n_samples, random)
                 fields = (expected + model.factor * (fields - expected))[of_row]
                 if with_noise:
-                    noise = model.covariance.noise**0.5
-                    fields = fields + noise * random.standard_normal(fields.shape)
+                    fields = fields + model.noise**0.5 * random.standard_normal(fields.shape)
                 phases = np.full(n_samples, self._phase)
                 drawn = model.signals_of(fields.T, phases, nodes, with_noise=with_noise)
                 draws[:, signal] = drawn.T

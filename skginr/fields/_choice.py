@@ -177,11 +177,11 @@ def _first(scored: tuple[float, FieldCovariance]) -> float:
 
 
 def deviations_factor(covariance: FieldCovariance, trials: list[Trial]) -> float:
-    """Return by which deviations of what was foretold are larger than a covariance says."""
+    """Return by which deviations of rows foretold are larger than a covariance says."""
     found = [trial.errors(covariance) for trial in trials]
     errors = np.concatenate([each.ravel() for each, _ in found])
-    variances = np.concatenate([each.ravel() for _, each in found])
-    return deviation_factor(errors, variances, np.ones(len(errors)), covariance.noise)
+    variances = np.concatenate([each.ravel() for _, each in found]) + covariance.noise
+    return deviation_factor(errors, variances, np.ones(len(errors)))
 
 
 def _score(covariance: FieldCovariance, trials: list[Trial]) -> float:
@@ -194,6 +194,11 @@ def _score(covariance: FieldCovariance, trials: list[Trial]) -> float:
         )
         total += float(np.nansum(scores))
         count += int(np.isfinite(scores).sum())
+    if count == 0:
+        raise ValueError(
+            "cv must hold out signals that were observed where those trained on were; none of its "
+            "folds does. Give fewer folds, or cv=2."
+        )
     return total / count
 
 

@@ -27,7 +27,7 @@ _TAPER = 2.5, 4
 # Pairs of nodes that the median distance is of.
 _N_PAIRS = 10_000
 # Waves of random frequencies that a field is drawn as a sum of.
-_N_FREQUENCIES = 512
+_N_FREQUENCIES = 256
 # Bins of eigenvalues within which a spectrum is level.
 _N_BINS = 30
 

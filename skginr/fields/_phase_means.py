@@ -15,6 +15,8 @@ _N_ROUNDS = 20
 _FEW = 4
 # As many signals' worth is the deviation of a node drawn to that of all.
 _PRIOR = 2.0
+# Deviation of signals that do not differ, in that of all values.
+_LEAST = 1e-6
 
 
 class PhaseMeans(NamedTuple):
@@ -70,6 +72,8 @@ class PhaseMeans(NamedTuple):
         drawn = (1 + share.sum(axis=0)) / n_known.clip(1)
         squares = np.nansum(about**2, axis=0) / (1 - drawn.clip(0, 0.5))
         typical = float(squares[own].sum() / n_known[own].sum())
+        # Of signals that are all alike, so that what differs from these is far off, and finite.
+        typical = max(typical, _LEAST**2 * float(np.nanvar(values))) or 1.0
         deviations = np.sqrt((squares + _PRIOR * typical) / (n_known + _PRIOR))
         means[:, ~own], deviations[~own] = np.nan, np.nan
         prior = _PRIOR * own.sum()

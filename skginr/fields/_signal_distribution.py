@@ -296,7 +296,7 @@ default "combinatorial"
         every = np.arange(model.graph.n_nodes)
         fields = model.covariance.draws(every, n_samples, random, own=False).T
         if with_noise:
-            fields = fields + model.covariance.noise**0.5 * random.standard_normal(fields.shape)
+            fields = fields + model.noise**0.5 * random.standard_normal(fields.shape)
         values = model.signals_of(fields, phases, every, with_noise=with_noise)
         index = None
         if self.phases_ is not None:

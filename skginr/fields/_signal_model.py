@@ -30,7 +30,8 @@ class SignalModel:
         Of every node.
     covariance : FieldCovariance
     factor : float
-        By which deviations of signals that are partly known are larger than they say.
+        By which deviations of signals that are partly known, and of rows about these, are larger
+        than the covariance says.
     scores : NormalScores or None
         Of what is left, where its normal scores are Gaussian.
     columns : dict of str to column name
@@ -50,6 +51,11 @@ class SignalModel:
         """Whether signals have phases."""
         return "phase" in self.columns
 
+    @property
+    def noise(self) -> float:
+        """Variance of rows about fields."""
+        return self.factor**2 * self.covariance.noise
+
     def fields_of(self, values: _Numbers, phases: _Indices, nodes: _Indices) -> _Numbers:
         """Return signals of shape (n_signals, n_nodes), known at nodes, as fields; NaN kept."""
         means, units = self._means_and_units(phases, nodes)
@@ -61,8 +67,7 @@ class SignalModel:
     ) -> _Numbers:
         """Return fields of shape (n_signals, n_nodes) as signals at nodes."""
         if self.scores is not None:
-            noise = self.covariance.noise
-            way_back = self.scores if with_noise else self.scores.averaged(noise**0.5)
+            way_back = self.scores if with_noise else self.scores.averaged(self.noise**0.5)
             fields = way_back.at(fields)
         means, units = self._means_and_units(phases, nodes)
         return means + units * fields
@@ -71,7 +76,7 @@ class SignalModel:
         self, mean: _Numbers, latent: _Numbers, phase: int, nodes: _Indices, *, with_noise: bool
     ) -> tuple[_Numbers, _Numbers]:
         """Return means and deviations of a signal at nodes, given those of its field."""
-        noise = self.covariance.noise
+        noise = self.noise
         if self.scores is None:
             std = np.hypot(latent, noise**0.5) if with_noise else latent
         else:
@@ -89,7 +94,7 @@ class SignalModel:
     def noise_variance(self, phase: int, nodes: _Indices) -> float:
         """Return the variance of rows about signals, its mean over nodes."""
         _, units = self._means_and_units(np.array([phase]), nodes)
-        noise = self.covariance.noise
+        noise = self.noise
         if self.scores is not None:
             # Where the field is as it is most often.
             _, std = self.scores.expected(np.zeros(1), np.array([noise**0.5]))
