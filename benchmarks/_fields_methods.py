@@ -18,7 +18,7 @@ from peers._peer import cpu_seconds, peak_mb
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
-from skginr import Graph, GraphSmoother, SignalDistribution
+from skginr import Graph, GraphSmoother, SignalDistribution, SignalGenerator
 from skginr.graphs import sphere_points
 
 # Seconds of processor that all of a method may take on a task.
@@ -324,13 +324,11 @@ METHODS = {
 # --- samples of patterns: from an archive and a number of them
 
 
-def sampled(patterns, n_samples, marginals):
+def sampled(patterns, n_samples, sampler=SignalDistribution, **given):
     """Our samples, without a phase."""
     signal, node = np.indices(patterns.archive.shape).reshape(2, -1)
     X = pd.DataFrame({"signal": signal, "node": patterns.graph.labels[node]})
-    model = SignalDistribution(
-        graph=patterns.graph, node="node", signal="signal", marginals=marginals
-    )
+    model = sampler(graph=patterns.graph, node="node", signal="signal", **given)
     return model.fit(X, patterns.archive.ravel()).sample(n_samples).to_numpy()
 
 
@@ -360,6 +358,7 @@ def drawn_again(patterns, n_samples):
 SAMPLERS = {
     f"{OURS}, gaussian": partial(sampled, marginals="gaussian"),
     f"{OURS}, normal_scores": partial(sampled, marginals="normal_scores"),
+    "SignalGenerator": partial(sampled, sampler=SignalGenerator),
     "probabilistic PCA": of_components,
     "white noise": white,
     "the archive itself": drawn_again,

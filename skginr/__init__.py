@@ -27,8 +27,8 @@ Smoothers along edges
     SpaceTimeSmoother; gaps in a table of times by nodes: GraphImputer. What blends smoothers and
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Archives of signals
-    SignalDistribution, to sample and to condition: ArchiveRegressor. What many signals on
-    many graphs have in common: SharedCorrector.
+    SignalDistribution, to sample and to condition: ArchiveRegressor. Of spots and fronts, by a
+    network: SignalGenerator. What many signals on many graphs have in common: SharedCorrector.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -50,7 +50,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.fields import ArchiveRegressor, SharedCorrector, SignalDistribution
+    from skginr.fields import (
+        ArchiveRegressor,
+        SharedCorrector,
+        SignalDistribution,
+        SignalGenerator,
+    )
     from skginr.graphs import (
         Graph,
         GraphBlockKFold,
@@ -103,6 +108,7 @@ __all__ = [
     "SeasonalFeatures",
     "SharedCorrector",
     "SignalDistribution",
+    "SignalGenerator",
     "SpaceTimeKFold",
     "SpaceTimeSmoother",
     "SpatialGaussianProcessRegressor",
@@ -145,6 +151,7 @@ _HOME = {
     "SeasonalFeatures": "skginr.graphs",
     "SharedCorrector": "skginr.fields",
     "SignalDistribution": "skginr.fields",
+    "SignalGenerator": "skginr.fields",
     "SpaceTimeKFold": "skginr.graphs",
     "SpaceTimeSmoother": "skginr.smoothing",
     "SpatialGaussianProcessRegressor": "skginr.smoothing",

@@ -228,6 +228,12 @@ def test_signal_archive(tmp_path, data_root):
     assert (tmp_path / "archive_condition.png").exists()
 
 
+def test_pattern_archive(tmp_path):
+    scores = load("pattern_archive").main(output=tmp_path)
+    assert scores["SignalGenerator"] < scores["SignalDistribution"]
+    assert (tmp_path / "archive_patterns.png").exists()
+
+
 def test_block_model(tmp_path):
     mean, farthest = load("block_model").main(output=tmp_path)
     assert mean["ours"] > 0.97

@@ -30,12 +30,12 @@ ROOMS = {
         _seasons
     """,
     "network": """
-        nn._initialisers nn._siren nn._latent nn._tangent _inputs training._batches
+        nn._initialisers nn._siren nn._latent nn._tangent nn._denoiser _inputs training._batches
         training._losses training._validation training._schedules training._stopping
         training._parallel training._loop solving._moments solving._readout solving._posterior
         solving._last_layer
         _devices _settings _presets _parameters _targets _model_state _model _fitting _docstrings
-        _estimator _regressor _classifier _tangent_regressor
+        _estimator _regressor _classifier _tangent_regressor _signal_denoiser
     """,
     "spectral": """
         eigen._basis eigen._lanczos eigen._operators eigen._iterative eigen._connected eigen._solve
@@ -53,7 +53,7 @@ ROOMS = {
     "stacking": "_smoothers _rows _blend _residual_corrector _uncertainty _corrected_smoother",
     "fields": """
         _correlations _phase_means _elsewhere _covariance _choice _archive _signal_model
-        _archive_regressor _learning _signal_distribution
+        _archive_regressor _learning _signal_distribution _signal_generator
         _local_kernel _local_features _shared_corrector
     """,
     "prediction": "_frames _design _surface",
@@ -216,7 +216,8 @@ NAMES = """
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SharedCorrector SignalDistribution SpaceTimeKFold SpaceTimeSmoother
+    SeasonalFeatures SharedCorrector SignalDistribution SignalGenerator SpaceTimeKFold
+    SpaceTimeSmoother
     SpatialGaussianProcessRegressor
     SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers
     inspect_spectrum load make_surrogates predict_frame refine_model save shared_graphs

@@ -3,5 +3,6 @@
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._shared_corrector import SharedCorrector
 from skginr.fields._signal_distribution import SignalDistribution
+from skginr.fields._signal_generator import SignalGenerator
 
-__all__ = ["ArchiveRegressor", "SharedCorrector", "SignalDistribution"]
+__all__ = ["ArchiveRegressor", "SharedCorrector", "SignalDistribution", "SignalGenerator"]

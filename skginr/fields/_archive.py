@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
 
-from skginr._core import are_datetimes
+from skginr._core import are_datetimes, check_signals
 from skginr.graphs import Graph, as_table, locate_column, node_column, position_of
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
+
+# Signals that there are at least.
+_LEAST = 4
 
 
 class Columns(NamedTuple):
@@ -160,3 +164,89 @@ def read_archive(
             f"a signal must have one phase; signal {names[int(mixed.argmax())]!r} has several."
         )
     return Archive(values, of_signal, signals), phases
+
+
+def fitted_archive(
+    estimator: Any, X: Any, y: Any, graph: Graph
+) -> tuple[Archive, pd.Index, Columns]:
+    """Return the archive that an estimator is fitted to, names of phases, and which columns.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has ``signal``, ``node`` and ``phase``, and gets ``n_features_in_`` and
+        ``feature_names_in_``.
+    X, y, graph
+        As of its ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If signals do not tell what they have in common, and by how much they differ.
+    """
+    owner, frame = type(estimator).__name__, as_table(X)
+    if len(frame) == 0:
+        raise ValueError("X must have at least one row; got an empty table.")
+    values = check_signals(y, len(frame), gaps=False)
+    if values.shape[1] > 1:
+        raise ValueError(
+            f"y must be one number per row; got {values.shape[1]} columns. Fit a {owner} of each."
+        )
+    validate_data(estimator, X, reset=True, skip_check_array=True)
+    given = estimator.signal, estimator.node, estimator.phase
+    columns = find_columns(X, graph, *given, owner=owner)
+    archive, phases = read_archive(X, values[:, 0], graph, columns, None)
+    _check_archive(archive, len(phases))
+    return archive, phases, columns
+
+
+def draw_phases(
+    phase: Any,
+    n_samples: int,
+    phases: pd.Index | None,
+    frequencies: _Numbers,
+    random: np.random.RandomState,
+) -> _Indices:
+    """Return numbers of phases of new signals: of the one given, or as often as in an archive."""
+    if phase is None:
+        return random.choice(len(frequencies), n_samples, p=frequencies)
+    if phases is None:
+        raise ValueError(f"phase={phase!r} was given, and the archive has no phases.")
+    return np.repeat(phase_numbers(pd.Series([phase]), phases), n_samples)
+
+
+def names_of(X: Any, columns: Columns) -> dict[str, Hashable]:
+    """Return the names of columns, by what they say."""
+    names = as_table(X).columns
+    return {what: names[at] for what, at in columns._asdict().items() if at is not None}
+
+
+def _check_archive(archive: Archive, n_phases: int) -> None:
+    """Raise unless signals tell what they have in common, and by how much they differ."""
+    values, of_signal, _ = archive
+    n_signals = len(values)
+    if n_signals < _LEAST:
+        raise ValueError(
+            f"X must have at least {_LEAST} signals to learn from; got {n_signals}. Of one "
+            f"signal use GraphSmoother."
+        )
+    if n_signals <= n_phases:
+        raise ValueError(
+            f"X has {n_signals} signals in {n_phases} phases: none is left to tell how signals of "
+            f"a phase differ. Give coarser phases, or none."
+        )
+    if np.isfinite(values).sum(axis=0).max() < 2:
+        raise ValueError(
+            "X must have nodes that more than one signal was observed at; its signals have no node "
+            "in common."
+        )
+    for phase in range(n_phases):
+        group = values[of_signal == phase]
+        seen = group[:, np.isfinite(group).any(axis=0)]
+        if np.any(np.nanmax(seen, axis=0) > np.nanmin(seen, axis=0)):
+            break
+    else:
+        raise ValueError(
+            "y must differ between signals of a phase; it is the same in all. There is nothing to "
+            "learn."
+        )

@@ -25,7 +25,13 @@ from skginr._core import (
     open_progress,
     unchanged_on_error,
 )
-from skginr.fields._archive import Archive, Columns, find_columns, phase_numbers, read_archive
+from skginr.fields._archive import (
+    Archive,
+    draw_phases,
+    fitted_archive,
+    names_of,
+    read_archive,
+)
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._correlations import Correlations
 from skginr.fields._covariance import Conditioned, alike, filled
@@ -36,8 +42,6 @@ from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_lap
 _Numbers = NDArray[np.float64]
 
 _MARGINALS = ("gaussian", "normal_scores")
-# Signals that there are at least.
-_LEAST = 4
 # Rows of a signal whose density is found together.
 _MOST_ROWS = 10_000
 
@@ -204,8 +208,8 @@ default "combinatorial"
         """
         graph = check_graph(self.graph)
         self._check_parameters()
-        archive, phases, columns = self._archive(X, y, graph)
-        _check_archive(archive, len(phases))
+        archive, phases, columns = fitted_archive(self, X, y, graph)
+        self._columns = columns
         random = check_random_state(self.random_state)
         splits = self._splits(archive.signals)
         ranked = self.marginals == "normal_scores"
@@ -221,7 +225,7 @@ default "combinatorial"
                 random=random,
                 progress=progress,
             )
-        model = SignalModel(graph, phases, *learned, _names_of(X, columns))
+        model = SignalModel(graph, phases, *learned, names_of(X, columns))
         self.graph_, self._model = graph, model
         self._frequencies = np.bincount(archive.phases, minlength=len(phases)) / len(archive.values)
         self.signals_ = archive.signals
@@ -288,12 +292,7 @@ default "combinatorial"
         check_count("n_samples", n_samples, minimum=1)
         check_flag("with_noise", with_noise)
         random, model = check_random_state(random_state), self._model
-        if phase is not None and self.phases_ is None:
-            raise ValueError(f"phase={phase!r} was given, and the archive has no phases.")
-        if phase is None:
-            phases = random.choice(len(self._frequencies), n_samples, p=self._frequencies)
-        else:
-            phases = np.repeat(phase_numbers(pd.Series([phase]), model.phases), n_samples)
+        phases = draw_phases(phase, n_samples, self.phases_, self._frequencies, random)
         every = np.arange(model.graph.n_nodes)
         fields = model.covariance.draws(every, n_samples, random, own=False).T
         if with_noise:
@@ -379,26 +378,6 @@ default "combinatorial"
         check_count("n_components", self.n_components, minimum=1)
         check_verbose(self.verbose)
 
-    def _archive(
-        self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series, graph: Graph
-    ) -> tuple[Archive, pd.Index, Columns]:
-        frame = as_table(X)
-        if len(frame) == 0:
-            raise ValueError("X must have at least one row; got an empty table.")
-        values = check_signals(y, len(frame), gaps=False)
-        if values.shape[1] > 1:
-            raise ValueError(
-                f"y must be one number per row; got {values.shape[1]} columns. Fit a distribution "
-                f"of each."
-            )
-        validate_data(self, X, reset=True, skip_check_array=True)
-        columns = find_columns(
-            X, graph, self.signal, self.node, self.phase, owner=type(self).__name__
-        )
-        archive, phases = read_archive(X, values[:, 0], graph, columns, None)
-        self._columns = columns
-        return archive, phases, columns
-
     def _signals(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Archive:
         """Return signals as those of the archive are."""
         check_is_fitted(self)
@@ -425,40 +404,3 @@ default "combinatorial"
         _, sizes, components = randomized_svd(left, n_components, random_state=0)
         self.components_ = components
         self.explained_variance_ratio_ = sizes**2 / (left**2).sum()
-
-
-def _names_of(X: Any, columns: Columns) -> dict[str, Hashable]:
-    """Return the names of columns, by what they say."""
-    names = as_table(X).columns
-    return {what: names[at] for what, at in columns._asdict().items() if at is not None}
-
-
-def _check_archive(archive: Archive, n_phases: int) -> None:
-    """Raise unless signals tell what they have in common, and by how much they differ."""
-    values, of_signal, _ = archive
-    n_signals = len(values)
-    if n_signals < _LEAST:
-        raise ValueError(
-            f"X must have at least {_LEAST} signals to learn from; got {n_signals}. Of one "
-            f"signal use GraphSmoother."
-        )
-    if n_signals <= n_phases:
-        raise ValueError(
-            f"X has {n_signals} signals in {n_phases} phases: none is left to tell how signals of "
-            f"a phase differ. Give coarser phases, or none."
-        )
-    if np.isfinite(values).sum(axis=0).max() < 2:
-        raise ValueError(
-            "X must have nodes that more than one signal was observed at; its signals have no node "
-            "in common."
-        )
-    for phase in range(n_phases):
-        group = values[of_signal == phase]
-        seen = group[:, np.isfinite(group).any(axis=0)]
-        if np.any(np.nanmax(seen, axis=0) > np.nanmin(seen, axis=0)):
-            break
-    else:
-        raise ValueError(
-            "y must differ between signals of a phase; it is the same in all. There is nothing to "
-            "learn."
-        )

@@ -5,6 +5,7 @@ from skginr.network._devices import as_array
 from skginr.network._estimator import SIRENEstimator
 from skginr.network._model import Model
 from skginr.network._regressor import SIRENRegressor
+from skginr.network._signal_denoiser import SignalDenoiser
 from skginr.network._tangent_regressor import TangentKernelRegressor
 from skginr.network._targets import ClassTarget
 
@@ -14,6 +15,7 @@ __all__ = [
     "SIRENClassifier",
     "SIRENEstimator",
     "SIRENRegressor",
+    "SignalDenoiser",
     "TangentKernelRegressor",
     "as_array",
 ]

@@ -51,8 +51,8 @@ def check_network(state: dict[str, Any], n_outputs: int) -> None:
     sizes = (state["n_inputs"], n_outputs, network["hidden_units"], network["n_layers"])
     latent = None if signals is None else (len(signals), state["latent_dim"])
     for size in sizes if latent is None else (*sizes, *latent):
-        _check_whole("the size of a network", size, 1, 2**31 - 1)
-    _check_whole("the seed of a network", state["seed"], 0, 2**63 - 1)
+        check_whole("the size of a network", size, 1, 2**31 - 1)
+    check_whole("the seed of a network", state["seed"], 0, 2**63 - 1)
     # An optimiser is set up with the rate, and networks with the rest.
     for name in ("omega_0", "hidden_gain"):
         _check_number(name, network[name])
@@ -67,7 +67,7 @@ def check_network(state: dict[str, Any], n_outputs: int) -> None:
     shapes = layer_shapes(*sizes, skip=network["skip"], latent=latent)
     if network["input_scaling"] == "unit":
         shapes["input_scale"] = shapes["layers.0.weight"][1:]
-    _check_arrays("weights", weights, shapes, np.dtype(state["dtype"]))
+    check_arrays("weights", weights, shapes, np.dtype(state["dtype"]))
 
 
 def check_signals(signals: NDArray | None) -> None:
@@ -107,16 +107,16 @@ def checked_optimizer(state: dict[str, Any], optimizer: torch.optim.Optimizer) -
         given["betas"] = _betas(groups[0]["betas"])
     kept = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * bool(group.get("amsgrad"))
     for number, entry in state["state"].items():
-        _check_whole("a parameter of an optimiser", number, 0, len(parameters) - 1)
+        check_whole("a parameter of an optimiser", number, 0, len(parameters) - 1)
         parameter = parameters[number]
         shapes: dict[str, tuple[int, ...]] = {name: tuple(parameter.shape) for name in kept}
         dtype = np.dtype(str(parameter.dtype).removeprefix("torch."))
         step = {"step": entry["step"]} if "step" in entry else {}
         # Of the precision of torch's default, whatever the weights are of.
         of_step = np.dtype(np.float64 if _is_double(step) else np.float32)
-        _check_arrays("what an optimiser keeps", step, {"step": ()}, of_step)
+        check_arrays("what an optimiser keeps", step, {"step": ()}, of_step)
         others = {name: array for name, array in entry.items() if name != "step"}
-        _check_arrays("what an optimiser keeps", others, shapes, dtype)
+        check_arrays("what an optimiser keeps", others, shapes, dtype)
         if any((array < 0).any() for name, array in entry.items() if name != "exp_avg"):
             raise ValueError("an optimiser keeps squares, or counts steps, below zero")
     return {"state": state["state"], "param_groups": [group | given]}
@@ -126,7 +126,7 @@ def _is_double(step: dict[str, Any]) -> bool:
     return getattr(step.get("step"), "dtype", None) == np.float64
 
 
-def _check_arrays(
+def check_arrays(
     what: str, arrays: dict[str, Any], shapes: dict[str, tuple[int, ...]], dtype: np.dtype
 ) -> None:
     """Raise unless these are finite arrays of these names and shapes, all of one dtype."""
@@ -141,7 +141,8 @@ def _check_arrays(
             raise ValueError(f"{what} must be finite; {name} is not")
 
 
-def _check_whole(what: str, value: Any, least: int, most: int) -> None:
+def check_whole(what: str, value: Any, least: int, most: int) -> None:
+    """Raise unless a value is a whole number from ``least`` to ``most``."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{what} must be a whole number from {least} to {most}; got {value!r}")
 

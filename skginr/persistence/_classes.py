@@ -24,6 +24,8 @@ _OURS = {
     "OfWaves": "skginr.fields._correlations:OfWaves",
     "PhaseMeans": "skginr.fields._phase_means:PhaseMeans",
     "SignalDistribution": "skginr:SignalDistribution",
+    "SignalDenoiser": "skginr.network._signal_denoiser:SignalDenoiser",
+    "SignalGenerator": "skginr:SignalGenerator",
     "SignalModel": "skginr.fields._signal_model:SignalModel",
     "ArchiveColumns": "skginr.fields._archive:Columns",
     "AffinityRows": "skginr.spectral._rows:AffinityRows",

@@ -47,6 +47,7 @@ from skginr import (
     SeasonalFeatures,
     SharedCorrector,
     SignalDistribution,
+    SignalGenerator,
     SIRENClassifier,
     SIRENRegressor,
     SpaceTimeSmoother,
@@ -101,6 +102,8 @@ def _cases():
     archive = np.concatenate([Y * size for size in range(8)])
     distribution = SignalDistribution(graph=GRAPH, signal="day")
     yield distribution, days, archive, days
+    generator = SignalGenerator(graph=GRAPH, signal="day", max_steps=3, hidden_units=4)
+    yield generator, days, archive, days
     yield ArchiveRegressor(FrozenEstimator(clone(distribution).fit(days, archive))), X, Y, X
     yield network(), POINTS, Y, POINTS
     yield network(dtype="float64", skip=True, n_layers=4), POINTS, np.column_stack([Y, Y]), POINTS
@@ -175,6 +178,8 @@ def answers(model, asked):
         return {"predict": model.condition(GRAPH, *asked).predict(X)}
     if isinstance(model, SignalDistribution):
         return {"sample": model.sample(3), "means": model.means_}
+    if isinstance(model, SignalGenerator):
+        return {"sample": model.sample(3), "losses": model.losses_}
     found = {
         name: getattr(model, name)(asked)
         for name in METHODS
