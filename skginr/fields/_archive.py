@@ -10,14 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from skginr._core import are_datetimes, check_signals
-from skginr.graphs import Graph, as_table, locate_column, node_column, position_of
+from skginr._core import are_datetimes, check_known, check_signals, warn
+from skginr.graphs import Graph, as_table, locate_column, position_of
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
 
 # Signals that there are at least.
 _LEAST = 4
+# Beside phases, for deviations that can be relied on.
+_ENOUGH = 15
 
 
 class Columns(NamedTuple):
@@ -82,18 +84,14 @@ def find_columns(
             f"and give phase= where one says what signals have in common, such as a month."
         )
     others = [i for i in range(len(names)) if i != of_phase]
-    if signal is not None:
-        of_signal = position_of("signal", signal, frame, "names the signals")
-    elif node is not None:
-        of_node = position_of("node", node, frame, "names the nodes")
+    of_signal = None if signal is None else position_of("signal", signal, frame, "names signals")
+    of_node = None if node is None else position_of("node", node, frame, "names the nodes")
+    if of_signal is None and of_node is None:
+        of_signal = others[_signal_column(frame.iloc[:, others], graph, owner)]
+    if of_node is None:
+        of_node = next(i for i in others if i != of_signal)
+    if of_signal is None:
         of_signal = next(i for i in others if i != of_node)
-    else:
-        times = [i for i in others if are_datetimes(frame.iloc[:, i])]
-        rest = frame.iloc[:, others]
-        besides = others.index(times[0]) if len(times) == 1 else None
-        of_node = others[node_column(rest, graph, None, owner=owner, besides=besides)]
-        of_signal = next(i for i in others if i != of_node)
-    of_node = next(i for i in others if i != of_signal)
     if len({of_signal, of_node, of_phase}) < n_wanted:
         raise ValueError(
             f"{owner} needs a column each for signal, node and phase; got signal={signal!r}, "
@@ -102,9 +100,36 @@ def find_columns(
     return Columns(of_signal, of_node, of_phase)
 
 
+def _signal_column(frame: pd.DataFrame, graph: Graph, owner: str) -> int:
+    """Return which of two columns names signals: that of times, or that which names no nodes."""
+    times = [i for i in (0, 1) if are_datetimes(frame.iloc[:, i])]
+    if len(times) == 1:
+        return times[0]
+    unlike = [i for i in (0, 1) if not _names_nodes(frame.iloc[:, i], graph)]
+    if len(unlike) == 1:
+        return unlike[0]
+    raise ValueError(
+        f"{owner} needs signal= to tell which column of X names the signal, and which the node; "
+        f"both of {list(frame.columns)} could be either."
+    )
+
+
+def _names_nodes(column: pd.Series, graph: Graph) -> bool:
+    try:
+        graph.locate(column.infer_objects())
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def numbers_of(column: pd.Series, what: str) -> tuple[_Indices, pd.Index]:
     """Return the number of each entry of a column among its distinct ones, and these, ascending."""
-    numbers, distinct = pd.factorize(column.infer_objects(), sort=True)
+    try:
+        numbers, distinct = pd.factorize(column.infer_objects(), sort=True)
+    except TypeError as error:
+        raise TypeError(
+            f"the column {what}={column.name!r} of X must hold numbers, words or times; {error}."
+        ) from error
     if (numbers < 0).any():
         raise ValueError(
             f"the column {what}={column.name!r} of X must say the {what} in every row; row "
@@ -115,7 +140,10 @@ def numbers_of(column: pd.Series, what: str) -> tuple[_Indices, pd.Index]:
 
 def phase_numbers(column: pd.Series, phases: pd.Index) -> _Indices:
     """Return the numbers of phases that an archive has, or say which it has not."""
-    numbers = phases.get_indexer(pd.Index(column.infer_objects()))
+    try:
+        numbers = phases.get_indexer(pd.Index(column.infer_objects()))
+    except TypeError as error:
+        raise TypeError(f"phase must be a number, a word or a time; {error}.") from error
     if (numbers < 0).any():
         unknown = column.tolist()[int(np.argmin(numbers))]
         raise ValueError(
@@ -166,6 +194,21 @@ def read_archive(
     return Archive(values, of_signal, signals), phases
 
 
+def values_of_rows(estimator: Any, X: Any, y: Any) -> _Numbers:
+    """Return one number for each row of a table, or say what is wrong with these."""
+    n_rows = len(as_table(X))
+    if n_rows == 0:
+        raise ValueError("X must have at least one row; got an empty table.")
+    check_known(y, column="y")
+    values = check_signals(y, n_rows, gaps=False)
+    if values.shape[1] > 1:
+        raise ValueError(
+            f"y must be one number per row; got {values.shape[1]} columns. Fit a "
+            f"{type(estimator).__name__} of each."
+        )
+    return values[:, 0]
+
+
 def fitted_archive(
     estimator: Any, X: Any, y: Any, graph: Graph
 ) -> tuple[Archive, pd.Index, Columns]:
@@ -184,18 +227,11 @@ def fitted_archive(
     ValueError
         If signals do not tell what they have in common, and by how much they differ.
     """
-    owner, frame = type(estimator).__name__, as_table(X)
-    if len(frame) == 0:
-        raise ValueError("X must have at least one row; got an empty table.")
-    values = check_signals(y, len(frame), gaps=False)
-    if values.shape[1] > 1:
-        raise ValueError(
-            f"y must be one number per row; got {values.shape[1]} columns. Fit a {owner} of each."
-        )
+    owner, values = type(estimator).__name__, values_of_rows(estimator, X, y)
     validate_data(estimator, X, reset=True, skip_check_array=True)
     given = estimator.signal, estimator.node, estimator.phase
     columns = find_columns(X, graph, *given, owner=owner)
-    archive, phases = read_archive(X, values[:, 0], graph, columns, None)
+    archive, phases = read_archive(X, values, graph, columns, None)
     _check_archive(archive, len(phases))
     return archive, phases, columns
 
@@ -239,6 +275,18 @@ def _check_archive(archive: Archive, n_phases: int) -> None:
         raise ValueError(
             "X must have nodes that more than one signal was observed at; its signals have no node "
             "in common."
+        )
+    if (np.isfinite(values).sum(axis=1) >= 2).sum() < _LEAST:
+        raise ValueError(
+            f"X must have at least {_LEAST} signals with two nodes or more: others do not tell how "
+            f"nodes vary together."
+        )
+    if n_signals - n_phases < _ENOUGH:
+        warn(
+            f"X has {n_signals} signals"
+            + (f" in {n_phases} phases" if n_phases > 1 else "")
+            + f": of so few, standard deviations are too small. From about {_ENOUGH + n_phases} on "
+            f"they can be relied on."
         )
     for phase in range(n_phases):
         group = values[of_signal == phase]

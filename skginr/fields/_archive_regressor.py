@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from skginr._core import (
     check_weights,
     check_with_noise,
     unchanged_on_error,
+    warn,
 )
 from skginr.fields._archive import phase_numbers
 from skginr.fields._covariance import Conditioned, alike
@@ -30,6 +32,8 @@ _Indices = NDArray[np.intp]
 
 # Rows whose covariance is factored.
 _MOST_ROWS = 20_000
+# Standard deviations, that signals are hardly ever from those of the archive.
+_FAR = 8.0
 
 
 class ArchiveRegressor(SignalsMixin, NodeEstimator):
@@ -104,8 +108,9 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         ----------
         X : array-like or DataFrame of shape (n_rows, n_features)
             Nodes, and where the distribution has phases the phase of the signal, the same in all
-            rows. A DataFrame by the names of ``SignalDistribution.fit``, where the column that
-            names the signal may be left out; an array in that order, without it.
+            rows. Of a DataFrame the columns that had these in ``SignalDistribution.fit``, in any
+            order, with that of the signal or without; of an array those columns in their order,
+            without the signal's.
         y : array-like of shape (n_rows,) or (n_rows, n_signals)
             Several columns are several signals of one phase, known at the same nodes; NaN where
             one is not.
@@ -131,7 +136,15 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         self._parts = []
         for mine, seen in alike(np.isfinite(fields)):
             part = Conditioned.on(model.covariance, nodes[seen], weights[seen])
-            self._parts.append((mine, part, part.weights(fields[np.ix_(mine, seen)].T)))
+            told = fields[np.ix_(mine, seen)].T
+            self._parts.append((mine, part, part.weights(told)))
+            far = (told * self._parts[-1][2]).sum(axis=0) / (model.factor**2 * len(told))
+            if far.max() > _FAR**2:
+                warn(
+                    f"y is far from all signals of the archive, {far.max() ** 0.5:.3g} standard "
+                    f"deviations: what is predicted of it goes as far. Is it in the same unit, of "
+                    f"the same phase, without errors?"
+                )
         self._model, self._phase, self._n_signals = model, phase, len(values)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None
@@ -147,7 +160,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, n_features)
-            Any nodes of the graph, in the columns of ``fit``.
+            Any nodes of the graph, in columns as of ``fit``.
         return_std : bool, default False
             Whether to also return standard deviations of the signal.
         with_noise : bool, default False
@@ -169,7 +182,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 mean[:, signals] = model.signals_of(fields.T, phases, nodes, with_noise=True).T
                 continue
             fields, variance = part.mean_and_variance(nodes, weights)
-            deviations = model.factor * np.sqrt(variance)
+            deviations = model.scaled(variance, nodes) * np.sqrt(variance)
             for signal, field in zip(signals, fields.T, strict=True):
                 mean[:, signal], std[:, signal] = model.moments(
                     field, deviations, self._phase, nodes, with_noise=with_noise
@@ -206,10 +219,12 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         model = self._model
         draws = np.empty((len(nodes), self._n_signals, n_samples))
         for signals, part, weights in self._parts:
-            for signal, own in zip(signals, weights.T, strict=True):
-                expected = part.mean(distinct, own)[:, None]
+            means, variance = part.mean_and_variance(distinct, weights)
+            factors = model.scaled(variance, distinct)[:, None]
+            for signal, own, mean in zip(signals, weights.T, means.T, strict=True):
+                expected = mean[:, None]
                 fields = part.draws(distinct, own, n_samples, random)
-                fields = (expected + model.factor * (fields - expected))[of_row]
+                fields = (expected + factors * (fields - expected))[of_row]
                 if with_noise:
                     fields = fields + model.noise**0.5 * random.standard_normal(fields.shape)
                 phases = np.full(n_samples, self._phase)
@@ -219,8 +234,8 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
 
     def _fitted_model(self) -> SignalModel:
         """Return what the distribution has learned, or say that it has not."""
-        inner = getattr(self.distribution, "estimator", self.distribution)
-        model = getattr(inner, "_model", None)
+        frozen = isinstance(self.distribution, FrozenEstimator)
+        model = getattr(self.distribution.estimator, "_model", None) if frozen else None
         if not isinstance(model, SignalModel):
             raise TypeError(
                 f"distribution must be FrozenEstimator(d) of a fitted SignalDistribution d; got "
@@ -246,29 +261,24 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         frame = as_table(X)
         if len(frame) == 0:
             raise ValueError("X must have at least one row; got an empty table.")
-        validate_data(self, X, reset=reset, skip_check_array=True)
         wanted = {what: name for what, name in model.columns.items() if what != "signal"}
-        if isinstance(X, pd.DataFrame) or hasattr(X, "get_columns"):
-            missing = [name for name in wanted.values() if name not in frame.columns]
-            if missing:
+        if not (isinstance(X, pd.DataFrame) or hasattr(X, "get_columns")):
+            if frame.shape[1] != len(wanted):
                 raise ValueError(
-                    f"X must have the columns {list(wanted.values())} of the archive; got "
-                    f"{list(frame.columns)}."
+                    f"X must have {len(wanted)} columns, {list(wanted)}, in the order of the "
+                    f"archive; got {frame.shape[1]}."
                 )
-        elif frame.shape[1] != len(wanted):
-            raise ValueError(
-                f"X must have {len(wanted)} columns, {list(wanted)}, in the order of the archive; "
-                f"got {frame.shape[1]}."
-            )
-        else:
+            validate_data(self, X, reset=reset, skip_check_array=True)
             frame = frame.set_axis(list(wanted.values()), axis=1)
-        name = model.columns["signal"]
-        n_signals = len(frame[name].drop_duplicates()) if name in frame.columns else 1
-        if n_signals > 1:
-            raise ValueError(
-                f"X must be of one signal; the column {name!r} names {n_signals}. Condition on one "
-                f"at a time."
-            )
+        else:
+            frame = _without_signal(frame, model.columns["signal"])
+            if sorted(map(str, frame.columns)) != sorted(map(str, wanted.values())):
+                raise ValueError(
+                    f"X must have the columns {list(wanted.values())} of the archive, and no "
+                    f"others; got {list(frame.columns)}."
+                )
+            frame = frame[list(wanted.values())]
+            validate_data(self, frame, reset=reset, skip_check_array=True)
         nodes, _ = locate_column(frame, model.graph, wanted["node"], owner="X")
         if not model.has_phases:
             return nodes, 0
@@ -279,3 +289,16 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 f"signal at a time."
             )
         return nodes, int(phases[0])
+
+
+def _without_signal(frame: pd.DataFrame, name: Hashable) -> pd.DataFrame:
+    """Return a table without the column that names the signal, of which there is one."""
+    if name not in frame.columns:
+        return frame
+    n_signals = len(frame[name].drop_duplicates())
+    if n_signals > 1:
+        raise ValueError(
+            f"X must be of one signal; the column {name!r} names {n_signals}. Condition on one "
+            f"at a time."
+        )
+    return frame.drop(columns=name)

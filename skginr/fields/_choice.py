@@ -196,8 +196,9 @@ def _score(covariance: FieldCovariance, trials: list[Trial]) -> float:
         count += int(np.isfinite(scores).sum())
     if count == 0:
         raise ValueError(
-            "cv must hold out signals that were observed where those trained on were; none of its "
-            "folds does. Give fewer folds, or cv=2."
+            "X must have nodes that several signals were observed at: of those that folds hold "
+            "out, none has a node that the others have too. Shuffle, cv=KFold(2, shuffle=True), if "
+            "nodes changed over time; else there is nothing to learn from."
         )
     return total / count
 

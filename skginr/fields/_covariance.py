@@ -16,6 +16,8 @@ _Indices = NDArray[np.intp]
 
 # Nodes whose covariances with all observed ones are formed at once.
 _CHUNK = 2_000
+# Of a variance of 1: noise that leaves digits to a factor.
+_ROUNDING = 1e-9
 # Nodes that gaps of an archive are filled from.
 _MOST_TOLD = 3_000
 
@@ -120,7 +122,7 @@ class Conditioned:
     @classmethod
     def on(cls, covariance: FieldCovariance, nodes: _Indices, weights: _Numbers) -> Conditioned:
         """Return it for rows of such nodes, whose noise is divided by weights."""
-        noise = covariance.noise / weights
+        noise = np.maximum(covariance.noise / weights, _ROUNDING)
         among = covariance.between(nodes, nodes)
         among[np.diag_indices_from(among)] += noise
         factor = cho_factor(among, lower=True, overwrite_a=True, check_finite=False)

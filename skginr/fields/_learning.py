@@ -21,6 +21,7 @@ from skginr.fields._correlations import Correlations
 from skginr.fields._covariance import FieldCovariance, filled
 from skginr.fields._elsewhere import means_everywhere
 from skginr.fields._phase_means import PhaseMeans
+from skginr.fields._signal_model import scores_of
 from skginr.graphs import Graph
 from skginr.smoothing import NormalScores
 
@@ -123,5 +124,5 @@ class _Fold(NamedTuple):
         phases = archive.phases[signals]
         units = self.means.units(phases, new=True)
         left = (archive.values[signals] - self.means.means[phases]) / units
-        left = left if self.scores is None else self.scores.of(left)
+        left = left if self.scores is None else scores_of(self.scores, left)
         return list(draw_trials(self.fields, self.means.off, left, units, random))

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -19,7 +18,6 @@ from skginr._core import (
     check_count,
     check_flag,
     check_option,
-    check_signals,
     check_splits,
     check_verbose,
     open_progress,
@@ -31,17 +29,21 @@ from skginr.fields._archive import (
     fitted_archive,
     names_of,
     read_archive,
+    values_of_rows,
 )
 from skginr.fields._archive_regressor import ArchiveRegressor
 from skginr.fields._correlations import Correlations
 from skginr.fields._covariance import Conditioned, alike, filled
 from skginr.fields._learning import learn
 from skginr.fields._signal_model import SignalModel
-from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_laplacian
+from skginr.graphs import Graph, NodeEstimator, check_graph, check_laplacian
 
 _Numbers = NDArray[np.float64]
+_Indices = NDArray[np.intp]
 
 _MARGINALS = ("gaussian", "normal_scores")
+# Signals that a fold trains on at least.
+_LEAST_OF_FOLD = 3
 # Rows of a signal whose density is found together.
 _MOST_ROWS = 10_000
 
@@ -71,8 +73,8 @@ class SignalDistribution(NodeEstimator):
         The column of X that holds node labels. Default: the first that can.
     marginals : {"gaussian", "normal_scores"}, default "gaussian"
         Whether what is left of signals without their mean is Gaussian, or its normal scores are:
-        values of a normal distribution of the same ranks. For signals of two states, or with heavy
-        tails.
+        values of a normal distribution of the same ranks. For skewed signals and heavy tails;
+        nothing beyond the least and largest of what was left comes back.
     laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
 default "combinatorial"
         Of the eigenvectors, as in :class:`~skginr.SpectralEmbedder`.
@@ -83,8 +85,10 @@ default "combinatorial"
         Principal components of the archive that :meth:`transform` gives; as many as there are,
         where these are fewer.
     cv : int, splitter or iterable, default 5
-        Folds of *signals*, which are held out to choose the covariance. A number means that many
-        runs of signals in the order of their names, as those next to each other may be alike.
+        Folds of signals (not of rows), which are held out to choose the covariance. A number means
+        that many runs of the signals of each phase in the order of their names, since days that
+        follow each other are alike: name signals by numbers or times, so that this is their
+        order. A splitter or pairs are of numbers of signals, names ascending.
     random_state : int, RandomState instance or None, default 0
         Of nodes that are told of signals held out.
     verbose : {0, 1}, default 0
@@ -134,6 +138,10 @@ default "combinatorial"
 
     Gaps of the archive are filled with what is expected by the remainder alone, and then by the
     covariance chosen.
+
+    Nodes that fewer than four signals have are as nodes without a record. The covariance of the
+    archive holds the noise of its rows too: where nearly all nodes are told, standard deviations of
+    the signal are somewhat too small.
 
     Signals are taken for independent. Those of a record in time are not, and the last one known
     tells of the next: where it is known use :class:`~skginr.SpaceTimeSmoother`.
@@ -211,7 +219,7 @@ default "combinatorial"
         archive, phases, columns = fitted_archive(self, X, y, graph)
         self._columns = columns
         random = check_random_state(self.random_state)
-        splits = self._splits(archive.signals)
+        splits = self._splits(archive)
         ranked = self.marginals == "normal_scores"
         with open_progress("distribution", unit="steps", verbose=self.verbose) as progress:
             options = Correlations(graph, self.laplacian, self.n_waves, progress)
@@ -330,6 +338,9 @@ default "combinatorial"
     def score_samples(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> pd.Series:
         """Return how probable signals are: the logarithm of their density, a row's mean.
 
+        Of signals that have about as many rows: of few rows each tells less of the others, and is
+        less probable for that.
+
         Parameters
         ----------
         X : array-like or DataFrame, as in ``fit``
@@ -338,11 +349,12 @@ default "combinatorial"
         Returns
         -------
         Series of shape (n_signals,)
-            The index names signals. With ``marginals="normal_scores"`` the density of these.
+            The index names signals.
         """
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)
         fields = model.fields_of(archive.values, archive.phases, every)
+        signals, phases, _ = archive
         units = model.means.units(archive.phases, new=True)
         found = np.empty(len(fields))
         for mine, nodes in alike(np.isfinite(fields)):
@@ -356,8 +368,9 @@ default "combinatorial"
             squares = (values * here.weights(values.T).T).sum(axis=1)
             size = 2 * np.log(np.diagonal(here.factor[0])).sum() + len(nodes) * np.log(2 * np.pi)
             found[mine] = -0.5 * (squares + size) / len(nodes)
-            if model.scores is None:
-                found[mine] -= np.log(units[np.ix_(mine, nodes)]).mean(axis=1)
+            found[mine] -= np.log(units[np.ix_(mine, nodes)]).mean(axis=1)
+            slopes = model.log_slopes(signals[np.ix_(mine, nodes)], phases[mine], nodes)
+            found[mine] += slopes.mean(axis=1)
         return pd.Series(found, index=archive.signals, name="log_density")
 
     def score(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> float:
@@ -381,18 +394,46 @@ default "combinatorial"
     def _signals(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> Archive:
         """Return signals as those of the archive are."""
         check_is_fitted(self)
-        frame = as_table(X)
-        values = check_signals(y, len(frame), gaps=False)
+        values = values_of_rows(self, X, y)
         validate_data(self, X, reset=False, skip_check_array=True)
-        archive, _ = read_archive(X, values[:, 0], self.graph_, self._columns, self._model.phases)
+        archive, _ = read_archive(X, values, self.graph_, self._columns, self._model.phases)
         return archive
 
-    def _splits(self, signals: pd.Index) -> Splits:
-        cv = self.cv
+    def _splits(self, archive: Archive) -> Splits:
+        """Return folds of signals: those held out have phases that are trained on."""
+        cv, n_signals = self.cv, len(archive.values)
         if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
             check_count("cv", cv, minimum=2)
-            cv = KFold(min(int(cv), len(signals)))
-        return check_splits(cv, signals.to_frame(index=False), np.zeros(len(signals)))
+            splits = _runs(archive.phases, min(int(cv), n_signals))
+        else:
+            names = archive.signals.to_frame(index=False)
+            try:
+                splits = check_splits(cv, names, np.zeros(n_signals))
+            except ValueError as error:
+                if "groups" not in str(error):
+                    raise
+                raise ValueError(
+                    "cv must split signals without being told groups; give pairs of training and "
+                    "test numbers of signals, list(GroupKFold(3).split(names, groups=patients)), "
+                    "with one entry for each signal, names ascending."
+                ) from error
+        kept = [
+            (train, test[np.isin(archive.phases[test], archive.phases[train])])
+            for train, test in splits
+        ]
+        for train, _ in kept:
+            if len(train) < _LEAST_OF_FOLD:
+                raise ValueError(
+                    f"cv must train on {_LEAST_OF_FOLD} signals at least; a fold trains on "
+                    f"{len(train)} of {n_signals}. Give fewer folds, or others."
+                )
+        kept = [(train, test) for train, test in kept if len(test)]
+        if not kept:
+            raise ValueError(
+                "cv must hold out signals of phases that are trained on; all folds hold out whole "
+                "phases. Shuffle: KFold(5, shuffle=True)."
+            )
+        return kept
 
     def _set_components(self, archive: Archive) -> None:
         """Set the principal components of the archive, what it lacks as it is expected."""
@@ -404,3 +445,12 @@ default "combinatorial"
         _, sizes, components = randomized_svd(left, n_components, random_state=0)
         self.components_ = components
         self.explained_variance_ratio_ = sizes**2 / (left**2).sum()
+
+
+def _runs(phases: _Indices, n_folds: int) -> Splits:
+    """Return folds that hold out runs of the signals of each phase, in order."""
+    fold = np.empty(len(phases), dtype=int)
+    for phase in np.unique(phases):
+        mine = np.flatnonzero(phases == phase)
+        fold[mine] = np.arange(len(mine)) * n_folds // len(mine)
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]

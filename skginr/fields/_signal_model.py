@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import gaussian_kde
 
 from skginr.fields._covariance import FieldCovariance
 from skginr.fields._phase_means import PhaseMeans
@@ -15,6 +17,17 @@ from skginr.smoothing import NormalScores
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
+
+# Values by which the density of what is left is estimated, and how far equal ones are apart then.
+_N_KNOTS, _SHAKEN = 500, 1e-6
+
+
+def scores_of(scores: NormalScores, left: _Numbers) -> _Numbers:
+    """Return normal scores of what is left of signals; beyond the archive's they go on as it does.
+
+    So that what is farther off has a larger score.
+    """
+    return scores.of(left) + left - np.clip(left, *scores.ends)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,11 +69,38 @@ class SignalModel:
         """Variance of rows about fields."""
         return self.factor**2 * self.covariance.noise
 
+    def scaled(self, variance: _Numbers, nodes: _Indices) -> _Numbers:
+        """Return factors of deviations of fields: the more is told of a node, the nearer to that.
+
+        Where nothing is told they are those of the archive.
+        """
+        told = 1 - variance / self.covariance.variances(nodes)
+        return np.sqrt(1 + (self.factor**2 - 1) * np.clip(told, 0, 1))
+
     def fields_of(self, values: _Numbers, phases: _Indices, nodes: _Indices) -> _Numbers:
         """Return signals of shape (n_signals, n_nodes), known at nodes, as fields; NaN kept."""
         means, units = self._means_and_units(phases, nodes)
         left = (values - means) / units
-        return left if self.scores is None else self.scores.of(left)
+        return left if self.scores is None else scores_of(self.scores, left)
+
+    def log_slopes(self, values: _Numbers, phases: _Indices, nodes: _Indices) -> _Numbers:
+        """Return logarithms of how fast normal scores change with what is left of signals.
+
+        Densities of scores, times this, are those of what is left: the one estimated from it, where
+        scores follow the normal distribution.
+        """
+        means, units = self._means_and_units(phases, nodes)
+        left, scores = (values - means) / units, self.scores
+        if scores is None:
+            return np.zeros_like(left)
+        shares = (np.arange(_N_KNOTS) + 0.5) / _N_KNOTS
+        known = scores.at(ndtri(shares))
+        density = gaussian_kde(known + _SHAKEN * known.std() * (shares - 0.5))(left.ravel())
+        normal = -0.5 * (scores_of(scores, left) ** 2 + np.log(2 * np.pi))
+        with np.errstate(divide="ignore"):
+            slopes = np.log(density).reshape(left.shape) - normal
+        # Beyond all that was left of the archive scores go on as values do.
+        return np.where(left == np.clip(left, *scores.ends), slopes, 0.0)
 
     def signals_of(
         self, fields: _Numbers, phases: _Indices, nodes: _Indices, *, with_noise: bool

@@ -27,7 +27,6 @@ from skginr.graphs._nodes import (
     locate_nodes,
     locate_rows,
     locate_rows_in_time,
-    node_column,
     position_of,
     space_time_columns,
 )
@@ -67,7 +66,6 @@ __all__ = [
     "locate_nodes",
     "locate_rows",
     "locate_rows_in_time",
-    "node_column",
     "plain_index",
     "position_of",
     "positions_in",

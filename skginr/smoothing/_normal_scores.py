@@ -44,6 +44,11 @@ class NormalScores:
             some = np.unique(np.searchsorted(last, np.linspace(0, last[-1], _MOST)))
         self._knots, self._levels = ndtri(ends[some]), self.values[some]
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest value."""
+        return float(self.values[0]), float(self.values[-1])
+
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores."""
         return np.interp(values, self.values, self.scores)

@@ -435,7 +435,7 @@ def test_copies_answer_alike(tmp_path):
 
 
 def test_progress_shows(capfd):
-    table = archive(6)
+    table = archive(16)
     SignalDistribution(graph=GRAPH, signal="day", verbose=1).fit(
         table[["day", "node"]], table["value"]
     )
@@ -449,6 +449,78 @@ def test_normal_crps_is_that_of_an_ensemble():
         ensemble -= 0.5 * np.mean(np.abs(std * (z - z[::-1])))
         found = normal_crps(np.array([error]), np.array([std]))[0]
         assert found == pytest.approx(ensemble, abs=0.03)
+
+
+def test_what_runs_by_phase_is_held_out_by_phase():
+    """Days of a month follow each other: a month held out as a whole would not be known."""
+    table = TABLE.assign(phase=TABLE["day"] // 20)
+    table["value"] += 30 * table["phase"] * np.tile(PATTERNS[:, 1], 60)
+    fitted = clone(FITTED).fit(table[COLUMNS], table["value"])
+    told = table[table["day"] == 30].iloc[::9]
+    model = fitted.condition(told[["node", "phase"]], told["value"])
+    every = table[table["day"] == 30]
+    mean, std = model.predict(every[["node", "phase"]], return_std=True)
+    assert np.sqrt(np.mean((mean - every["value"]) ** 2)) < 0.3
+    assert std.max() < 0.6
+
+
+def test_signals_of_one_node_tell_nothing_of_two():
+    rows = np.arange(300) * 90 + np.random.default_rng(0).integers(0, 90, 300)
+    table = archive(300, phases=1).iloc[rows]
+    with pytest.raises(ValueError, match="two nodes or more"):
+        SignalDistribution(graph=GRAPH, signal="day").fit(table[["day", "node"]], table["value"])
+
+
+def test_few_signals_are_said():
+    table = archive(8, phases=1)
+    with pytest.warns(UserWarning, match="8 signals: of so few.*about 16"):
+        SignalDistribution(graph=GRAPH, signal="day").fit(table[["day", "node"]], table["value"])
+
+
+def test_where_nothing_is_told_deviations_are_those_of_the_archive():
+    apart = Graph.from_adjacency(np.zeros((90, 90)), labels=GRAPH.labels)
+    values = np.random.default_rng(0).normal(size=(60, 90))
+    table = archive(60, phases=1).assign(value=values.ravel())
+    fitted = SignalDistribution(graph=apart, signal="day").fit(
+        table[["day", "node"]], table["value"]
+    )
+    told = pd.DataFrame({"node": GRAPH.labels[:1]})
+    _, std = fitted.condition(told, [0.3]).predict(
+        pd.DataFrame({"node": GRAPH.labels[1:]}), return_std=True, with_noise=True
+    )
+    np.testing.assert_allclose(std, 1, atol=0.3)
+
+
+def test_what_is_far_from_the_archive_is_said():
+    told = NEW[NEW["day"] == 0].iloc[::9]
+    X, y = told[["node", "phase"]], told["value"].to_numpy()
+    with pytest.warns(UserWarning, match="far from all signals"):
+        FITTED.condition(X, np.where(np.arange(10) == 3, 1e4, y))
+    heavy = FITTED.condition(X, y)
+    with pytest.warns(UserWarning, match="sample_weight counts"):
+        certain = FITTED.condition(X, y, sample_weight=np.full(10, 1e15))
+    mean, std = certain.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, y, atol=0.01)
+    assert (std >= 0).all()
+    assert np.isfinite(heavy.predict(X)).all()
+
+
+def test_densities_of_ranks_are_comparable():
+    some = NEW[NEW["day"] < 6]
+    skewed = TABLE.assign(value=np.exp(TABLE["value"]))
+    X, y = skewed[COLUMNS], skewed["value"]
+    plain = clone(FITTED).fit(X, y)
+    ranked = clone(FITTED).set_params(marginals="normal_scores").fit(X, y)
+    found = [one.score(some[COLUMNS], np.exp(some["value"])) for one in (plain, ranked)]
+    assert found[1] > found[0]
+    # In other units both have another density, by as much.
+    for one, before in zip((plain, ranked), found, strict=True):
+        again = clone(one).fit(X, 10 * y).score(some[COLUMNS], 10 * np.exp(some["value"]))
+        assert again == pytest.approx(before - np.log(10), abs=0.05)
+    # What is farther off is less probable, beyond all that was seen too.
+    odd = [some.assign(value=np.exp(some["value"]) + size) for size in (0, 100, 10_000)]
+    scores = [ranked.score(one[COLUMNS], one["value"]) for one in odd]
+    assert scores[0] > scores[1] > scores[2]
 
 
 @pytest.mark.parametrize(
@@ -509,7 +581,7 @@ def test_what_is_asked_of_an_archive_is_checked():
         (lambda: FITTED.condition(told.iloc[:0], y[:0]), "at least one row"),
         (lambda: FITTED.condition(told.to_numpy()[:, :1], y), "2 columns"),
         (lambda: model.predict(told.assign(phase=1)), "of phase 0.*got 1"),
-        (lambda: model.predict(told[["node"]]), "feature names"),
+        (lambda: model.predict(told[["node"]]), r"columns \['node', 'phase'\]"),
         (lambda: model.predict(told, with_noise=True), "needs return_std"),
         (lambda: FITTED.sample(0), "n_samples must be at least 1"),
         (lambda: FITTED.sample(1, phase="May"), "'May' is in no signal"),
