@@ -28,7 +28,7 @@ Smoothers along edges
     learns their errors: CorrectedSmoother, ResidualCorrector, default_smoothers.
 Archives of signals
     SignalDistribution, to sample and to condition: ArchiveRegressor. Of spots and fronts, by a
-    network: SignalGenerator.
+    network: SignalGenerator. What many signals on many graphs have in common: SharedCorrector.
 Null models
     make_surrogates: random maps as smooth as a given one; correlate_maps, a p-value by them.
 Fitted models
@@ -50,7 +50,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from skginr.distributed import shared_graphs
-    from skginr.fields import ArchiveRegressor, SignalDistribution, SignalGenerator
+    from skginr.fields import (
+        ArchiveRegressor,
+        SharedCorrector,
+        SignalDistribution,
+        SignalGenerator,
+    )
     from skginr.graphs import (
         Graph,
         GraphBlockKFold,
@@ -101,6 +106,7 @@ __all__ = [
     "SIRENClassifier",
     "SIRENRegressor",
     "SeasonalFeatures",
+    "SharedCorrector",
     "SignalDistribution",
     "SignalGenerator",
     "SpaceTimeKFold",
@@ -143,6 +149,7 @@ _HOME = {
     "SIRENClassifier": "skginr.network",
     "SIRENRegressor": "skginr.network",
     "SeasonalFeatures": "skginr.graphs",
+    "SharedCorrector": "skginr.fields",
     "SignalDistribution": "skginr.fields",
     "SignalGenerator": "skginr.fields",
     "SpaceTimeKFold": "skginr.graphs",

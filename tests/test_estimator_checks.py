@@ -137,10 +137,10 @@ def test_every_exported_estimator_is_checked():
     estimators = {c for c in exported if isinstance(c, type) and issubclass(c, BaseEstimator)}
     in_graph_mode = {type(make(Graph.from_adjacency([[0, 1], [1, 0]]))) for make in GRAPH_MODE}
     # These take several columns, or need an archive: test_many_signals.py, test_imputer.py,
-    # test_space_time_smoother.py, test_signal_distribution.py and test_signal_generator.py check
-    # them.
+    # test_space_time_smoother.py and the tests of fields check them.
     elsewhere = {skginr.MultiGraphEmbedder, skginr.GraphImputer, skginr.SpaceTimeSmoother}
     elsewhere |= {skginr.SignalDistribution, skginr.ArchiveRegressor, skginr.SignalGenerator}
+    elsewhere |= {skginr.SharedCorrector}
     assert estimators <= {type(e) for e in COORDINATE_MODE} | in_graph_mode | elsewhere
 
 

@@ -156,6 +156,17 @@ def test_many_signals(tmp_path, data_root):
     assert (tmp_path / "many_signals.png").exists()
 
 
+@pytest.mark.parametrize("with_data", [False, True])
+def test_shared_corrector(with_data, tmp_path, monkeypatch, request):
+    if with_data:
+        request.getfixturevalue("data_root")
+    else:
+        monkeypatch.delenv("SKGINR_DATA", raising=False)
+    scores = load("shared_corrector").main(output=tmp_path)
+    assert scores["learned"] > scores["least bent"] + 0.05
+    assert (tmp_path / "shared_corrector.png").exists()
+
+
 def test_reaction_diffusion(tmp_path, data_root):
     (row,) = load("reaction_diffusion").main(output=tmp_path)
     assert row["ours"] > 0.99

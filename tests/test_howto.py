@@ -28,6 +28,8 @@ CLAIMS = {
         and found["covered"] > 0.85
         and found["alone"].score(found["today"][["station"]], found["today"]["value"]) < 0.6
         and found["maps"].shape == (5, 150)
+        and found["completed"] > 0.65
+        and found["spots"].shape == (4, 150)
     ),
     "uncertainty": lambda found: is_as_sure_as_it_says(found),
     "cortex": lambda found: found["single"] > 0.99 > found["patches"] > 0.95 and is_whole(found),

@@ -54,6 +54,7 @@ ROOMS = {
     "fields": """
         _correlations _phase_means _elsewhere _covariance _choice _archive _signal_model
         _archive_regressor _learning _signal_distribution _signal_generator
+        _local_kernel _local_features _shared_corrector
     """,
     "prediction": "_frames _design _surface",
     "persistence": "_bounds _classes _random _codec _file _onnx",
@@ -215,7 +216,8 @@ NAMES = """
     GraphImputer GraphPoissonRegressor GraphSmoother GraphSmootherClassifier MultiGraphEmbedder
     NeighborMeans
     ThinPlateSplineRegressor ResidualCorrector SIRENClassifier SIRENRegressor
-    SeasonalFeatures SignalDistribution SignalGenerator SpaceTimeKFold SpaceTimeSmoother
+    SeasonalFeatures SharedCorrector SignalDistribution SignalGenerator SpaceTimeKFold
+    SpaceTimeSmoother
     SpatialGaussianProcessRegressor
     SpectralEmbedder TangentKernelRegressor align correlate_maps default_smoothers
     inspect_spectrum load make_surrogates predict_frame refine_model save shared_graphs

@@ -4,7 +4,7 @@ from skginr.spectral._alignment import Alignment, align
 from skginr.spectral._embedder import SpectralEmbedder
 from skginr.spectral._inspection import inspect_spectrum
 from skginr.spectral._refinement import refine_model
-from skginr.spectral._several import MultiGraphEmbedder
+from skginr.spectral._several import MultiGraphEmbedder, check_graphs, rows_by_graph
 from skginr.spectral._waves import waves_of
 from skginr.spectral.eigen import bases_of, remember_basis
 
@@ -14,8 +14,10 @@ __all__ = [
     "SpectralEmbedder",
     "align",
     "bases_of",
+    "check_graphs",
     "inspect_spectrum",
     "refine_model",
     "remember_basis",
+    "rows_by_graph",
     "waves_of",
 ]

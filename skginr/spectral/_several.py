@@ -87,7 +87,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
         -------
         self
         """
-        _check_graphs(self.graphs)
+        check_graphs(self.graphs)
         embedder = SpectralEmbedder(component_features=False)
         if self.embedder is not None:
             embedder = self.embedder
@@ -99,7 +99,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
                 f"coordinates; got output={embedder.output!r}."
             )
         frame = self._check(X, reset=True)
-        rows = dict(_rows_by_graph(frame, self.graphs))
+        rows = dict(rows_by_graph(frame, self.graphs))
         self.embedders_ = {}
         total, verbose = len(self.graphs), embedder.verbose
         with open_progress("graphs", unit="graphs", total=total, verbose=verbose) as progress:
@@ -135,7 +135,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
         check_is_fitted(self)
         frame = self._check(X, reset=False)
         result = np.empty((len(frame), self._n_features_out))
-        for name, rows in _rows_by_graph(frame, self.embedders_):
+        for name, rows in rows_by_graph(frame, self.embedders_):
             labels = frame.iloc[rows, 1].infer_objects()
             result[rows] = self.embedders_[name].transform(_column(labels))
         return result
@@ -176,7 +176,8 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
         return tags
 
 
-def _check_graphs(graphs: Any) -> None:
+def check_graphs(graphs: Any) -> None:
+    """Raise ``TypeError`` unless these are Graphs by name."""
     if not isinstance(graphs, dict) or not graphs:
         raise TypeError(
             f"graphs must be a dict of at least one Graph, by name; got {type(graphs).__name__}."
@@ -189,9 +190,10 @@ def _column(labels: pd.Series | pd.Index) -> pd.DataFrame:
     return pd.DataFrame({"node": labels})
 
 
-def _rows_by_graph(
+def rows_by_graph(
     frame: pd.DataFrame, known: dict[Hashable, Any]
 ) -> Iterator[tuple[Hashable, NDArray[np.intp]]]:
+    """Yield the names of graphs that the first column of a table holds, each with its rows."""
     column = f"X[{frame.columns[0]!r}]"
     given = plain_index(frame.iloc[:, 0].infer_objects(), name=column)
     names = pd.Index(list(known), tupleize_cols=False)

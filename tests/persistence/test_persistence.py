@@ -45,6 +45,7 @@ from skginr import (
     NeighborMeans,
     ResidualCorrector,
     SeasonalFeatures,
+    SharedCorrector,
     SignalDistribution,
     SignalGenerator,
     SIRENClassifier,
@@ -86,6 +87,9 @@ def _cases():
     yield SpectralEmbedder(4, graph=GRAPH, output="indexed").set_output(transform="pandas"), X, 0, X
     two = MultiGraphEmbedder({"one": GRAPH, "two": GRAPH}, SpectralEmbedder(3))
     yield two, X.assign(graph="one")[["graph", "node"]], None, None
+    both = pd.concat([X.assign(graph="one", signal=i) for i in range(2)])
+    shared = SharedCorrector({"one": GRAPH}, corrector=network(), n_masks=2, observed=(0.4, 0.6))
+    yield shared, both[["graph", "node", "signal"]], [*Y, *Y[::-1]], (X[::2], Y[::2])
     yield NeighborMeans(graph=GRAPH.with_attributes(GRAPH.attributes[["a"]])), X, None, X
     hours = pd.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")
     yield SeasonalFeatures(trend=True), pd.DataFrame({"hour": hours}), None, None
@@ -170,6 +174,8 @@ METHODS = ("predict", "predict_proba", "transform", "score_samples", "decision_f
 
 
 def answers(model, asked):
+    if isinstance(model, SharedCorrector):
+        return {"predict": model.condition(GRAPH, *asked).predict(X)}
     if isinstance(model, SignalDistribution):
         return {"sample": model.sample(3), "means": model.means_}
     if isinstance(model, SignalGenerator):
