@@ -14,7 +14,7 @@ help:
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
 	@echo "make bench-counts  counts and classes on maps: deviance, coverage, log loss beside peers; about 40 minutes"
 	@echo "make bench-spacetime  gaps in tables of nodes and times: accuracy, intervals, seconds beside peers; some hours"
-	@echo "make bench-fields  signals never seen, from a few nodes and an archive, beside peers; about 25 minutes"
+	@echo "make bench-fields  signals never seen, from a few nodes and an archive or from other graphs, beside peers; about an hour"
 	@echo "make bench-draws  many signals at once, deviations and draws of signals; about 5 minutes"
 	@echo "make bench-campaigns  hostile files, interrupts, awkward graphs: none may be silently wrong; about 20 minutes"
 	@echo "make bench-gpu  the network on a CUDA device: is it right, and how fast; under 10 minutes"
@@ -57,6 +57,7 @@ bench-spacetime:
 
 bench-fields:
 	$(PYTHON) benchmarks/fields.py
+	$(PYTHON) benchmarks/shared_corrector.py
 
 bench-draws:
 	$(PYTHON) benchmarks/draws.py
