@@ -18,7 +18,7 @@ from skginr.graphs import Graph, NodeEstimator, check_graph, degrees_of, positiv
 from skginr.network import SignalDenoiser
 from skginr.spectral import waves_of
 
-# Of which heat is made of, beside those of the kernel.
+# That heat spreads by, beside those of the kernel.
 _N_WAVES = 100
 
 
@@ -45,8 +45,8 @@ class SignalGenerator(NodeEstimator):
     node : int or column name, optional
         The column of X that holds node labels. Default: the first that can.
     max_steps : int, default 1500
-        Of training, with six signals each. Fewer take less time; samples are then nearer to those
-        of a Gaussian field.
+        Of training, on 4 to 64 signals each, by the number of nodes. Fewer take less time; samples
+        are then nearer to those of a Gaussian field.
     hidden_units : int, default 32
         Numbers that the network has at each node.
     n_layers : int, default 4

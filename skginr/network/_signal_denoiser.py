@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any, Self
 
@@ -38,10 +39,11 @@ _MOST, _LEAST, _N_STEPS, _POWER = 4.0, 0.02, 18, 7
 _SMOOTH, _FLOOR = 7, 1e-3
 
 
+@dataclasses.dataclass(eq=False)
 class SignalDenoiser:
     """A trained :class:`~skginr.network.nn.Denoiser`, and the graph that it is of.
 
-    Parameters
+    Attributes
     ----------
     neighbors : csr_array of shape (n_nodes, n_nodes)
         Takes means over neighbours.
@@ -52,17 +54,10 @@ class SignalDenoiser:
         Mean squares in training, in units of those of a Gaussian field.
     """
 
-    def __init__(
-        self,
-        neighbors: sp.csr_array,
-        sizes: dict[str, int],
-        module: Denoiser,
-        losses: NDArray[np.float64],
-    ) -> None:
-        self.neighbors = neighbors
-        self.sizes = sizes
-        self.module = module
-        self.losses = losses
+    neighbors: sp.csr_array
+    sizes: dict[str, int]
+    module: Denoiser
+    losses: NDArray[np.float64]
 
     @classmethod
     def trained(
@@ -80,19 +75,8 @@ class SignalDenoiser:
     ) -> Self:
         """Return one that has seen signals, under skorch.
 
-        Parameters
-        ----------
-        signals : ndarray of shape (n_signals, n_nodes)
-            Of mean 0 and unit variance.
-        phases : ndarray of shape (n_signals,)
-            Their numbers.
-        neighbors : csr_array
-        waves : tuple of ndarray
-            Eigenvalues and orthonormal eigenvectors.
-        max_steps, device, seed, verbose
-            As of :class:`~skginr.SignalGenerator`.
-        **sizes
-            Of the network.
+        Signals are of mean 0 and unit variance, ``phases`` their numbers, ``waves`` eigenvalues
+        and orthonormal eigenvectors.
         """
         device = resolve_device(device, "float32")
         eigenvalues, vectors = (as_tensor("graph", part, "float32") for part in waves)
@@ -169,13 +153,11 @@ class SignalDenoiser:
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Return the one of a state, on its device if that is there, else on the CPU.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If the state is none that :meth:`to_state` returns. Nothing is built before that is
-            known.
+        Or raise before anything is built, unless :meth:`to_state` may have returned that state.
         """
         sizes, weights, neighbors = state["sizes"], state["weights"], state["neighbors"]
+        if not isinstance(neighbors, sp.csr_array) or len(set(neighbors.shape)) > 1:
+            raise ValueError("the neighbors of a denoiser must be a square csr_array")
         if set(sizes) != {"n_phases", "hidden_units", "n_layers"}:
             raise ValueError(f"a denoiser has no sizes {sorted(map(str, sizes))}")
         for size in sizes.values():
@@ -212,6 +194,7 @@ def _variances(signals: NDArray[np.float64], waves: NDArray[np.float64]) -> NDAr
 
 
 def _sparse(matrix: sp.csr_array) -> torch.Tensor:
+    # By coordinates: torch says of its rows that they are not finished.
     entries = matrix.tocoo()
     return torch.sparse_coo_tensor(
         torch.from_numpy(np.array(entries.coords)),

@@ -127,6 +127,7 @@ def test_copies_answer_alike(generator, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda state: state.update(neighbors=state["neighbors"][:5]), "square csr_array"),
         (lambda state: state["sizes"].update(n_layers=0), "size of a denoiser"),
         (lambda state: state["sizes"].update(n_layers=10**6), "arrays in 1000000 layers"),
         (lambda state: state["sizes"].update(hidden_units=10**6), "have shape"),
