@@ -44,6 +44,8 @@ _Indices = NDArray[np.intp]
 _MARGINALS = ("gaussian", "normal_scores")
 # Signals that a fold trains on at least.
 _LEAST_OF_FOLD = 3
+# Share of the signals of a phase that a run may hold out.
+_MOST_TAKEN = 0.6
 # Rows of a signal whose density is found together.
 _MOST_ROWS = 10_000
 
@@ -86,9 +88,10 @@ default "combinatorial"
         where these are fewer.
     cv : int, splitter or iterable, default 5
         Folds of signals (not of rows), which are held out to choose the covariance. A number means
-        that many runs of the signals of each phase in the order of their names, since days that
-        follow each other are alike: name signals by numbers or times, so that this is their
-        order. A splitter or pairs are of numbers of signals, names ascending.
+        that many runs of signals in the order of their names, since days that follow each other
+        are alike (of each phase by itself, where that would take most of a phase): name signals by
+        numbers or times, so that this is their order. A splitter or pairs are of numbers of
+        signals, names ascending.
     random_state : int, RandomState instance or None, default 0
         Of nodes that are told of signals held out.
     verbose : {0, 1}, default 0
@@ -448,9 +451,16 @@ default "combinatorial"
 
 
 def _runs(phases: _Indices, n_folds: int) -> Splits:
-    """Return folds that hold out runs of the signals of each phase, in order."""
-    fold = np.empty(len(phases), dtype=int)
-    for phase in np.unique(phases):
-        mine = np.flatnonzero(phases == phase)
-        fold[mine] = np.arange(len(mine)) * n_folds // len(mine)
+    """Return folds that hold out runs of signals in order.
+
+    Of each phase by itself, where runs of all would take most of a phase.
+    """
+    fold = np.arange(len(phases)) * n_folds // len(phases)
+    taken = np.zeros((phases.max() + 1, n_folds))
+    np.add.at(taken, (phases, fold), 1)
+    counts = taken.sum(axis=1)
+    if (taken.max(axis=1) > _MOST_TAKEN * counts)[counts > 1].any():
+        for phase in np.unique(phases):
+            mine = np.flatnonzero(phases == phase)
+            fold[mine] = np.arange(len(mine)) * n_folds // len(mine)
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]

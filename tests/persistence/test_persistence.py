@@ -98,8 +98,8 @@ def _cases():
     yield GraphImputer(graph=GRAPH, add_indicator=True), gaps, None, gaps[10:]
     records = X.assign(time=hours, height=POINTS[:, 2])
     yield SpaceTimeSmoother(graph=GRAPH, periods=["day"]), records, Y, records[::-7]
-    days = pd.DataFrame({"day": np.repeat(range(8), 60), "node": np.tile(LABELS, 8)})
-    archive = np.concatenate([Y * size for size in range(8)])
+    days = pd.DataFrame({"day": np.repeat(range(16), 60), "node": np.tile(LABELS, 16)})
+    archive = np.concatenate([Y * size for size in range(16)])
     distribution = SignalDistribution(graph=GRAPH, signal="day")
     yield distribution, days, archive, days
     generator = SignalGenerator(graph=GRAPH, signal="day", max_steps=3, hidden_units=4)
