@@ -32,7 +32,7 @@ _Indices = NDArray[np.intp]
 
 # Rows whose covariance is factored.
 _MOST_ROWS = 20_000
-# Standard deviations, that signals are hardly ever from those of the archive.
+# Standard deviations that signals are hardly ever from their mean.
 _FAR = 8.0
 
 
@@ -133,18 +133,17 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
                 f"signal is known almost everywhere use GraphSmoother."
             )
         fields = model.fields_of(values, np.full(len(values), phase), nodes)
+        far = float(np.nanmax(np.abs(fields)))
+        if far > _FAR:
+            warn(
+                f"y is {far:.3g} standard deviations from the mean of the archive at one of its "
+                f"nodes, and what is predicted goes as far. Is it in the same unit, of the same "
+                f"phase, without errors?"
+            )
         self._parts = []
         for mine, seen in alike(np.isfinite(fields)):
             part = Conditioned.on(model.covariance, nodes[seen], weights[seen])
-            told = fields[np.ix_(mine, seen)].T
-            self._parts.append((mine, part, part.weights(told)))
-            far = (told * self._parts[-1][2]).sum(axis=0) / (model.factor**2 * len(told))
-            if far.max() > _FAR**2:
-                warn(
-                    f"y is far from all signals of the archive, {far.max() ** 0.5:.3g} standard "
-                    f"deviations: what is predicted of it goes as far. Is it in the same unit, of "
-                    f"the same phase, without errors?"
-                )
+            self._parts.append((mine, part, part.weights(fields[np.ix_(mine, seen)].T)))
         self._model, self._phase, self._n_signals = model, phase, len(values)
         self._single = np.ndim(y) < 2
         self._weighed = sample_weight is not None

@@ -494,7 +494,7 @@ def test_where_nothing_is_told_deviations_are_those_of_the_archive():
 def test_what_is_far_from_the_archive_is_said():
     told = NEW[NEW["day"] == 0].iloc[::9]
     X, y = told[["node", "phase"]], told["value"].to_numpy()
-    with pytest.warns(UserWarning, match="far from all signals"):
+    with pytest.warns(UserWarning, match="standard deviations from the mean"):
         FITTED.condition(X, np.where(np.arange(10) == 3, 1e4, y))
     heavy = FITTED.condition(X, y)
     with pytest.warns(UserWarning, match="sample_weight counts"):
