@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from skginr._core import are_datetimes, check_known, check_signals, warn
+from skginr._core import are_datetimes, check_known, check_signals
 from skginr.graphs import Graph, as_table, locate_column, position_of
 
 _Numbers = NDArray[np.float64]
@@ -18,8 +18,6 @@ _Indices = NDArray[np.intp]
 
 # Signals that there are at least.
 _LEAST = 4
-# Beside phases, for deviations that can be relied on.
-_ENOUGH = 15
 
 
 class Columns(NamedTuple):
@@ -280,13 +278,6 @@ def _check_archive(archive: Archive, n_phases: int) -> None:
         raise ValueError(
             f"X must have at least {_LEAST} signals with two nodes or more: others do not tell how "
             f"nodes vary together."
-        )
-    if n_signals - n_phases < _ENOUGH:
-        warn(
-            f"X has {n_signals} signals"
-            + (f" in {n_phases} phases" if n_phases > 1 else "")
-            + f": of so few, standard deviations are too small. From about {_ENOUGH + n_phases} on "
-            f"they can be relied on."
         )
     for phase in range(n_phases):
         group = values[of_signal == phase]

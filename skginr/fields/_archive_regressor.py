@@ -68,6 +68,11 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         has more than 20,000 rows; y is not finite or of another length; or weights are negative or
         all zero.
 
+    Warns
+    -----
+    UserWarning
+        If a value is more than eight standard deviations from the archive's mean at its node.
+
     See Also
     --------
     SignalDistribution : What is learned of the archive.

@@ -22,6 +22,7 @@ from skginr._core import (
     check_verbose,
     open_progress,
     unchanged_on_error,
+    warn,
 )
 from skginr.fields._archive import (
     Archive,
@@ -42,6 +43,8 @@ _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
 
 _MARGINALS = ("gaussian", "normal_scores")
+# Signals beside phases, for deviations that can be relied on.
+_ENOUGH = 15
 # Signals that a fold trains on at least.
 _LEAST_OF_FOLD = 3
 # Share of the signals of a phase that a run may hold out.
@@ -128,6 +131,11 @@ default "combinatorial"
         If X has other columns, names an unknown node, a node of a signal twice, or two phases of
         one signal; if signals are fewer than four, no more than phases, have no node in common, or
         do not differ from their mean; or y is not finite or of another length.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than some fifteen signals beside phases.
 
     See Also
     --------
@@ -220,6 +228,7 @@ default "combinatorial"
         graph = check_graph(self.graph)
         self._check_parameters()
         archive, phases, columns = fitted_archive(self, X, y, graph)
+        _warn_of_few(len(archive.signals), len(phases))
         self._columns = columns
         random = check_random_state(self.random_state)
         splits = self._splits(archive)
@@ -377,12 +386,16 @@ default "combinatorial"
         return pd.Series(found, index=archive.signals, name="log_density")
 
     def score(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> float:
-        """Return the mean of :meth:`score_samples`.
+        """Return the mean of :meth:`score_samples`, by which distributions can be compared.
 
         Parameters
         ----------
         X : array-like or DataFrame, as in ``fit``
         y : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        float
         """
         return float(self.score_samples(X, y).mean())
 
@@ -448,6 +461,15 @@ default "combinatorial"
         _, sizes, components = randomized_svd(left, n_components, random_state=0)
         self.components_ = components
         self.explained_variance_ratio_ = sizes**2 / (left**2).sum()
+
+
+def _warn_of_few(n_signals: int, n_phases: int) -> None:
+    if n_signals - n_phases < _ENOUGH:
+        of_phases = f" in {n_phases} phases" if n_phases > 1 else ""
+        warn(
+            f"X has {n_signals} signals{of_phases}: of so few, standard deviations are too small. "
+            f"From about {_ENOUGH + n_phases} on they can be relied on."
+        )
 
 
 def _runs(phases: _Indices, n_folds: int) -> Splits:
