@@ -164,29 +164,59 @@ def pairs_at(place: Place, rows: NDArray[np.intp], near: NDArray[np.intp]) -> Pa
     return pairs_of(points[rows], normals[rows], points[near], normals[near])
 
 
-def stretch_of(
-    place: Place, observed: NDArray[np.intp], values: NDArray[np.float64], kernel: LocalKernel
-) -> float:
+class LeftOut(NamedTuple):
+    """Observations that are left out, and those nearest to each.
+
+    Attributes
+    ----------
+    points, normals : ndarray of shape (n_left_out, 3)
+    around : tuple of ndarray of shape (n_left_out, n_neighbors, 3)
+        Points and normals of the nearest.
+    values : ndarray of shape (n_left_out,)
+    nearby : ndarray of shape (n_left_out, n_neighbors)
+        Values of the nearest.
+    """
+
+    points: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    around: tuple[NDArray[np.float64], NDArray[np.float64]]
+    values: NDArray[np.float64]
+    nearby: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, place: Place, observed: NDArray[np.intp], values: NDArray[np.float64]) -> LeftOut:
+        """Return some of the observations, evenly among values: their order does not count."""
+        chosen = np.argsort(values, kind="stable")[:: -(-len(values) // _LEFT_OUT)]
+        _, near = nearest(place, observed, observed[chosen])
+        near, rows = near[:, 1:], observed[chosen]
+        around = place.points[observed[near]], place.normals[observed[near]]
+        return cls(place.points[rows], place.normals[rows], around, values[chosen], values[near])
+
+    def errors(
+        self, kernel: LocalKernel, stretch: float = 1.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return errors of kriging from the nearest, and the deviations that it says."""
+        around = self.around[0] / stretch, self.around[1]
+        found, deviation, _ = kernel.krige(self.points / stretch, self.normals, around, self.nearby)
+        return found - self.values, deviation
+
+
+def stretch_of(left_out: LeftOut, kernel: LocalKernel) -> float:
     """Return by how much a signal is stretched beside those that a kernel was learned from.
 
     That by which kriging tells observations best from the others, if it is clearly better.
     """
-    # Evenly among values, so that the order of nodes does not count.
-    left_out = np.argsort(values, kind="stable")[:: -(-len(values) // _LEFT_OUT)]
-    _, near = nearest(place, observed, observed[left_out])
-    near, rows = near[:, 1:], observed[left_out]
-    points, around = place.points[rows], place.points[observed[near]]
-    normals = place.normals[rows], place.normals[observed[near]]
-    errors = []
-    for stretch in (1.0, *_STRETCHES):
-        found, *_ = kernel.krige(
-            points / stretch, normals[0], (around / stretch, normals[1]), values[near]
-        )
-        errors.append((found - values[left_out]) ** 2)
+    errors = [left_out.errors(kernel, stretch)[0] ** 2 for stretch in (1.0, *_STRETCHES)]
     best = int(np.argmin([error.mean() for error in errors[1:]]))
     gain = errors[0] - errors[1 + best]
     sure = gain.mean() > _SURE * gain.std() / np.sqrt(len(gain))
     return float(_STRETCHES[best]) if sure else 1.0
+
+
+def misfit_of(left_out: LeftOut, kernel: LocalKernel, stretch: float = 1.0) -> float:
+    """Return how large errors of kriging are, in the deviations that it says."""
+    errors, deviation = left_out.errors(kernel, stretch)
+    return float(np.sqrt(np.mean((errors / deviation) ** 2)))
 
 
 def see(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -30,8 +30,10 @@ from skginr._core import (
 )
 from skginr.fields._local_features import (
     N_NEIGHBORS,
+    LeftOut,
     Place,
     Seen,
+    misfit_of,
     nearest,
     pairs_at,
     place_of,
@@ -55,6 +57,9 @@ _KNOTS = 4
 _CLIP = 5.0
 # Of the nearest, by whose mean it is guessed how large errors will be.
 _FIRST = 6
+# The misfit of observations left out that is usual, as a quantile over masks; how many times that
+# is another kind of signal.
+_USUAL, _UNLIKE = 0.9, 2.0
 # How much farther from each other observations are than masks ever left them, as a logarithm.
 _BEYOND = 0.5
 
@@ -207,6 +212,7 @@ class SharedCorrector(BaseEstimator):
         check_regressor("corrector", corrector)
         signals = self._signals(X, y)
         self._surface = all(self.graphs[name].faces is not None for name, *_ in signals)
+        self._n_dimensions = _dimensions_of(self.graphs[name] for name, *_ in signals)
         masks = self._masks(signals)
         rng = np.random.default_rng(self.random_state)
         total, verbose = len(masks) + 1, self.verbose
@@ -214,6 +220,9 @@ class SharedCorrector(BaseEstimator):
             progress.note("kernel")
             self.kernel_ = _learned_kernel(masks, rng)
             progress.advance()
+            left_out = [LeftOut.of(mask.place, mask.observed, mask.known) for mask in masks]
+            misfits = [misfit_of(each, self.kernel_) for each in left_out]
+            self._misfit = float(np.quantile(misfits, _USUAL))
             seen = []
             for mask in masks:
                 seen.append(see(mask.place, mask.observed, mask.known, mask.rows, self.kernel_))
@@ -241,6 +250,12 @@ class SharedCorrector(BaseEstimator):
         """
         check_is_fitted(self)
         _check_place("graph", graph, surface=self._surface)
+        n_dimensions = _dimensions_of([graph])
+        if n_dimensions != self._n_dimensions:
+            raise ValueError(
+                f"graph must have positions of {self._n_dimensions} dimensions, as those of fit; "
+                f"got {n_dimensions}."
+            )
         conditioned = ConditionedCorrector(graph)
         rows = locate_nodes(conditioned, X_obs, graph, reset=True)
         values = _single_signal("y_obs", y_obs, len(rows))
@@ -258,7 +273,8 @@ class SharedCorrector(BaseEstimator):
         centre, spread = (float(part[0]) for part in centre_and_spread(values[:, None]))
         scaled, nodes = (values - centre) / spread, np.arange(graph.n_nodes)
         place = place_of(graph, surface=self._surface)
-        conditioned.stretch_ = stretch_of(place, observed, scaled, self.kernel_)
+        left_out = LeftOut.of(place, observed, scaled)
+        conditioned.stretch_ = stretch_of(left_out, self.kernel_)
         if conditioned.stretch_ != 1:
             place = place_of(graph, surface=self._surface, stretch=conditioned.stretch_)
         seen = see(place, observed, scaled, nodes, self.kernel_)
@@ -267,6 +283,15 @@ class SharedCorrector(BaseEstimator):
                 f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes, which are farther "
                 f"from each other, beside what varies, than those of any mask of fit: what was "
                 f"learned says little of that. Fit with another observed; got {self.observed}."
+            )
+        # Rougher or noisier than what was learned: observations tell each other less well.
+        misfit = misfit_of(left_out, self.kernel_, conditioned.stretch_) / self._misfit
+        if misfit > _UNLIKE:
+            warn(
+                f"y_obs is unlike the signals of fit: observations are foretold by those next to "
+                f"them {misfit:.2g} times as badly as these were, beside what was expected. "
+                f"Standard deviations are larger by that. Is it of their kind, and are edges as "
+                f"long beside what varies?"
             )
         known = np.isin(nodes, observed)
         # At what is observed there is nothing to correct, nor was anything learned there.
@@ -278,7 +303,7 @@ class SharedCorrector(BaseEstimator):
         found = np.where(known, 0.0, found * (hats @ self._worth))
         mean = np.where(known, seen.predictions[:, 0], offset + unit * found)
         deviation = unit * np.exp(self._clues(seen, hats, found, unit) @ self._spread)
-        deviation = np.where(known, seen.deviation, deviation)
+        deviation = np.where(known, seen.deviation, deviation * max(misfit, 1.0))
         conditioned.graph_, conditioned._mean = graph, centre + spread * mean
         conditioned._variance = (spread * deviation) ** 2
         conditioned._noise = spread**2 * self.kernel_.noise
@@ -310,7 +335,8 @@ class SharedCorrector(BaseEstimator):
             else:
                 column = pd.Series([None] * len(rows))
             numbers, names = pd.factorize(column, use_na_sentinel=False)
-            for number, signal in enumerate(names.tolist()):
+            own = names.tolist() if frame.shape[1] == 3 else [None]
+            for number, signal in enumerate(own):
                 mine = numbers == number
                 known, its_values = _by_node(nodes[mine], values[rows][mine])
                 _check_signal(name, signal, its_values)
@@ -586,6 +612,11 @@ def _check_signal(graph: Hashable, signal: Hashable, values: NDArray[np.float64]
 def _check_place(name: str, graph: Any, *, surface: bool) -> None:
     """Raise unless a graph has all that nodes are seen by."""
     check_graph(graph)
+    if graph.positions is not None and graph.positions.shape[1] > 3:
+        raise ValueError(
+            f"{name} must have positions of at most three dimensions; got "
+            f"{graph.positions.shape[1]}."
+        )
     if graph.positions is None or graph.n_edges == 0:
         raise ValueError(
             f"{name} must have positions and edges, by which it is seen how far nodes are apart; "
@@ -597,6 +628,17 @@ def _check_place(name: str, graph: Any, *, surface: bool) -> None:
             f"{name} must have faces, as all graphs of fit had; it has none. Build it with "
             f"Graph.from_mesh, or fit on graphs without: Graph.from_points."
         )
+
+
+def _dimensions_of(graphs: Iterable[Graph]) -> int:
+    """Return the number of dimensions that positions of graphs have in common."""
+    found = {np.asarray(graph.positions).shape[1] for graph in graphs}
+    if len(found) > 1:
+        raise ValueError(
+            f"graphs must have positions of as many dimensions each; got {sorted(found)}. "
+            f"Distances in a plane tell little of those in space."
+        )
+    return found.pop()
 
 
 def _check_folds(cv: Any) -> None:

@@ -208,6 +208,30 @@ def test_intervals_hold(model, new):
     np.testing.assert_allclose(mean[known], signal[known], atol=0.1)
 
 
+def test_a_signal_unlike_those_learned_is_said(model, new):
+    graph, _ = new
+    noise = np.random.default_rng(0).normal(size=graph.n_nodes)
+    known = observed(graph, 0.3)
+    rest = np.setdiff1d(np.arange(graph.n_nodes), known)
+    with pytest.warns(UserWarning, match="y_obs is unlike the signals of fit"):
+        found = model.condition(graph, names(graph).iloc[known], noise[known])
+    mean, std = found.predict(names(graph).iloc[rest], return_std=True)
+    assert np.mean(np.abs(mean - noise[rest]) < 1.645 * std) > 0.8
+
+
+def test_dimensions_are_those_learned():
+    random = np.random.default_rng(0)
+    graphs = {n: Graph.from_points(random.random((100, n))) for n in (2, 3, 4)}
+    table = pd.DataFrame({"map": np.repeat([2, 3], 100), "node": np.tile(range(100), 2)})
+    y = random.random(200)
+    with pytest.raises(ValueError, match=r"as many dimensions each; got \[2, 3\]"):
+        SharedCorrector(graphs, **SMALL).fit(table, y)
+    twice = SharedCorrector({2: graphs[2], 3: graphs[2]}, **SMALL).fit(table, y)
+    for n, words in ((3, "positions of 2 dimensions"), (4, "at most three dimensions")):
+        with pytest.raises(ValueError, match=words):
+            twice.condition(graphs[n], table[["node"]][:50], y[:50])
+
+
 @pytest.mark.parametrize("change", ["numbers", "turned", "scaled", "units", "rows"])
 def test_nothing_but_the_signal_counts(model, new, change):
     graph, signal = new
