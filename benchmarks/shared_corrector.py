@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from _graphs import sphere as spread_on_sphere
 from scipy.spatial import ConvexHull
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -174,11 +175,8 @@ def transferred(bunny, table):
 
 
 def sphere(n_points):
-    """Return points that are spread evenly on a sphere, and the faces of their hull."""
-    height = 1 - (2 * np.arange(n_points) + 1) / n_points
-    turn = np.pi * (3 - 5**0.5) * np.arange(n_points)
-    ring = np.sqrt(1 - height**2)
-    points = np.column_stack([ring * np.cos(turn), ring * np.sin(turn), height])
+    """Return the mesh of points that are spread evenly on a sphere."""
+    _, points = spread_on_sphere(n_points)
     return Graph.from_mesh(points, ConvexHull(points).simplices)
 
 

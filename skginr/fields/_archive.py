@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from skginr._core import are_datetimes, check_known, check_signals
-from skginr.graphs import Graph, as_table, locate_column, position_of
+from skginr.graphs import Graph, as_table, check_has_rows, locate_column, position_of
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
@@ -164,15 +164,15 @@ def read_archive(
     frame = as_table(X)
     nodes, _ = locate_column(X, graph, frame.columns[columns.node], owner="X")
     numbers, signals = numbers_of(frame.iloc[:, columns.signal], "signal")
-    names = frame.iloc[:, columns.signal].tolist()
     values = np.full((len(signals), graph.n_nodes), np.nan)
     twice = pd.DataFrame({"signal": numbers, "node": nodes}).duplicated()
     if twice.any():
         first = int(np.argmax(twice))
+        node, signal = graph.labels.tolist()[nodes[first]], signals.tolist()[numbers[first]]
         raise ValueError(
             f"X must have a row for each node of a signal; {int(twice.sum())} rows repeat one, "
-            f"first {graph.labels.tolist()[nodes[first]]!r} of signal {names[first]!r}. Take the "
-            f"mean, table.groupby([...], as_index=False).mean()."
+            f"first {node!r} of signal {signal!r}. Take the mean, "
+            f"table.groupby([...], as_index=False).mean()."
         )
     values[numbers, nodes] = y
     of_signal = np.zeros(len(signals), dtype=np.intp)
@@ -186,19 +186,17 @@ def read_archive(
     of_signal[numbers] = of_row
     mixed = of_signal[numbers] != of_row
     if mixed.any():
-        raise ValueError(
-            f"a signal must have one phase; signal {names[int(mixed.argmax())]!r} has several."
-        )
+        one = signals.tolist()[numbers[int(mixed.argmax())]]
+        raise ValueError(f"a signal must have one phase; signal {one!r} has several.")
     return Archive(values, of_signal, signals), phases
 
 
 def values_of_rows(estimator: Any, X: Any, y: Any) -> _Numbers:
     """Return one number for each row of a table, or say what is wrong with these."""
-    n_rows = len(as_table(X))
-    if n_rows == 0:
-        raise ValueError("X must have at least one row; got an empty table.")
+    frame = as_table(X)
+    check_has_rows(frame)
     check_known(y, column="y")
-    values = check_signals(y, n_rows, gaps=False)
+    values = check_signals(y, len(frame), gaps=False)
     if values.shape[1] > 1:
         raise ValueError(
             f"y must be one number per row; got {values.shape[1]} columns. Fit a "
@@ -247,6 +245,18 @@ def draw_phases(
     if phases is None:
         raise ValueError(f"phase={phase!r} was given, and the archive has no phases.")
     return np.repeat(phase_numbers(pd.Series([phase]), phases), n_samples)
+
+
+def drawn_table(
+    values: _Numbers,
+    numbers: _Indices,
+    phases: pd.Index | None,
+    names: dict[str, Hashable],
+    graph: Graph,
+) -> pd.DataFrame:
+    """Return new signals, a row each and a column for each node; the index holds their phases."""
+    index = None if phases is None else pd.Index(phases[numbers], name=names["phase"])
+    return pd.DataFrame(values, index=index, columns=graph.labels)
 
 
 def names_of(X: Any, columns: Columns) -> dict[str, Hashable]:

@@ -25,7 +25,7 @@ from skginr._core import (
 from skginr.fields._archive import phase_numbers
 from skginr.fields._covariance import Conditioned, alike
 from skginr.fields._signal_model import SignalModel
-from skginr.graphs import NodeEstimator, as_table, locate_column
+from skginr.graphs import NodeEstimator, as_table, check_has_rows, locate_column
 
 _Numbers = NDArray[np.float64]
 _Indices = NDArray[np.intp]
@@ -225,10 +225,9 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         for signals, part, weights in self._parts:
             means, variance = part.mean_and_variance(distinct, weights)
             factors = model.scaled(variance, distinct)[:, None]
-            for signal, own, mean in zip(signals, weights.T, means.T, strict=True):
-                expected = mean[:, None]
-                fields = part.draws(distinct, own, n_samples, random)
-                fields = (expected + factors * (fields - expected))[of_row]
+            for signal, mean in zip(signals, means.T, strict=True):
+                off = part.deviations(distinct, n_samples, random)
+                fields = (mean[:, None] + factors * off)[of_row]
                 if with_noise:
                     fields = fields + model.noise**0.5 * random.standard_normal(fields.shape)
                 phases = np.full(n_samples, self._phase)
@@ -263,8 +262,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
     ) -> tuple[_Indices, int]:
         """Return the nodes of rows, and the number of their phase."""
         frame = as_table(X)
-        if len(frame) == 0:
-            raise ValueError("X must have at least one row; got an empty table.")
+        check_has_rows(frame)
         wanted = {what: name for what, name in model.columns.items() if what != "signal"}
         if not (isinstance(X, pd.DataFrame) or hasattr(X, "get_columns")):
             if frame.shape[1] != len(wanted):

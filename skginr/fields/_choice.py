@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,16 +136,16 @@ def choose_remainder(
     found = []
     for rest in rests:
         each = [FieldCovariance(no_archive, 0.0, rest, rest, noise, no_own) for noise in _NOISES]
-        found.append(min(((_score(one, trials), one) for one in each), key=_first))
+        found.append(min(((_score(one, trials), one) for one in each), key=itemgetter(0)))
         progress.advance()
-    found.sort(key=_first)
+    found.sort(key=itemgetter(0))
     for _, best in found[:_N_BLENDED]:
         for rest in rests:
             for weight in _WEIGHTS:
                 blend = dataclasses.replace(best, rest=Blend(best.rest, rest, weight))
                 found.append((_score(blend, trials), blend))
             progress.advance()
-    found.sort(key=_first)
+    found.sort(key=itemgetter(0))
     return [covariance for _, covariance in found]
 
 
@@ -164,16 +165,12 @@ def choose_covariance(
                 for value in values:
                     changed: dict[str, Any] = {name: value}
                     each = dataclasses.replace(best[1], **changed)
-                    best = min(best, (_score(each, trials), each), key=_first)
+                    best = min(best, (_score(each, trials), each), key=itemgetter(0))
                     progress.advance()
             if best[0] >= before:
                 break
-        found = min(found, best, key=_first)
+        found = min(found, best, key=itemgetter(0))
     return found[1]
-
-
-def _first(scored: tuple[float, FieldCovariance]) -> float:
-    return scored[0]
 
 
 def deviations_factor(covariance: FieldCovariance, trials: list[Trial]) -> float:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
+from sklearn.gaussian_process.kernels import Matern
 
 from skginr._core import Progress
 from skginr.graphs import Graph
@@ -61,12 +61,8 @@ class OfDistance:
 
     def between(self, first: _Indices, second: _Indices) -> _Numbers:
         """Return correlations of nodes with others."""
-        steps = cdist(self.places[first], self.places[second])
-        steps *= (2 * self.smoothness) ** 0.5 / self.reach
-        if self.smoothness == 0.5:
-            return np.exp(-steps)
-        near = 1 + steps if self.smoothness == 1.5 else 1 + steps + steps**2 / 3
-        return near * np.exp(-steps)
+        matern = Matern(self.reach, nu=self.smoothness)
+        return matern(self.places[first], self.places[second])
 
     def draws(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
         """Return fields drawn at random: waves through space, their frequencies drawn too."""

@@ -84,18 +84,16 @@ class FieldCovariance:
 
     def variances(self, nodes: _Indices) -> _Numbers:
         """Return variances at nodes."""
-        if self.share == 0:
-            return 1 + self.own[nodes]
         return self._told(nodes) + self._left(nodes) ** 2 + self.own[nodes]
 
     def _told(self, nodes: _Indices) -> _Numbers:
         """Return the variance that the archive tells."""
+        if self.share == 0:
+            return np.zeros(len(nodes))
         return self.share * np.mean(self.fields[:, nodes] ** 2, axis=0)
 
     def _left(self, nodes: _Indices) -> _Numbers:
         """Return the deviations of the remainder."""
-        if self.share == 0:
-            return np.ones(len(nodes))
         return np.sqrt(np.maximum(1 - self._told(nodes), 1 - self.share))
 
 
@@ -150,18 +148,16 @@ class Conditioned:
             variances.append(np.maximum(left, 0))
         return np.concatenate(means), np.concatenate(variances)
 
-    def draws(
-        self, nodes: _Indices, weights: _Numbers, n_draws: int, random: np.random.RandomState
-    ) -> _Numbers:
-        """Return fields drawn at random, of shape (n_nodes, n_draws), given one field's weights.
+    def deviations(self, nodes: _Indices, n_draws: int, random: np.random.RandomState) -> _Numbers:
+        """Return how a field may be off from what is expected of it, shape (n_nodes, n_draws).
 
-        A draw of the field as it may be anywhere, moved by what is expected of the difference.
+        A draw of the field as it may be anywhere, less what would be expected of that.
         """
         both = np.concatenate([self.nodes, nodes])
         anyhow = self.covariance.draws(both, n_draws, random, own=True)
         seen, wanted = anyhow[: len(self.nodes)], anyhow[len(self.nodes) :]
         seen = seen + np.sqrt(self.noise)[:, None] * random.standard_normal(seen.shape)
-        return wanted + self.mean(nodes, weights[:, None] - self.weights(seen))
+        return wanted - self.mean(nodes, self.weights(seen))
 
 
 def _parts(nodes: _Indices) -> list[_Indices]:

@@ -41,7 +41,15 @@ from skginr.fields._local_features import (
     stretch_of,
 )
 from skginr.fields._local_kernel import LocalKernel, Pairs, fit_kernel
-from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, locate_nodes, positive
+from skginr.graphs import (
+    Graph,
+    NodeEstimator,
+    as_table,
+    check_graph,
+    check_has_rows,
+    locate_nodes,
+    positive,
+)
 from skginr.network import SIRENRegressor
 from skginr.smoothing import centre_and_spread
 from skginr.spectral import check_graphs, rows_by_graph
@@ -320,8 +328,7 @@ class SharedCorrector(BaseEstimator):
                 f"with the name of the signal; got columns {list(frame.columns)}. Select them, "
                 f"table[['graph', 'node']]."
             )
-        if len(frame) == 0:
-            raise ValueError("X must have at least one row; got an empty table.")
+        check_has_rows(frame)
         validate_data(self, X, reset=True, skip_check_array=True)
         values = _single_signal("y", y, len(frame))
         signals = []

@@ -27,6 +27,7 @@ from skginr._core import (
 from skginr.fields._archive import (
     Archive,
     draw_phases,
+    drawn_table,
     fitted_archive,
     names_of,
     read_archive,
@@ -318,10 +319,7 @@ default "combinatorial"
         if with_noise:
             fields = fields + model.noise**0.5 * random.standard_normal(fields.shape)
         values = model.signals_of(fields, phases, every, with_noise=with_noise)
-        index = None
-        if self.phases_ is not None:
-            index = pd.Index(model.phases[phases], name=model.columns["phase"])
-        return pd.DataFrame(values, index=index, columns=model.graph.labels)
+        return drawn_table(values, phases, self.phases_, model.columns, model.graph)
 
     def transform(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> pd.DataFrame:
         """Return signals as codes: their coordinates in the archive's principal components.
@@ -365,9 +363,8 @@ default "combinatorial"
         """
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)
-        fields = model.fields_of(archive.values, archive.phases, every)
-        signals, phases, _ = archive
-        units = model.means.units(archive.phases, new=True)
+        signals, phases, names = archive
+        fields, units = model.fields_of(signals, phases, every), model.means.units(phases, new=True)
         found = np.empty(len(fields))
         for mine, nodes in alike(np.isfinite(fields)):
             if len(nodes) > _MOST_ROWS:
@@ -383,7 +380,7 @@ default "combinatorial"
             found[mine] -= np.log(units[np.ix_(mine, nodes)]).mean(axis=1)
             slopes = model.log_slopes(signals[np.ix_(mine, nodes)], phases[mine], nodes)
             found[mine] += slopes.mean(axis=1)
-        return pd.Series(found, index=archive.signals, name="log_density")
+        return pd.Series(found, index=names, name="log_density")
 
     def score(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> float:
         """Return the mean of :meth:`score_samples`, by which distributions can be compared.

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skginr._core import check_count, check_verbose, open_progress, unchanged_on_error
-from skginr.fields._archive import Archive, draw_phases, fitted_archive, names_of
+from skginr.fields._archive import Archive, draw_phases, drawn_table, fitted_archive, names_of
 from skginr.graphs import Graph, NodeEstimator, check_graph, degrees_of, positive
 from skginr.network import SignalDenoiser
 from skginr.spectral import waves_of
@@ -210,10 +210,7 @@ class SignalGenerator(NodeEstimator):
         random = check_random_state(random_state)
         phases = draw_phases(phase, n_samples, self.phases_, self._frequencies, random)
         values = self.mean_ + self.scale_ * self._denoiser.draw(phases, random)
-        index = None
-        if self.phases_ is not None:
-            index = pd.Index(self.phases_[phases], name=self._names["phase"])
-        return pd.DataFrame(values, index=index, columns=self.graph_.labels)
+        return drawn_table(values, phases, self.phases_, self._names, self.graph_)
 
 
 def _check_complete(archive: Archive, graph: Graph) -> None:

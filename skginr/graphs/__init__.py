@@ -22,6 +22,7 @@ from skginr.graphs._laplacians import (
 from skginr.graphs._nodes import (
     NodeEstimator,
     as_table,
+    check_has_rows,
     fitted_column,
     locate_column,
     locate_nodes,
@@ -53,6 +54,7 @@ __all__ = [
     "array_digest",
     "as_table",
     "check_graph",
+    "check_has_rows",
     "check_laplacian",
     "clean_adjacency",
     "components_by_size",

@@ -56,8 +56,7 @@ def locate_nodes(
             f"X must have one column, the node labels; got columns {list(frame.columns)}. "
             f"Select it, table[['label']], and join other columns with a ColumnTransformer."
         )
-    if len(frame) == 0:
-        raise ValueError("X must have at least one row; got an empty table.")
+    check_has_rows(frame)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return graph.locate(frame.iloc[:, 0], name=_name_of(frame, 0, X))
 
@@ -94,8 +93,7 @@ def locate_rows(
     frame = as_table(X)
     if frame.shape[1] == 0:
         raise ValueError("X must have a column of node labels first; got no columns.")
-    if len(frame) == 0:
-        raise ValueError("X must have at least one row; got an empty table.")
+    check_has_rows(frame)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if reset:
         owner = type(estimator).__name__
@@ -115,8 +113,7 @@ def locate_rows_in_time(
     was, and the scale by which times are numbers.
     """
     frame = as_table(X)
-    if len(frame) == 0:
-        raise ValueError("X must have at least one row; got an empty table.")
+    check_has_rows(frame)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if reset:
         owner = type(estimator).__name__
@@ -184,6 +181,12 @@ def as_table(X: Any) -> pd.DataFrame:
         )
     # A list may hold words beside numbers, which an array would make words of.
     return pd.DataFrame([list(row) for row in X] if isinstance(X, list | tuple) else np.asarray(X))
+
+
+def check_has_rows(frame: pd.DataFrame) -> None:
+    """Raise ``ValueError`` if a table has no rows."""
+    if len(frame) == 0:
+        raise ValueError("X must have at least one row; got an empty table.")
 
 
 def _from_polars(X: Any) -> pd.DataFrame:

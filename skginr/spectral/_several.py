@@ -18,6 +18,7 @@ from skginr.graphs import (
     NodeEstimator,
     as_table,
     check_graph,
+    check_has_rows,
     plain_index,
     positions_in,
     same_kind,
@@ -165,8 +166,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
                 f"X must have two columns, the name of a graph and the label of a node; got "
                 f"columns {list(frame.columns)}. Select them, table[['graph', 'node']]."
             )
-        if len(frame) == 0:
-            raise ValueError("X must have at least one row; got an empty table.")
+        check_has_rows(frame)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return frame
 

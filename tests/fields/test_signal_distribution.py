@@ -117,7 +117,7 @@ def test_draws_have_the_covariance_that_is_said(covariance):
     told = np.arange(1, 90, 4)
     here = Conditioned.on(covariance, told, np.ones(len(told)))
     weights = here.weights(RANDOM.normal(size=len(told)))
-    given = here.draws(nodes, weights, 1000, random)
+    given = here.mean(nodes, weights)[:, None] + here.deviations(nodes, 1000, random)
     among = dense[np.ix_(told, told)] + 0.05 * np.eye(len(told))
     across = dense[np.ix_(nodes, told)]
     left = wanted - across @ np.linalg.solve(among, across.T)
