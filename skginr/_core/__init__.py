@@ -32,6 +32,7 @@ from skginr._core._linalg import (
     subtract_product,
     with_short_indices,
 )
+from skginr._core._multigrid import Multigrid, has_multigrid
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
@@ -43,6 +44,7 @@ __all__ = [
     "QUIET",
     "IndexedArray",
     "IndexedDtype",
+    "Multigrid",
     "Progress",
     "SignalsMixin",
     "Splits",
@@ -73,6 +75,7 @@ __all__ = [
     "eigh_subset",
     "factor_positive_definite",
     "graded_eigenvectors",
+    "has_multigrid",
     "held_back",
     "held_out",
     "is_geometry",
