@@ -85,54 +85,80 @@ class Multigrid:
 
     def cycle(self, strength: float, counts: NDArray[np.float64]) -> Cycle:
         """Return about the inverse of ``diag(counts) + strength K``, ``counts`` of shape (n,)."""
-        levels, diagonal = [], counts
-        kernels = [*(level.kernel for level in self._levels[1:]), self._last_kernel]
-        for level, coarser in zip(self._levels, kernels, strict=True):
-            levels.append(_Smoothed(level.matrix, level.up, strength, diagonal))
-            # As diagonal there too: the same for the kernel, and about the same for what is smooth.
-            diagonal = level.up.T @ (diagonal * level.kernel)
-            diagonal = np.maximum(diagonal / np.where(coarser == 0, 1.0, coarser), 0.0)
-        coarsest = strength * self._coarsest + sp.diags_array(diagonal)
-        # Nothing but rounding holds a component in its place that has no counts.
-        tiny = np.finfo(float).eps * np.maximum(coarsest.diagonal(), np.finfo(float).tiny)
-        return Cycle(levels, coarsest + sp.diags_array(tiny))
+        kernels = [*(level.kernel for level in self._levels), self._last_kernel]
+        matrices = [*(level.matrix for level in self._levels), self._coarsest]
+        scales, shifted = [], []
+        for depth, matrix in enumerate(matrices):
+            diagonal = counts + strength * matrix.diagonal()
+            # Nothing but rounding holds a component in its place that has no counts.
+            diagonal += np.finfo(float).eps * np.maximum(diagonal, np.finfo(float).tiny)
+            scales.append(1 / np.sqrt(diagonal))
+            shifted.append(sp.csr_array(strength * matrix + sp.diags_array(counts)))
+            if depth < len(self._levels):
+                # As diagonal there too: the same for the kernel, about the same for what is smooth.
+                coarser = kernels[depth + 1]
+                counts = self._levels[depth].up.T @ (counts * kernels[depth])
+                counts = np.maximum(counts / np.where(coarser == 0, 1.0, coarser), 0.0)
+        smoothed = [
+            _Smoothed(shifted[i], level.up, scales[i], scales[i + 1])
+            for i, level in enumerate(self._levels)
+        ]
+        return Cycle(smoothed, _scaled(shifted[-1], scales[-1], scales[-1]), scales[0])
+
+
+def _scaled(
+    matrix: sp.csr_array, left: NDArray[np.float64], right: NDArray[np.float64]
+) -> sp.csr_array:
+    """Return a matrix times two diagonals."""
+    data = matrix.data * np.repeat(left, np.diff(matrix.indptr))
+    data *= right[matrix.indices]
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 class _Smoothed:
-    """One level at a strength: what takes rough errors away, by Chebyshev's polynomial."""
+    """One level: what takes rough errors away, by Chebyshev's polynomial.
+
+    In unknowns for which the diagonal of the matrix is 1: blocks of few columns are multiplied by
+    numbers much faster than by diagonals.
+    """
 
     def __init__(
-        self, matrix: sp.csr_array, up: sp.csr_array, strength: float, counts: NDArray[np.float64]
+        self,
+        matrix: sp.csr_array,
+        up: sp.csr_array,
+        scale: NDArray[np.float64],
+        coarser: NDArray[np.float64],
     ) -> None:
-        self._matrix, self._strength, self._counts = matrix, strength, counts[:, None]
-        self.up, self.down = up, up.T
-        diagonal = counts + strength * matrix.diagonal()
-        self._inverse = 1 / np.where(diagonal > 0, diagonal, 1.0)[:, None]
-        sums = counts + strength * np.asarray(abs(matrix).sum(axis=1)).ravel()
-        high = float((sums * self._inverse[:, 0]).max())
+        scaled = _scaled(matrix, scale, scale)
+        high = float(np.asarray(abs(scaled).sum(axis=1)).max())
         self._centre, self._half = high * (1 + _SMOOTHED) / 2, high * (1 - _SMOOTHED) / 2
+        scaled.data *= -1
+        self._negative = scaled
+        self.up = _scaled(up, 1 / scale, coarser)
+        self.down = self.up.T
 
-    def residual(
-        self, right: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        left = self._matrix @ x
-        left *= -self._strength
-        left -= self._counts * x
+    def residual(self, right: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of the right-hand side."""
+        left = self._negative @ x
         left += right
         return left
 
     def smooth(
         self, right: NDArray[np.float64], x: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Return a solution whose error is smooth, from ``x`` or from 0."""
-        residual = right if x is None else self.residual(right, x)
-        step = residual * (self._inverse / self._centre)
-        x = step.copy() if x is None else x + step
+        """Return a solution whose error is smooth, from ``x``, in place, or from 0."""
+        step = (right if x is None else self.residual(right, x)) * (1 / self._centre)
+        if x is None:
+            x = step.copy()
+        else:
+            x += step
         ratio = self._half / self._centre
         for _ in range(1, _DEGREE):
             before, ratio = ratio, 1 / (2 * self._centre / self._half - ratio)
             step *= before * ratio
-            step += (2 * ratio / self._half * self._inverse) * self.residual(right, x)
+            residual = self.residual(right, x)
+            residual *= 2 * ratio / self._half
+            step += residual
             x += step
         return x
 
@@ -140,13 +166,18 @@ class _Smoothed:
 class Cycle:
     """One V-cycle as an operator on blocks: symmetric, and positive definite."""
 
-    def __init__(self, levels: list[_Smoothed], coarsest: sp.csr_array) -> None:
-        self._levels = levels
+    def __init__(
+        self,
+        levels: list[_Smoothed],
+        coarsest: sp.csr_array,
+        scale: NDArray[np.float64],
+    ) -> None:
+        self._levels, self._scale = levels, scale[:, None]
         self._solve = positive_definite_solver(coarsest)
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return about the inverse times ``block``, shape (n, n_columns)."""
-        return self._descend(np.ascontiguousarray(block), 0)
+        return self._scale * self._descend(np.ascontiguousarray(self._scale * block), 0)
 
     def _descend(self, right: NDArray[np.float64], depth: int) -> NDArray[np.float64]:
         if depth == len(self._levels):
