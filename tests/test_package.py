@@ -21,8 +21,8 @@ PACKAGE = Path(skginr.__file__).parent
 # see docs/architecture.md.
 ROOMS = {
     "_core": """
-        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _signals _splits
-        _times
+        _interrupts _warnings _memory _checks _progress _writing _indexed _linalg _draws _signals
+        _splits _times
     """,
     "graphs": """
         _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
