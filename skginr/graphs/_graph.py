@@ -516,7 +516,7 @@ class Graph:
                 f"{len(positions) - len(distinct)} rows do. Drop duplicates, or give "
                 f"SpectralEmbedder the coordinates with graph=None: it merges them."
             )
-        adjacency = NeighborKernel(positions, n_neighbors, faded=weighted).adjacency()
+        _, adjacency = NeighborKernel.with_adjacency(positions, n_neighbors, faded=weighted)
         source = f"{_FADED if weighted else _WHOLE} {n_neighbors} nearest neighbours"
         return cls(adjacency, labels=labels, positions=positions, source=source)
 
