@@ -25,7 +25,7 @@ ROOMS = {
         _splits _times
     """,
     "graphs": """
-        _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
+        _labels _mesh _polygons _faces _sphere _adjacency _points _shared _partition _graph _nodes
         _observed _folds _space_time_folds _cotangent _laplacians _structural _covariates
         _seasons
     """,

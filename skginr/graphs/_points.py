@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from skginr._core import warn_once
+from skginr.graphs._adjacency import with_own_indices
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
@@ -350,11 +351,11 @@ def _pattern(
 ) -> sp.csr_array:
     """Return the matrix of entries listed row by row."""
     ends = np.append(0, np.cumsum(counts))
-    return sp.csr_array((data, columns, ends), shape=(len(counts), n_columns))
+    return with_own_indices(sp.csr_array((data, columns, ends), shape=(len(counts), n_columns)))
 
 
 def _stacked(parts: list[sp.csr_array]) -> sp.csr_array:
-    return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts, format="csr"))
+    return parts[0] if len(parts) == 1 else with_own_indices(sp.vstack(parts, format="csr"))
 
 
 def _in_balls(
