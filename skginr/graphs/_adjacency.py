@@ -113,7 +113,7 @@ def with_own_indices(matrix: sp.csr_array) -> sp.csr_array:
 
     One dtype: the same matrix has the same fingerprint, however it was made.
     """
-    index = _index_type(max(matrix.nnz, *matrix.shape))
+    index = index_type(max(matrix.nnz, *matrix.shape))
     matrix.indices = matrix.indices.astype(index, copy=False)
     matrix.indptr = matrix.indptr.astype(index, copy=False)
     return matrix
@@ -173,7 +173,7 @@ def adjacency_from_pairs(
         What an edge weighs whose pair is repeated.
     """
     if weights is None:
-        return _joined(pairs[:, 0], pairs[:, 1], n_nodes)
+        return _joined(*pairs.T.astype(index_type(n_nodes)), n_nodes)
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     keep = low != high
     flat = low[keep].astype(np.int64) * n_nodes + high[keep]
@@ -193,7 +193,7 @@ def adjacency_from_pairs(
 
 def adjacency_from_faces(faces: NDArray[np.int64], n_nodes: int) -> sp.csr_array:
     """Return the symmetric adjacency of vertices that a side of a triangle joins."""
-    corners = faces.astype(_index_type(n_nodes))
+    corners = faces.astype(index_type(n_nodes))
     return _joined(corners.ravel(), np.roll(corners, -1, axis=1).ravel(), n_nodes)
 
 
@@ -208,7 +208,7 @@ def _joined(first: NDArray[np.integer], second: NDArray[np.integer], n_nodes: in
     return sp.csr_array((np.ones(both.nnz), both.indices, both.indptr), shape=both.shape)
 
 
-def _index_type(largest: int) -> type[np.signedinteger]:
+def index_type(largest: int) -> type[np.signedinteger]:
     """Return the type of the numbers of rows and entries of a sparse matrix."""
     return np.int32 if largest < 2**31 else np.int64
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skginr._core import (
     check_count,
+    check_fits,
     check_flag,
     check_frame,
     check_numeric,
@@ -90,6 +91,10 @@ _PARTS = (
 )
 # Nodes whose edges are measured at a time.
 _CHUNK = 200_000
+# Bytes that building takes at its peak, as measured on a million nodes and on ten: of points, for
+# each coordinate and neighbour of each; of a mesh, for each face that has been read.
+_PER_COORDINATE, _PER_NEIGHBOR = 24, 26
+_PER_FACE = {"vertices": 90, "faces": 150}
 # Sources of graphs of points whose edges fade out with distance, and of those whose do not.
 _FADED, _WHOLE = "points by", "points and their"
 
@@ -549,6 +554,12 @@ class Graph:
                 f"SpectralEmbedder the coordinates with graph=None: it merges them."
             )
         labels = check_labels(labels, len(positions))
+        n_bytes = _PER_COORDINATE * positions.shape[1] + _PER_NEIGHBOR * n_neighbors
+        check_fits(
+            n_bytes * len(positions),
+            f"A graph of {len(positions):,} points with {n_neighbors} neighbours each",
+            "Take fewer neighbours, or some of the points.",
+        )
         _, adjacency = NeighborKernel.with_adjacency(positions, n_neighbors, faded=weighted)
         source = f"{_FADED if weighted else _WHOLE} {n_neighbors} nearest neighbours"
         return cls._built(adjacency, labels=labels, positions=positions, source=source)
@@ -620,6 +631,12 @@ class Graph:
         vertices, faces = mesh_parts(vertices, faces)
         positions = check_points("vertices", vertices)
         polygons = read_faces(faces, len(positions))
+        n_faces = len(polygons.ends) - 1
+        check_fits(
+            _PER_FACE[on] * n_faces,
+            f"A graph of the {on} of {n_faces:,} faces",
+            "Make the mesh coarser first.",
+        )
         place = None if merge is None else merged_vertices(positions, merge)
         if on == "faces":
             graph = cls._from_faces(positions, polygons, place, labels)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from skginr._core import warn_once
-from skginr.graphs._adjacency import with_own_indices
+from skginr.graphs._adjacency import index_type, with_own_indices
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
@@ -26,7 +26,7 @@ _NEAREST, _OTHER = np.int8(2), np.int8(1)
 # lattice in space, too.
 _SPARE = 8
 # Rows that are worked on at a time.
-_CHUNK = 100_000
+_CHUNK = 50_000
 # What columns of degrees are called.
 _LATITUDES = ("lat", "latitude")
 _LONGITUDES = ("lon", "long", "lng", "longitude")
@@ -350,8 +350,12 @@ def _pattern(
     data: NDArray[Any], columns: NDArray[np.integer], counts: NDArray[np.integer], n_columns: int
 ) -> sp.csr_array:
     """Return the matrix of entries listed row by row."""
-    ends = np.append(0, np.cumsum(counts))
-    return with_own_indices(sp.csr_array((data, columns, ends), shape=(len(counts), n_columns)))
+    # Of one type: SciPy would copy both to the larger one.
+    index = index_type(max(len(columns), len(counts), n_columns))
+    ends = np.zeros(len(counts) + 1, dtype=index)
+    np.cumsum(counts, dtype=index, out=ends[1:])
+    entries = (data, columns.astype(index, copy=False), ends)
+    return sp.csr_array(entries, shape=(len(counts), n_columns))
 
 
 def _stacked(parts: list[sp.csr_array]) -> sp.csr_array:
