@@ -173,7 +173,8 @@ def adjacency_from_pairs(
         What an edge weighs whose pair is repeated.
     """
     if weights is None:
-        return _joined(*pairs.T.astype(index_type(n_nodes)), n_nodes)
+        first, second = pairs.T.astype(index_type(n_nodes))
+        return _joined(first, second, n_nodes)
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     keep = low != high
     flat = low[keep].astype(np.int64) * n_nodes + high[keep]
