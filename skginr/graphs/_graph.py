@@ -522,6 +522,8 @@ class Graph:
         ------
         ValueError
             If a coordinate is not finite, two points coincide, or there are too few.
+        MemoryError
+            If it takes more memory than there is; before it is begun.
 
         Warns
         -----
@@ -606,6 +608,8 @@ class Graph:
         ValueError
             If a coordinate is not finite, a face is degenerate or names no vertex, or cells are
             neither triangles nor quadrilaterals where these are needed.
+        MemoryError
+            If it takes more memory than there is; before it is begun.
 
         Warns
         -----

@@ -1,5 +1,6 @@
 """Neighbours among points, and the affinity between them."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Self
 
@@ -47,7 +48,8 @@ class NeighborKernel:
     affinity is symmetric, continuous in x, and indifferent to units.
 
     To a point far from all others they are all at about one distance, and in its reach. So where
-    one of the q nearest reaches less than a fifth of d_q, the point sees these q alone.
+    one of the q nearest reaches less than a fifth of d_q, the point sees these q alone, and those
+    as far as the last of them.
 
     Parameters
     ----------
@@ -90,18 +92,19 @@ class NeighborKernel:
         order = kernel._tree.indices
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        found = [
+        found = (
             kernel._in_reach(kernel._scaled[order[some]], own=True) for some in _chunks(len(order))
-        ]
-        reach, last = (np.concatenate(parts)[place] for parts in list(zip(*found, strict=True))[:2])
+        )
+        reaches, lasts, parts = zip(*found, strict=True)
+        reach, last = np.concatenate(reaches)[place], np.concatenate(lasts)[place]
         if not reach.all():
             raise ValueError(
                 f"coordinates must be of comparable size; row {int(reach.argmin())} is at no "
                 f"distance from its neighbours beside coordinates up to {kernel._unit:g}. Drop "
                 f"outliers or rescale."
             )
-        sees = _stacked([part[2] for part in found])
-        del found
+        sees = _stacked(parts)
+        del reaches, lasts, parts
         sees = sees[place]
         kernel._reach = reach
         kernel._limit = kernel._cut(sees, reach, last)
@@ -119,10 +122,10 @@ class NeighborKernel:
                 f"rows must be less than {_FARTHEST:g} times as large as those of the graph, up to "
                 f"{self._unit:g}; row {int(far.argmax())} is not, one of {int(far.sum())}."
             )
-        found = [self._in_reach(queries[some], own=False) for some in _chunks(len(queries))]
-        reach, last = (np.concatenate(parts) for parts in list(zip(*found, strict=True))[:2])
-        sees = _stacked([part[2] for part in found])
-        limit = self._cut(sees, reach, last)
+        found = (self._in_reach(queries[some], own=False) for some in _chunks(len(queries)))
+        reaches, lasts, parts = zip(*found, strict=True)
+        reach, sees = np.concatenate(reaches), _stacked(parts)
+        limit = self._cut(sees, reach, np.concatenate(lasts))
         seen_by = sp.csr_array(_in_balls(cKDTree(queries), self._scaled, self._limit).T)
         return self._affinities(queries, reach, limit, sees, seen_by, own=False)
 
@@ -152,7 +155,7 @@ class NeighborKernel:
             all_of_them.data[between <= _with_ties(last)[rows]] = _NEAREST
             place = np.arange(len(queries))
             place[cut_off] = len(queries) + np.arange(len(cut_off))
-            sees = _stacked([sees, all_of_them])[place]
+            sees = _stacked((sees, all_of_them))[place]
         return reach, last, sees
 
     def _cut(
@@ -163,16 +166,16 @@ class NeighborKernel:
             return reach
         limit = reach.copy()
         for some in _chunks(len(reach)):
-            part = _rows(sees, some)
-            nearest = np.where(part.data == _NEAREST, self._reach[part.indices], np.inf)
-            least = np.minimum.reduceat(nearest, part.indptr[:-1])
+            ends = sees.indptr[some.start : some.stop + 1]
+            entries = slice(ends[0], ends[-1])
+            kinds = sees.data[entries]
+            nearest = np.where(kinds == _NEAREST, self._reach[sees.indices[entries]], np.inf)
+            least = np.minimum.reduceat(nearest, ends[:-1] - ends[0])
             limit[some] = _limit(least, last[some], reach[some])
-        is_far = np.flatnonzero(limit < reach)
-        for row in is_far:
-            entries = slice(sees.indptr[row], sees.indptr[row + 1])
-            sees.data[entries][sees.data[entries] != _NEAREST] = 0
-        if len(is_far):
-            sees.eliminate_zeros()
+            is_cut = limit[some] < reach[some]
+            if is_cut.any():
+                kinds[np.repeat(is_cut, np.diff(ends)) & (kinds != _NEAREST)] = 0
+        sees.eliminate_zeros()
         return limit
 
     def _affinities(
@@ -358,7 +361,7 @@ def _pattern(
     return sp.csr_array(entries, shape=(len(counts), n_columns))
 
 
-def _stacked(parts: list[sp.csr_array]) -> sp.csr_array:
+def _stacked(parts: Sequence[sp.csr_array]) -> sp.csr_array:
     return parts[0] if len(parts) == 1 else with_own_indices(sp.vstack(parts, format="csr"))
 
 
