@@ -73,7 +73,7 @@ def symmetry_tolerance(dtype: Any) -> float:
 
 
 def _check_symmetric(matrix: sp.csr_array, tolerance: float, *, name: str) -> bool:
-    """Say whether a matrix is symmetric to the bit; raise if it is not but for rounding."""
+    """Say whether a matrix is symmetric to the bit; raise if it is not even but for rounding."""
     other = sp.csr_array(matrix.T)
     parts = ((matrix.indptr, other.indptr), (matrix.indices, other.indices))
     if all(np.array_equal(*pair) for pair in (*parts, (matrix.data, other.data))):
@@ -173,7 +173,7 @@ def adjacency_from_pairs(
         What an edge weighs whose pair is repeated.
     """
     if weights is None:
-        first, second = pairs.T.astype(index_type(n_nodes))
+        first, second = pairs.T.astype(index_type(n_nodes), order="C")
         return _joined(first, second, n_nodes)
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     keep = low != high

@@ -484,7 +484,7 @@ class Graph:
                 how = "Delaunay triangulation"
         adjacency = adjacency_from_pairs(pairs, len(gdf))
         source = f"a GeoDataFrame by {how}"
-        return cls._built(adjacency, labels=names, positions=positions, source=source)
+        return cls(adjacency, labels=names, positions=positions, source=source)
 
     @classmethod
     def from_points(
@@ -669,8 +669,9 @@ class Graph:
         return cls._built(
             adjacency_from_pairs(pairs, len(areas)),
             labels=labels,
-            positions=centroids,
-            node_areas=areas,
+            # Of coordinates too large for floats they may not be finite.
+            positions=check_points("positions", centroids),
+            node_areas=_check_areas(areas, len(areas)),
             source="the faces of a mesh",
         )
 
