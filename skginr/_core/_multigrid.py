@@ -1,4 +1,4 @@
-"""Multigrid: about the inverse of a large sparse matrix, in memory that grows as the matrix does."""
+"""Multigrid: about the inverse of a large sparse matrix, in the memory of some copies of it."""
 
 from __future__ import annotations
 
