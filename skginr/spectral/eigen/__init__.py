@@ -1,6 +1,6 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.spectral.eigen._basis import Basis, equal_to_next, fix_sign
+from skginr.spectral.eigen._basis import Basis, Keep, equal_to_next, fix_sign
 from skginr.spectral.eigen._cache import (
     bases_of,
     clear_cache,
@@ -17,6 +17,7 @@ from skginr.spectral.eigen._verify import doubt_of
 __all__ = [
     "LEAST_TOL",
     "Basis",
+    "Keep",
     "bases_of",
     "check_solver",
     "clear_cache",
