@@ -134,13 +134,10 @@ def largest_eigenvectors(
             ratios = np.linalg.norm(ends, axis=0) / tolerance
             n_converged, excess = int((ratios <= 1).sum()), float(ratios.max())
             if excess <= 1:
-                space.rotate(ritz)
-                # A copy, since a part of the basis would keep all of it in memory.
-                return space.refine(space.basis[:, :k].copy(order="F"), theta, ends)
+                return space.refined(theta, ritz, ends)
             first = slice(int((ratios > 1).argmax()))
             if keeper is not None and keeper.is_due(first.stop):
-                vectors = (ritz[:, first].T @ space.basis[:, : space.size].T).T
-                keeper(space.refine(vectors, theta[first], ends[:, first]))
+                keeper(space.refined(theta[first], ritz[:, first], ends[:, first]))
             lost = tolerance.min() < _ROUNDING * theta[0]
             if lost or schedule.has_stalled(step, excess):
                 return None
@@ -171,7 +168,7 @@ class CheckSchedule:
         ``excess`` is the largest residual over its tolerance. Convergence comes late and
         then quickly, so a wait is never long beside the steps already done.
         """
-        wait = longest = max(_LEAST_WAIT, step // 6)
+        wait = longest = max(_LEAST_WAIT, step // 4)
         to_go = np.log10(excess)
         if self._last is not None:
             fallen = (self._last[1] - to_go) / (step - self._last[0])
@@ -250,24 +247,21 @@ class KrylovSpace:
         theta, ritz = eigh_subset(symmetric, self.size - k, self.size - 1)
         return theta[::-1], ritz[:, ::-1]
 
-    def rotate(self, ritz: NDArray[np.float64]) -> None:
-        """Let the first vectors of the basis be the given combinations of all."""
-        multiply_in_place(self.basis, self.size, ritz)
-
-    def refine(
-        self, vectors: NDArray[np.float64], theta: NDArray[np.float64], ends: NDArray[np.float64]
+    def refined(
+        self, theta: NDArray[np.float64], ritz: NDArray[np.float64], ends: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return Ritz vectors after half a step more, for nothing: residuals lie in the next block.
 
-        In place; ``ends`` is what they have of the newest block, times the coupling.
+        ``ends`` is what they have of the newest block, times the coupling.
         """
+        vectors = (ritz.T @ self.basis[:, : self.size].T).T
         subtract_product(vectors, self.block, -ends / theta)
         return vectors
 
     def restart(self, n_kept: int) -> None:
         """Compress the basis to its best ``n_kept`` vectors."""
         theta, ritz = self.ritz_pairs(n_kept)
-        self.rotate(ritz)
+        multiply_in_place(self.basis, self.size, ritz)
         self.projection[:] = 0
         self.projection[range(n_kept), range(n_kept)] = theta
         self.size = n_kept

@@ -76,8 +76,9 @@ def ordinary_problem(operator: Laplacian) -> Ordinary:
     """Return what is solved in place of ``operator``."""
     components = components_by_size(operator.stiffness)
     root = np.sqrt(positive(operator.mass))
-    scale = sp.diags_array(1 / root)
-    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
+    matrix, scale = sp.csr_array(operator.stiffness, copy=True), 1 / root
+    matrix.data *= np.repeat(scale, np.diff(matrix.indptr))
+    matrix.data *= scale[matrix.indices]
     kernel = root * operator.kernel
     kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
     bound, exponent = np.frexp(gershgorin_bound(matrix))
@@ -243,7 +244,7 @@ def _merge(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors:
     values, errors = np.maximum(values[order], 0.0), errors[order]
     # Whatever rounding makes of them, equal values are in the order of their components.
     equal = equal_to_next(values, errors)
-    runs = np.cumsum(~equal) - ~equal
+    runs: NDArray[np.intp] = np.cumsum(~equal) - ~equal
     owners = [(i, j) for i, (_, own) in enumerate(parts) for j in range(len(own.values))]
     merged = np.zeros((n_nodes, n_vectors), order="F")
     for column, owner in enumerate(order[np.lexsort((order, runs))][:n_vectors]):
