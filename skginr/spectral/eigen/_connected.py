@@ -56,8 +56,11 @@ _ITERATE_FROM = 15
 _NARROW = 1_000
 # Trees are cut back by so many nodes, since a factorisation eliminates them without fill.
 _MAX_PRUNINGS = 50
-# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
-_BLOCK = 8
+# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster. But where
+# many are wanted, most of the time goes to keeping them orthogonal, and wide blocks are faster at
+# that, unless the graph is so small that the projected problem is what takes time.
+_BLOCK, _WIDE_BLOCK = 8, 16
+_MANY, _NODES_PER_VECTOR = 200, 30
 # Columns that residuals are computed for at a time.
 _COLUMNS = 16
 # The basis of an iteration outgrows k by so many vectors before it is compressed.
@@ -265,7 +268,8 @@ def _iterate(problem: Problem, solver: str) -> Pairs | None:
     residual looks perfect. So where it found that many, larger blocks have a look, unless
     a count says that none is missing.
     """
-    n_block, start = _BLOCK, problem.start
+    wide = problem.k >= _MANY and problem.n >= _NODES_PER_VECTOR * problem.k
+    n_block, start = _WIDE_BLOCK if wide else _BLOCK, problem.start
     while problem.has_room(n_block):
         pairs = _accurate_pairs(problem, solver, n_block, start)
         if pairs is None:
@@ -440,8 +444,11 @@ def rayleigh_ritz(matrix: sp.csr_array, vectors: NDArray[np.float64]) -> NDArray
     Return their eigenvalues, ascending.
     """
     k = vectors.shape[1]
-    chunks = [slice(start, start + _COLUMNS) for start in range(0, k, _COLUMNS)]
-    projected = np.hstack([vectors.T @ (matrix @ vectors[:, chunk]) for chunk in chunks])
-    values, rotation = eigh((projected + projected.T) / 2, vectors.T @ vectors)
+    projected = np.zeros((k, k))
+    for start in range(0, k, _COLUMNS):
+        chunk = slice(start, start + _COLUMNS)
+        # It is symmetric: what lies below the diagonal is not looked at.
+        projected[: chunk.stop, chunk] = vectors[:, : chunk.stop].T @ (matrix @ vectors[:, chunk])
+    values, rotation = eigh(projected, vectors.T @ vectors, lower=False)
     multiply_in_place(vectors, k, rotation)
     return values
