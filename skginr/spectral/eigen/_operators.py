@@ -330,6 +330,10 @@ class MultigridInverse:
         deflate(conditioned, self._kernel)
         return conditioned
 
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        return 1 / (values + self._shift)
+
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = 1 / (lambda + shift)."""
         theta = np.maximum(theta, np.finfo(float).tiny)
