@@ -1,5 +1,6 @@
 """Sparse linear algebra that SciPy has no short name for."""
 
+import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh
 from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import dgejsv
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import SuperLU, splu
 from threadpoolctl import ThreadpoolController
+
+from skginr._core._memory import check_fits
 
 # Of all eigenpairs, up to which it is faster to look for some alone.
 _FEW = 0.17
@@ -23,6 +27,14 @@ _ORDERINGS = ("COLAMD", "MMD_ATA", "MMD_AT_PLUS_A")
 _UNSETTLED = 1e-8
 # Columns that CHOLMOD solves for at once.
 _AT_ONCE = 16
+# Nodes up to which nobody asks whether a factor fits.
+_FITS = 200_000
+# Entries of the factor of a surface's mesh of n nodes with six neighbours, as measured from 16,000
+# to a million: this times n to the power. And of what is no surface, by the squares of levels.
+_FILL, _FILL_POWER, _SIX = 9.7, 1.157, 6
+_FILL_OF_LEVELS = 0.6
+# Bytes an entry at the peak, of SuperLU and of CHOLMOD.
+_SUPERLU_BYTES, _CHOLMOD_BYTES = 45, 15
 
 
 def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
@@ -30,7 +42,13 @@ def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
 
     SuperLU in its symmetric mode: an ordering of A + A' and pivots on the diagonal
     fill in far less than its defaults, which are for general matrices.
+
+    Raises
+    ------
+    MemoryError
+        If it does not fit, as far as one can tell.
     """
+    _check_factor(matrix, _SUPERLU_BYTES)
     return splu(
         sp.csc_array(matrix),
         permc_spec="MMD_AT_PLUS_A",
@@ -55,6 +73,11 @@ def positive_definite_solver(
 
     By CHOLMOD where cholespy (the extra ``cholesky``) is installed, which takes about half
     of the time and memory; else by SuperLU.
+
+    Raises
+    ------
+    MemoryError
+        If a factor does not fit, as far as one can tell.
     """
     try:
         from cholespy import CholeskySolverD, MatrixType
@@ -79,6 +102,59 @@ def positive_definite_solver(
         return np.hstack([solve_few(part) for part in parts])
 
     return solve
+
+
+def factor_bytes(matrix: sp.sparray) -> float:
+    """Return about how much memory :func:`positive_definite_solver` takes for a large matrix."""
+    known = importlib.util.find_spec("cholespy") is not None
+    return _entries_of_factor(sp.csr_array(matrix)) * (_CHOLMOD_BYTES if known else _SUPERLU_BYTES)
+
+
+def _check_factor(matrix: sp.sparray, bytes_of_entry: int) -> None:
+    if matrix.shape[0] > _FITS:
+        check_fits(
+            bytes_of_entry * _entries_of_factor(sp.csr_array(matrix)),
+            f"a factor of a matrix of {matrix.shape[0]:,} nodes",
+            "The extra 'multigrid' smooths and embeds without one: pip install "
+            "'skginr[multigrid]'. Or take a coarser graph.",
+        )
+
+
+def _entries_of_factor(matrix: sp.csr_array) -> float:
+    """Return about how many entries a factor has: to a third and three times."""
+    n_entries = np.diff(matrix.indptr)
+    # Ends and middles of paths are eliminated for nothing. The diagonal counts.
+    branching = n_entries > 3
+    n_branching = int(branching.sum())
+    if n_branching == 0:
+        return float(matrix.nnz)
+    degree = float(n_entries[branching].mean()) - 1
+    surface = _FILL * n_branching**_FILL_POWER * min(1.0, degree / _SIX)
+    levels = level_sizes(matrix).astype(float)
+    share = n_branching / matrix.shape[0]
+    volume = _FILL_OF_LEVELS * (levels**2).mean() * np.log2(matrix.shape[0]) * share**2
+    return max(surface, volume * matrix.shape[0] / max(levels.sum(), 1), float(matrix.nnz))
+
+
+def level_sizes(matrix: sp.csr_array) -> NDArray[np.intp]:
+    """Return how many rows are so many steps from one end of the largest component, by steps.
+
+    The widest level is about what a factorisation fills in, and their number how far it is across.
+    """
+    shape = with_short_indices(matrix)
+    shape.data = np.ones(shape.nnz, dtype=np.int8)
+    _, components = connected_components(shape, directed=False)
+    start = int((components == np.bincount(components).argmax()).argmax())
+    far = breadth_first_order(shape, start, return_predecessors=False)[-1]
+    order, before = breadth_first_order(shape, int(far))
+    place = np.empty(matrix.shape[0], dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    # Places of predecessors ascend: a level ends where they leave the one before.
+    before = place[before[order[1:]]]
+    ends = [0, 1]
+    while ends[-1] < len(order):
+        ends.append(1 + int(np.searchsorted(before, ends[-1])))
+    return np.diff(ends)
 
 
 def solve_refined(

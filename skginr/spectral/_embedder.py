@@ -118,10 +118,11 @@ default "nearest_neighbors"
     n_neighbors : int, default 10
         Nearest neighbours of the neighbour graph (see :meth:`Graph.from_points`; for "isomap" and
         "lle", which read no weights, unweighted); n_rows - 1 where there are fewer rows.
-    eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
-        LAPACK on the full matrix; block Lanczos on the inverse by a sparse factorisation (by
-        CHOLMOD with the extra ``cholesky``); or block Lanczos without one, for graphs on
-        which that fills in, as random and scale-free ones. "auto" chooses for every connected
+    eigen_solver : {"auto", "dense", "shift_invert", "multigrid", "iterative"}, default "auto"
+        LAPACK on the full matrix; block Lanczos on the inverse, by a sparse factorisation (by
+        CHOLMOD with the extra ``cholesky``) or, where that takes more than 4 GB, by multigrid
+        (extra ``multigrid``); or block Lanczos without an inverse, for graphs on which a
+        factorisation fills in, as random and scale-free ones. "auto" chooses for every connected
         component. Isomap is solved by LAPACK on its landmarks.
     eigen_tol : float, default 1e-8
         Largest residual ||L u - lambda u||, as a share of Gershgorin's bound on the largest

@@ -219,7 +219,7 @@ def test_a_notebook_without_widgets_is_not_warned(monkeypatch, capsys):
     assert "100/100" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("solver", ["dense", "shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["dense", "shift_invert", "multigrid", "iterative"])
 def test_eigenvectors_count_those_that_converged(capsys, solver):
     rng = np.random.default_rng(0)
     graph = Graph.from_points(rng.random((700, 2)))

@@ -222,7 +222,7 @@ def test_methods_and_k_are_searched_together(roll, method):
     assert search.fit(points[:450], along[:450]).best_score_ > 0.95
 
 
-@pytest.mark.parametrize("eigen_solver", ["dense", "shift_invert", "iterative"])
+@pytest.mark.parametrize("eigen_solver", ["dense", "shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("method", ["laplacian", "diffusion_map", "lle"])
 def test_every_solver_gives_the_same_coordinates(roll_graphs, method, eigen_solver):
     roll_graph = roll_graphs[method]

@@ -10,14 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse.csgraph import dijkstra
 
 from skginr._core import (
     count_eigenvalues_below,
     deflate,
     eigh_subset,
+    factor_bytes,
     graded_eigenvectors,
-    with_short_indices,
+    has_multigrid,
+    level_sizes,
 )
 from skginr.spectral.eigen._basis import errors_of
 from skginr.spectral.eigen._iterative import iterative_operator
@@ -29,9 +30,15 @@ from skginr.spectral.eigen._lanczos import (
     multiply_in_place,
     silent,
 )
-from skginr.spectral.eigen._operators import Accuracy, FactoredInverse, IndefiniteError, shift_of
+from skginr.spectral.eigen._operators import (
+    Accuracy,
+    FactoredInverse,
+    IndefiniteError,
+    MultigridInverse,
+    shift_of,
+)
 
-SOLVERS = ("auto", "dense", "shift_invert", "iterative")
+SOLVERS = ("auto", "dense", "shift_invert", "multigrid", "iterative")
 #: Residuals below this share of the bound are lost in the rounding of the operator itself.
 LEAST_TOL = 1e-14
 
@@ -54,6 +61,9 @@ _LEAST, _ROUNDING = 1e-12, 1e-14
 # kinds iterations won where the ratio was beyond this; a narrower level is no work.
 _ITERATE_FROM = 15
 _NARROW = 1_000
+# A factor of more bytes takes as long as an iteration with multigrid, or longer. Nodes up to which
+# none has so many.
+_MOST_FACTOR_BYTES, _FACTORED_NODES = 4e9, 200_000
 # Trees are cut back by so many nodes, since a factorisation eliminates them without fill.
 _MAX_PRUNINGS = 50
 # Vectors per step of the Lanczos iteration; more, and multiplying them is not faster. But where
@@ -67,6 +77,8 @@ _COLUMNS = 16
 _MOST_VECTORS = 4
 _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
+# Bytes that a basis may have beyond the room that an iteration needs.
+_BASIS_BYTES = 6e9
 # How much stricter an iteration is made whose pairs fell short of the tolerance.
 _STRICTER = 1e-2
 # Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,
@@ -179,7 +191,14 @@ def choose_solver(problem: Problem, eigen_solver: str) -> str:
     most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
     if problem.n <= _DENSE_NODES or most:
         return "dense"
-    return "iterative" if fills_in(problem.matrix) else "shift_invert"
+    if fills_in(problem.matrix):
+        return "iterative"
+    return "multigrid" if is_too_large(problem.matrix) and has_multigrid() else "shift_invert"
+
+
+def is_too_large(matrix: sp.csr_array) -> bool:
+    """Say whether a factor takes so much memory that other ways are better."""
+    return matrix.shape[0] > _FACTORED_NODES and factor_bytes(matrix) > _MOST_FACTOR_BYTES
 
 
 def fills_in(matrix: sp.csr_array) -> bool:
@@ -187,11 +206,7 @@ def fills_in(matrix: sp.csr_array) -> bool:
     core = _core(matrix)
     if core.shape[0] <= _NARROW:
         return False
-    edges = with_short_indices(core)
-    edges.data = np.ones(edges.nnz)
-    end = int(dijkstra(edges, indices=0, unweighted=True).argmax())
-    hops = dijkstra(edges, indices=end, unweighted=True)
-    levels = np.bincount(hops.astype(np.intp))
+    levels = level_sizes(core)
     widest = int(levels.max())
     return widest > _NARROW and widest**3 > _ITERATE_FROM * core.nnz * len(levels)
 
@@ -337,7 +352,7 @@ def _accurate_pairs(
             if pairs is not None:
                 return pairs
             wanted = wanted.times(_STRICTER)
-        elif solver != "shift_invert" or attempt > 0:
+        elif solver == "iterative" or attempt > 0:
             return None
     return None
 
@@ -410,7 +425,9 @@ def _lanczos(
     n_known = 0 if start is None else len(start.values)
     keep = problem.keep
     keeper = None if keep is None else _Keeper(problem, keep, n_block, n_known)
-    size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
+    size = max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block)
+    affordable = max(int(_BASIS_BYTES / (8 * problem.n)), k + 4 * n_block)
+    size = min(size, affordable, problem.n - n_block - 1)
 
     def largest(operator: Operator) -> NDArray[np.float64] | None:
         return largest_eigenvectors(
@@ -429,6 +446,9 @@ def _lanczos(
         shift, power = _FACTORED[attempt]
         problem.report("factorising", 0)
         return largest(FactoredInverse(matrix, kernel, accuracy, shift=shift, power=power))
+    if solver == "multigrid":
+        problem.report("coarsening", 0)
+        return largest(MultigridInverse(matrix, kernel, accuracy, shift=_FACTORED[attempt][0]))
     for nearness in _NEARNESS:
         try:
             return largest(iterative_operator(matrix, kernel, k, accuracy, problem.bound, nearness))

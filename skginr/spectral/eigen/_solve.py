@@ -104,9 +104,10 @@ def solve(
         Its connected components are those of the stiffness.
     n_vectors : int
         Eigenpairs wanted; fewer come back where there are fewer.
-    eigen_solver : {"auto", "dense", "shift_invert", "iterative"}, default "auto"
-        LAPACK on the full matrix; block Lanczos on the inverse, by a sparse factorisation;
-        or block Lanczos without one, for graphs on which it fills in. "auto" chooses for every
+    eigen_solver : {"auto", "dense", "shift_invert", "multigrid", "iterative"}, default "auto"
+        LAPACK on the full matrix; block Lanczos on the inverse, by a sparse factorisation or
+        by multigrid; or block Lanczos without it, for graphs on which a factorisation fills in,
+        and coarser matrices too. "auto" chooses for every
         component; one too small for an iteration is solved by LAPACK in any case.
     eigen_tol : float, default 1e-8
         Largest residual ||K u - lambda M u||, in the norm of M^-1, as a share of Gershgorin's

@@ -4,6 +4,8 @@ To look takes products with the matrix, and where a factorisation is cheap one o
 takes hundreds.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -12,7 +14,13 @@ from scipy.linalg import eigvalsh
 from skginr._core import count_eigenvalues_below
 from skginr.graphs import Laplacian
 from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, homes_of, make_canonical
-from skginr.spectral.eigen._connected import Problem, accuracy_of, fills_in, residuals_of
+from skginr.spectral.eigen._connected import (
+    Problem,
+    accuracy_of,
+    fills_in,
+    is_too_large,
+    residuals_of,
+)
 from skginr.spectral.eigen._solve import Ordinary, ordinary_problem
 
 # How far products of vectors may be from 0 or 1, and vectors from those of the one form.
@@ -157,14 +165,17 @@ def _none_is_missing(
     wanted = last + int(problem.components.max()) + 1
     if problem.matrix.shape[0] <= _DENSE_NODES:
         found: int | None = int((eigvalsh(problem.matrix.toarray()) < bound).sum())
-    elif any(fills_in(problem.matrix[nodes][:, nodes]) for nodes in _largest(problem.components)):
+    elif is_too_large(problem.matrix) or any(map(fills_in, _large_parts(problem))):
         return True
     else:
         found = count_eigenvalues_below(problem.matrix, bound)
     return found is None or found == wanted
 
 
-def _largest(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Return the nodes of components that a factorisation could fill in."""
-    sizes = np.bincount(components)
-    return [np.flatnonzero(components == i) for i in np.flatnonzero(sizes > _DENSE_NODES)]
+def _large_parts(problem: Ordinary) -> Iterator[sp.csr_array]:
+    """Yield the matrices of components that a factorisation could fill in."""
+    sizes = np.bincount(problem.components)
+    for i in np.flatnonzero(sizes > _DENSE_NODES):
+        nodes = np.flatnonzero(problem.components == i)
+        whole = len(nodes) == len(problem.root)
+        yield problem.matrix if whole else problem.matrix[nodes][:, nodes]

@@ -158,7 +158,7 @@ def test_two_solves_are_equal_to_the_bit(n):
     np.testing.assert_array_equal(first.eigenvectors, second.eigenvectors)
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 def test_a_basis_keeps_no_larger_array_in_memory(solver):
     adjacency = sp.csr_array(nx.to_scipy_sparse_array(nx.path_graph(700), dtype=float))
     vectors = solve(laplacian(adjacency), 10, eigen_solver=solver).eigenvectors
@@ -272,7 +272,7 @@ MULTIPLE = {
 }
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("name", MULTIPLE)
 def test_multiplicities_larger_than_a_block_are_whole(name, solver):
     build, spectra = MULTIPLE[name]
@@ -297,7 +297,7 @@ def test_solvers_agree_on_hubs_and_expanders():
             operator = laplacian(nx.to_scipy_sparse_array(graph, dtype=float, format="csr"), kind)
             dense, *others = (
                 solve(operator, 20, eigen_solver=name)
-                for name in ("dense", "shift_invert", "iterative")
+                for name in ("dense", "shift_invert", "multigrid", "iterative")
             )
             for basis in others:
                 np.testing.assert_allclose(basis.eigenvalues, dense.eigenvalues, rtol=1e-7)
@@ -342,7 +342,7 @@ def no_dense(monkeypatch):
     monkeypatch.setattr(_connected, "_MAX_DENSE_NODES", 0)
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("k", [20, 60])
 def test_larger_blocks_find_what_one_block_cannot(no_dense, solver, k):
     cube = sp.csr_array(nx.to_scipy_sparse_array(nx.hypercube_graph(10), dtype=float))
@@ -500,7 +500,7 @@ def weakly_joined(parts, weight):
     return sp.csr_array(adjacency)
 
 
-@pytest.mark.parametrize("solver", ["dense", "shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["dense", "shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("tol", [1e-8, 1e-13])
 def test_chains_of_close_eigenvalues_keep_to_the_tolerance(solver, tol):
     # A hundred eigenvalues near 0, each near the next, and the wanted reach the top.
@@ -513,7 +513,7 @@ def test_chains_of_close_eigenvalues_keep_to_the_tolerance(solver, tol):
     np.testing.assert_allclose(basis.eigenvalues, exact, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 def test_weakly_joined_expanders_are_solved_without_the_dense_solver(no_dense, solver):
     # The square of an inverse loses the others in the rounding of the first.
     parts = [nx.random_regular_graph(8, 300, seed=seed) for seed in range(3)]

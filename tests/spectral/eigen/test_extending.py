@@ -51,7 +51,7 @@ def steps(monkeypatch):
     return applied
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_basis_that_is_extended_is_the_one_from_nothing(name, solver):
     operator = OPERATORS[name]()
@@ -168,7 +168,7 @@ class Ending:
             raise EndedError
 
 
-@pytest.mark.parametrize("solver", ["shift_invert", "iterative"])
+@pytest.mark.parametrize("solver", ["shift_invert", "multigrid", "iterative"])
 @pytest.mark.parametrize("name", ["square", "equal components", "symmetric", "cotangent"])
 def test_a_solve_that_was_ended_goes_on_from_what_was_kept(
     name, solver, tmp_path, steps, monkeypatch
