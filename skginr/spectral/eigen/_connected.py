@@ -248,8 +248,9 @@ def _dense(problem: Problem) -> Pairs | None:
     """Return the pairs by LAPACK on the full matrix, or None if they are not accurate."""
     problem.report("dense", 0)
     # The kernel is moved above everything else.
-    lifted = problem.matrix.toarray()
-    lifted += 2 * problem.bound * np.outer(problem.kernel, problem.kernel)
+    lifted = np.outer(2 * problem.bound * problem.kernel, problem.kernel)
+    entries = problem.matrix.tocoo()
+    np.add.at(lifted, entries.coords, entries.data)
     pairs = _accurate(problem, eigh_subset(lifted, 0, problem.k - 1)[1])
     if pairs is None and problem.n <= _MAX_GRADED_NODES:
         pairs = _graded(problem)
