@@ -10,7 +10,7 @@ from skginr._core import check_numeric, warn
 from skginr.graphs import Graph, laplacian_of
 from skginr.spectral._embedder import SpectralEmbedder
 from skginr.spectral._embedding import Kernel
-from skginr.spectral._methods import _Solved
+from skginr.spectral._methods import DiffusionMap, LaplacianEigenmap, LocallyLinearEmbedding
 from skginr.spectral._parameters import check_parameters, method_of
 from skginr.spectral._size import Size
 from skginr.spectral.eigen import (
@@ -24,6 +24,7 @@ from skginr.spectral.eigen import (
     shared_basis,
 )
 
+_Solved = LaplacianEigenmap | DiffusionMap | LocallyLinearEmbedding
 # How exact eigenvectors of another Laplacian are, and how much more so than of the one named.
 _FITS, _BETTER = 1e-3, 1e-2
 

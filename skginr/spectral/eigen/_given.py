@@ -145,11 +145,11 @@ def _outside_kernel(ordinary: Ordinary, vectors: NDArray[np.float64]) -> NDArray
     """Return an orthonormal basis of the part of a span that is orthogonal to the kernel."""
     vectors *= ordinary.root[:, None]
     # First by the largest entry: squares of numbers far from 1 leave the range of floats.
-    for size in (lambda: np.abs(vectors).max(axis=0), lambda: np.linalg.norm(vectors, axis=0)):
-        sizes = size()
-        if (sizes == 0).any():
-            raise GivenError(f"must not be zero; column {int(sizes.argmin())} is.")
-        vectors /= sizes
+    largest = np.abs(vectors).max(axis=0)
+    if (largest == 0).any():
+        raise GivenError(f"must not be zero; column {int(largest.argmin())} is.")
+    vectors /= largest
+    vectors /= np.linalg.norm(vectors, axis=0)
     least, mixture = eigh(vectors.T @ vectors, subset_by_index=(0, 0))
     if least[0] < _DEPENDENT**2:
         column = int(np.abs(mixture[:, 0]).argmax())
