@@ -7,8 +7,8 @@ Needs Linux, and Debian's packages of slepc4py and OpenMPI or slepc4py in this e
 docs/scaling.md. Spheres are triangulated, 32 coordinates of the combinatorial Laplacian. Every line
 is a process of its own, or one per rank, with one thread each; CPU seconds tell how much of the
 time was the machine's being busy with something else. Memory is the peak of a process, of the
-largest rank. The residual is that of the eigenproblem in units of the eigenvalue; the angle, between
-the spans of the first 32 and of those of the fit.
+largest rank. The residual is that of the eigenproblem in units of the eigenvalue; the angle is
+between the span of the first 32 and that of the fit's.
 """
 
 import argparse
@@ -49,15 +49,13 @@ def main(sizes):
         shutil.rmtree(folder, ignore_errors=True)
         show(n_nodes, "save_eigenproblem", run("save", n_nodes))
         for n_ranks in (1, 2):
-            show(n_nodes, f"SLEPc, {n_ranks} ranks", solve(folder, n_ranks))
+            show(n_nodes, f"SLEPc, {n_ranks} rank{'s' * (n_ranks > 1)}", solve(folder, n_ranks))
             show(n_nodes, "add_basis, checks and all", run("add", n_nodes))
 
 
 def show(n_nodes, what, found):
-    cells = [found.get(name) for name in ("seconds", "cpu", "mb", "residual", "sine")]
-    words = [
-        "" if cell is None else f"{cell:.3g}" if cell < 1 else f"{cell:,.0f}" for cell in cells
-    ]
+    words = [f"{found['seconds']:,.1f}", f"{found['cpu']:,.1f}", f"{found['mb']:,.0f}"]
+    words += [f"{found[name]:.1e}" if name in found else "" for name in ("residual", "sine")]
     print(f"| {n_nodes:,} | {what} | {' | '.join(words)} |", flush=True)
 
 
@@ -78,6 +76,8 @@ def solve(folder, n_ranks):
         "OMP_NUM_THREADS": "1",
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        # A rank that waits leaves its core to what else there is.
+        "OMPI_MCA_mpi_yield_when_idle": "1",
     }
     python = sys.executable
     debian = sorted(Path("/usr/lib").glob("slepcdir/slepc*/*-real"))

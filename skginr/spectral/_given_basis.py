@@ -1,5 +1,6 @@
 """Eigenvectors from elsewhere: what an embedder asks for, and the way in for what was found."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -101,9 +102,7 @@ def add_basis(embedder: SpectralEmbedder, eigenvectors: ArrayLike | pd.DataFrame
         basis = basis_of_given(method.operator(graph), vectors, method.tol)
     except GivenError as error:
         del vectors
-        hint = ""
-        if error.are_others:
-            hint = _whose(embedder, method, graph, eigenvectors)
+        hint = _whose(embedder, method, graph, eigenvectors) if error.are_others else ""
         raise ValueError(f"eigenvectors {error}{hint}") from None
     _keep(embedder, method.key(graph), basis)
     _warn_few(basis, size)
@@ -147,6 +146,11 @@ def _wanted(size: Size) -> int:
 
 def _columns(graph: Graph, eigenvectors: Any) -> NDArray[np.float64]:
     """Return a copy of eigenvectors by column, the rows in the order of the graph's nodes."""
+    if isinstance(eigenvectors, str | os.PathLike):
+        raise TypeError(
+            "eigenvectors must be an array; got the name of a file. Give np.load(..., "
+            "mmap_mode='r') of it."
+        )
     vectors = np.asfortranarray(check_numeric("eigenvectors", eigenvectors))
     n_nodes = graph.n_nodes
     if vectors.ndim != 2 or len(vectors) != n_nodes or vectors.shape[1] == 0:
@@ -169,11 +173,14 @@ def _columns(graph: Graph, eigenvectors: Any) -> NDArray[np.float64]:
         )
     if not isinstance(eigenvectors, pd.DataFrame):
         return vectors
-    nodes = graph.locate(eigenvectors.index, name="the index of eigenvectors")
+    advice = "Give eigenvectors.to_numpy() if rows are in the order of graph.labels."
+    try:
+        nodes = graph.locate(eigenvectors.index, name="eigenvectors' index")
+    except ValueError as error:
+        raise ValueError(f"{error} {advice}") from None
     if len(np.unique(nodes)) < n_nodes:
         raise ValueError(
-            "eigenvectors must have one row for each node; labels in the index repeat. Give "
-            "eigenvectors.to_numpy() if rows are in the order of graph.labels."
+            f"eigenvectors must have one row for each node; labels in their index repeat. {advice}"
         )
     ordered = np.empty_like(vectors)
     ordered[nodes] = vectors
@@ -199,7 +206,7 @@ def _keep(embedder: SpectralEmbedder, key: str, basis: Basis) -> None:
 
 
 def _whose(embedder: SpectralEmbedder, method: _Solved, graph: Graph, eigenvectors: Any) -> str:
-    """Say of which operator of the graph vectors are eigenvectors, or what may be the matter."""
+    """Say of which other operator of the graph vectors are eigenvectors, if of any."""
     own = _misfit(method.operator(graph), graph, eigenvectors)
     for kind in ("combinatorial", "symmetric", "random_walk", "cotangent"):
         named = embedder.method == "laplacian" and embedder.laplacian == kind
@@ -208,10 +215,7 @@ def _whose(embedder: SpectralEmbedder, method: _Solved, graph: Graph, eigenvecto
         fit = _misfit(laplacian_of(graph, kind), graph, eigenvectors)
         if fit <= min(_FITS, _BETTER * own):
             return f" They are those of laplacian={kind!r}: name it, or compute those you named."
-    return (
-        " Are they of this graph, and rows in the order of graph.labels? Those of a DataFrame with "
-        "labels as its index are put in order."
-    )
+    return ""
 
 
 def _misfit(operator: Any, graph: Graph, eigenvectors: Any) -> float:

@@ -84,6 +84,10 @@ CASES = {
         lambda: Graph.from_points(np.random.default_rng(1).random((400, 3))),
         {"method": "diffusion_map"},
     ),
+    "lle": (
+        lambda: Graph.from_points(np.random.default_rng(2).random((400, 3)), weighted=False),
+        {"method": "lle"},
+    ),
     "all there are": (lambda: Graph.from_networkx(nx.path_graph(K + 1)), {}),
 }
 

@@ -199,11 +199,13 @@ def test_a_table_is_put_in_order():
     table = pd.DataFrame(eigenvectors_of(graph, 8), index=graph.labels)
     assert_is_the_solved(graph, table.sample(frac=1, random_state=0), 6)
     embedder = SpectralEmbedder(6, max_components=6, graph=graph)
-    with pytest.raises(ValueError, match="index of eigenvectors"):
+    with pytest.raises(
+        ValueError, match=r"eigenvectors' index must .* Give eigenvectors.to_numpy\(\)"
+    ):
         add_basis(embedder, table.reset_index(drop=True))
-    with pytest.raises(ValueError, match="labels in the index repeat"):
+    with pytest.raises(ValueError, match="labels in their index repeat"):
         add_basis(embedder, table.rename(index={"n1": "n0"}))
-    with pytest.raises(ValueError, match=r"Are they of this graph, .* graph.labels"):
+    with pytest.raises(ValueError, match=r"with rows in the order of graph.labels"):
         add_basis(embedder, table.sample(frac=1, random_state=0).to_numpy())
 
 
@@ -267,7 +269,12 @@ def test_all_there_are():
         (lambda u: np.hstack([u, 0 * u[:, :1]]), ValueError, "must not be zero; column 8 is"),
         (lambda u: u[:, :1], ValueError, "must hold more than the kernel"),
         (lambda u: np.hstack([u] * 4), ValueError, "no more columns than the graph has nodes"),
-        (lambda u: np.random.default_rng(0).normal(size=u.shape), ValueError, "of this operator"),
+        (
+            lambda u: np.random.default_rng(0).normal(size=u.shape),
+            ValueError,
+            "must be those of the graph and",
+        ),
+        (lambda u: "eigenvectors.npy", TypeError, "got the name of a file. Give np.load"),
     ],
 )
 def test_what_is_refused(change, error, words):

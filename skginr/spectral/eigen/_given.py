@@ -227,7 +227,8 @@ def _pairs(problem: Problem, vectors: NDArray[np.float64]) -> Pairs:
         moved = np.linalg.norm(nearer - vectors @ (vectors.T @ nearer), axis=0)
         if not moved.max() <= _NEAR:
             raise GivenError(
-                f"must be those of this operator; their residuals are up to "
+                f"must be those of the graph and the operator that embedder names, with rows in "
+                f"the order of graph.labels; their residuals are up to "
                 f"{first_residuals.max():.2g} times their eigenvalues.",
                 are_others=True,
             )
