@@ -46,7 +46,7 @@ _VARIABLES = {"petsc4py": "PETSC_DIR", "slepc4py": "SLEPC_DIR"}
 _WHERE = ("lib/python3/dist-packages", "lib", "")
 
 
-class RefusedError(Exception):
+class _RefusedError(Exception):
     """What cannot be done, and what to do about it."""
 
 
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
         engine = _engine(arguments)
         rank = engine.PETSc.COMM_WORLD.getRank()
         _solve(engine, Path(arguments[0]), about)
-    except RefusedError as error:
+    except _RefusedError as error:
         # All ranks have come to the same, and one says so.
         _end(f"skginr.distributed.eigen: {error}\n" if rank == 0 else "")
     except BaseException:
@@ -113,11 +113,11 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / "eigenproblem.json").read_text())
     except (OSError, ValueError) as error:
-        raise RefusedError(
+        raise _RefusedError(
             f"{str(folder)!r} must be a folder that skginr.save_eigenproblem has written; {error}."
         ) from error
     if about.get("version") != 1:
-        raise RefusedError(
+        raise _RefusedError(
             f"{str(folder)!r} is of version {about.get('version')!r}, and this file reads version "
             f"1: write it again by the skginr that this file is of."
         )
@@ -141,15 +141,15 @@ def _engine(arguments: list[str]) -> _Engine:
         from petsc4py import PETSc
         from slepc4py import SLEPc
     except ImportError as error:
-        raise RefusedError(_MISSING.format(python=sys.executable, error=error)) from error
+        raise _RefusedError(_MISSING.format(python=sys.executable, error=error)) from error
     if np.dtype(PETSc.ScalarType).kind != "f":
-        raise RefusedError(
+        raise _RefusedError(
             "it needs PETSc of real numbers; this one has complex ones. Name another by PETSC_DIR "
             "and SLEPC_DIR (python3-slepc4py-real of Debian)."
         )
     size = PETSc.COMM_WORLD.getSize()
     if size == 1 < _started()[1]:
-        raise RefusedError(
+        raise _RefusedError(
             f"mpirun has started {_started()[1]} processes, and each believes to be alone: it is "
             f"of another MPI than slepc4py. Use the mpirun that was installed with slepc4py."
         )
@@ -161,7 +161,7 @@ def _solve(engine: _Engine, folder: Path, about: dict[str, Any]) -> None:
     comm, start = engine.PETSc.COMM_WORLD, time.perf_counter()
     n_nodes, n_ranks = about["n_nodes"], comm.getSize()
     if n_nodes < n_ranks:
-        raise RefusedError(f"{n_nodes} nodes are too few for {n_ranks} ranks: start fewer.")
+        raise _RefusedError(f"{n_nodes} nodes are too few for {n_ranks} ranks: start fewer.")
     edges = [n_nodes * rank // n_ranks for rank in range(n_ranks + 1)]
     rank = comm.getRank()
     problem = _Problem(folder, about, edges[rank], edges[rank + 1])
@@ -196,7 +196,7 @@ def _matrix(engine: _Engine, problem: _Problem) -> Any:
     n_nodes = problem.about["n_nodes"]
     most = np.iinfo(PETSc.IntType).max
     if _largest(engine, max(entries.stop - entries.start, n_nodes)) > most:
-        raise RefusedError(
+        raise _RefusedError(
             "a rank has more entries than 32 bits count: start more ranks, or name a PETSc with "
             "indices of 64 bits (python3-slepc4py-64-real of Debian) by PETSC_DIR and SLEPC_DIR."
         )
@@ -247,15 +247,14 @@ def _eigenpairs(
         pairs = _converged(eps, about["n_vectors"], kernel, tol)
         eps.cancelMonitor()
         pairs = _complete(pairs, eps, kernel, tol, say)
-        residuals = [_residual(matrix, *pair) for pair in pairs]
-        allowed = [_allowed(about["accuracy"], value) for value, _ in pairs]
-        worst = max(one / most for one, most in zip(residuals, allowed, strict=True))
-        say(f"largest residual {max(residuals):.2e}, {worst:.2g} of what is allowed")
+        residuals = np.array([_residual(matrix, *pair) for pair in pairs])
+        worst = (residuals / [_allowed(about["accuracy"], value) for value, _ in pairs]).max()
+        say(f"largest residual {residuals.max():.2e}, {worst:.2g} of what is allowed")
         if worst <= 1:
             scale = 2.0 ** about["exponent"]
             return [scale * value for value, _ in pairs], [vector for _, vector in pairs]
         tol *= _STRICTER
-    raise RefusedError(
+    raise _RefusedError(
         "the residuals are larger than eigen_tol allows. If a solver without a factor was named, "
         "lower its -st_ksp_rtol; else write the problem with a larger eigen_tol."
     )
@@ -271,7 +270,7 @@ def _converged(eps: Any, n_wanted: int, beside: list[Any], tol: float) -> list[t
     eps.solve()
     n_converged = eps.getConverged()
     if n_converged < n_wanted:
-        raise RefusedError(
+        raise _RefusedError(
             f"{n_converged} of {n_wanted} eigenvectors converged in {eps.getIterationNumber()} "
             f"steps. Allow more steps by -eps_max_it, or ask for fewer vectors."
         )

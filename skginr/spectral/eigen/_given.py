@@ -14,6 +14,7 @@ from scipy.linalg import eigh
 from skginr.graphs import Laplacian
 from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, make_canonical
 from skginr.spectral.eigen._connected import (
+    LEAST_TOL,
     Pairs,
     Problem,
     accuracy_of,
@@ -137,8 +138,10 @@ def misfit(operator: Laplacian, vectors: NDArray[np.float64]) -> float:
     """
     ordinary = ordinary_problem(operator)
     vectors = _outside_kernel(ordinary, vectors)
-    values = rayleigh_ritz(ordinary.matrix, vectors)
-    return float((_residuals(ordinary.matrix, values, vectors) / values).max())
+    problem = _problem_on(np.arange(len(vectors)), ordinary, vectors.shape[1], LEAST_TOL)
+    values = rayleigh_ritz(problem.matrix, vectors)
+    residuals, *_ = residuals_of(problem, values, vectors)
+    return float((residuals / values).max())
 
 
 def _outside_kernel(ordinary: Ordinary, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -250,11 +253,3 @@ def _inverse(problem: Problem) -> Operator:
     if fills_in(matrix):
         return iterative_operator(matrix, kernel, problem.k, accuracy, problem.bound, 0.0)
     return FactoredInverse(matrix, kernel, accuracy, shift=_SHIFT, power=_POWER)
-
-
-def _residuals(
-    matrix: sp.csr_array, values: NDArray[np.float64], vectors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    chunks = [slice(start, start + _COLUMNS) for start in range(0, len(values), _COLUMNS)]
-    parts = [matrix @ vectors[:, part] - vectors[:, part] * values[part] for part in chunks]
-    return np.concatenate([np.linalg.norm(part, axis=0) for part in parts])
