@@ -33,10 +33,9 @@ it needs slepc4py, which this Python, {python}, cannot import: {error}. On Debia
     export PETSC_DIR=$(echo /usr/lib/petscdir/petsc*/*-real)
     export SLEPC_DIR=$(echo /usr/lib/slepcdir/slepc*/*-real)
 and run this file by its path with /usr/bin/python3; or conda install -c conda-forge slepc4py."""
-# Estimates of an iteration are of its inverse: so much less than is wanted of the matrix itself.
-_STRICTER = 1e-2
-# Times that it is made stricter by this factor, where residuals are larger than its estimates.
-_ATTEMPTS = 3
+# Estimates of an iteration are of its inverse: this share of what is wanted of the matrix itself,
+# and where residuals turn out to be larger, so much less again, so many times in all.
+_SHARE, _STRICTER, _ATTEMPTS = 1e-1, 1e-2, 3
 # An eigenvalue that turns up below the last by less than this share of it is equal to it. To see
 # that, few digits of its vector do.
 _EQUAL, _GLANCE = 1e-6, 1e-4
@@ -241,7 +240,7 @@ def _eigenpairs(
     solver.setType("preonly")
     solver.getPC().setType("cholesky")
     solver.getPC().setFactorSolverType("mumps")
-    kernel, tol = _kernel(problem, matrix), _STRICTER * about["eigen_tol"]
+    kernel, tol = _kernel(problem, matrix), _SHARE * about["eigen_tol"]
     for _ in range(_ATTEMPTS):
         eps.setMonitor(lambda _, step, n_converged, *__: say(f"step {step}: {n_converged} found"))
         pairs = _converged(eps, about["n_vectors"], kernel, tol)
