@@ -29,6 +29,53 @@ def sphere(n):
     return mesh_edges(ConvexHull(points).simplices, n), points
 
 
+def geodesic(v):
+    """Positions and faces of an icosahedron whose edges are cut in v: 10 v**2 + 2 vertices.
+
+    Five panels from pole to pole, of v x 2v vertices each, make it; the poles are the last two.
+    No hull and no search: ten million vertices take seconds and little more than they are.
+    """
+    height = 5**-0.5
+    ring = 2 * np.pi / 5 * np.arange(5)
+    upper = np.column_stack([2 * height * np.cos(ring), 2 * height * np.sin(ring), [height] * 5])
+    lower = -np.roll(upper, 2, axis=0)
+    north, south = np.array([0, 0, 1.0]), np.array([0, 0, -1.0])
+    positions = np.empty((10 * v**2 + 2, 3))
+    positions[-2:] = north, south
+    faces = np.empty((5, v, 2 * v, 2, 3), dtype=np.int32)
+    here = np.arange(v)[:, None], np.arange(1, v + 1)
+    for panel in range(5):
+        after = (panel + 1) % 5
+        squares = (
+            (north, upper[panel], upper[after], lower[panel]),
+            (upper[panel], lower[panel - 1], lower[panel], south),
+        )
+        whole = positions[:-2].reshape(5, v, 2, v, 3)[panel]
+        for half, corners in enumerate(squares):
+            whole[:, half] = _flat_square(*corners, *here, v)
+        whole /= np.linalg.norm(whole, axis=-1, keepdims=True)
+        # Its rim in numbers of the next panel: the top row is that one's first column.
+        grid = np.empty((v + 1, 2 * v + 1), dtype=np.int32)
+        grid[:-1, 1:] = np.arange(2 * v**2).reshape(v, 2 * v) + 2 * v**2 * panel
+        first = np.arange(2 * v) + 2 * v**2 * after
+        grid[0, 0] = 10 * v**2
+        grid[1:, 0] = first[:v]
+        grid[-1, : v + 1] = first[v - 1 :]
+        grid[-1, v:-1] = first[-1] + 2 * v * np.arange(v)
+        grid[-1, -1] = 10 * v**2 + 1
+        a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]
+        faces[panel] = np.stack([np.stack([a, b, c], -1), np.stack([d, c, b], -1)], axis=-2)
+    return positions, faces.reshape(-1, 3)
+
+
+def _flat_square(origin, along, across, opposite, a, b, v):
+    """Points of two flat triangles that meet between ``along`` and ``across``."""
+    a, b = a[..., None] / v, b[..., None] / v
+    near = origin + a * (across - origin) + b * (along - origin)
+    far = opposite + (1 - a) * (along - opposite) + (1 - b) * (across - opposite)
+    return np.where(a + b <= 1, near, far)
+
+
 def barabasi_albert(n, m=5):
     """Preferential attachment: a few nodes of very high degree."""
     import networkx as nx

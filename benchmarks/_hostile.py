@@ -39,7 +39,7 @@ class Draft:
         self.encoder.encode(model, "model")
 
     def content(self) -> bytes:
-        return _file_of(self.encoder.nodes, self.encoder.arrays)
+        return b"".join(_file_of(self.encoder.nodes, self.encoder.arrays))
 
     def put(self, value: Any, *path: Any) -> Draft:
         """Put a value where a path of keys leads."""

@@ -21,11 +21,12 @@ PACKAGE = Path(skginr.__file__).parent
 # see docs/architecture.md.
 ROOMS = {
     "_core": """
-        _interrupts _warnings _checks _progress _writing _indexed _linalg _draws _signals _splits
-        _times
+        _interrupts _warnings _memory _checks _progress _writing _indexed _linalg _multigrid _draws
+        _signals _splits _times
+        _splits _times
     """,
     "graphs": """
-        _labels _mesh _points _polygons _faces _sphere _adjacency _shared _partition _graph _nodes
+        _labels _mesh _polygons _faces _sphere _adjacency _points _shared _partition _graph _nodes
         _observed _folds _space_time_folds _cotangent _laplacians _structural _covariates
         _seasons
     """,

@@ -32,6 +32,11 @@ from skginr._core._linalg import (
     subtract_product,
     with_short_indices,
 )
+<<<<<<< HEAD
+from skginr._core._multigrid import Multigrid, has_multigrid
+=======
+from skginr._core._memory import available_bytes, check_fits
+>>>>>>> graph29
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
@@ -43,6 +48,7 @@ __all__ = [
     "QUIET",
     "IndexedArray",
     "IndexedDtype",
+    "Multigrid",
     "Progress",
     "SignalsMixin",
     "Splits",
@@ -51,8 +57,10 @@ __all__ = [
     "are_datetimes",
     "are_held_out",
     "as_number",
+    "available_bytes",
     "check_count",
     "check_drawn",
+    "check_fits",
     "check_flag",
     "check_frame",
     "check_known",
@@ -73,6 +81,7 @@ __all__ = [
     "eigh_subset",
     "factor_positive_definite",
     "graded_eigenvectors",
+    "has_multigrid",
     "held_back",
     "held_out",
     "is_geometry",

@@ -49,14 +49,13 @@ def clean_adjacency(
             f"got shape {matrix.shape}."
         )
     _check_weights(matrix, name=name)
-    _check_symmetric(matrix, tolerance, name=name)
+    is_exact = _check_symmetric(matrix, tolerance, name=name)
     n_loops = int(np.count_nonzero(matrix.diagonal()))
     if n_loops:
         _warn_loops(name, n_loops)
         matrix.setdiag(0.0)
-    matrix = to_csr(matrix / 2 + matrix.T / 2, name=name)
-    matrix.sort_indices()
-    return matrix
+        matrix = to_csr(matrix, name=name)
+    return matrix if is_exact else to_csr(matrix / 2 + matrix.T / 2, name=name)
 
 
 def _warn_loops(name: str, n_loops: int) -> None:
@@ -73,11 +72,15 @@ def symmetry_tolerance(dtype: Any) -> float:
     return float(np.clip(_ROUNDINGS * np.finfo(dtype).eps, _SYMMETRY_TOLERANCE, _MOST_TOLERANCE))
 
 
-def _check_symmetric(matrix: sp.csr_array, tolerance: float, *, name: str) -> None:
+def _check_symmetric(matrix: sp.csr_array, tolerance: float, *, name: str) -> bool:
+    """Say whether a matrix is symmetric to the bit; raise if it is not even but for rounding."""
     other = sp.csr_array(matrix.T)
+    parts = ((matrix.indptr, other.indptr), (matrix.indices, other.indices))
+    if all(np.array_equal(*pair) for pair in (*parts, (matrix.data, other.data))):
+        return True
     excess = sp.coo_array(abs(matrix - other) - tolerance * matrix.maximum(other))
     if excess.nnz == 0 or excess.max() <= 0:
-        return
+        return False
     entry = int(excess.data.argmax())
     i, j = (int(axis[entry]) for axis in excess.coords)
     first, second = told_apart(matrix[i, j], matrix[j, i])
@@ -102,11 +105,18 @@ def to_csr(matrix: Any, *, name: str) -> sp.csr_array:
     result = sp.csr_array(matrix, dtype=np.float64, copy=True)
     result.sum_duplicates()
     result.eliminate_zeros()
-    # One dtype: the same matrix has the same fingerprint, however it was made.
-    index = np.int32 if max(result.nnz, *result.shape) < 2**31 else np.int64
-    result.indices = result.indices.astype(index, copy=False)
-    result.indptr = result.indptr.astype(index, copy=False)
-    return result
+    return with_own_indices(result)
+
+
+def with_own_indices(matrix: sp.csr_array) -> sp.csr_array:
+    """Return a matrix with indices of 32 bits, or of 64 where it takes these, in place.
+
+    One dtype: the same matrix has the same fingerprint, however it was made.
+    """
+    index = index_type(max(matrix.nnz, *matrix.shape))
+    matrix.indices = matrix.indices.astype(index, copy=False)
+    matrix.indptr = matrix.indptr.astype(index, copy=False)
+    return matrix
 
 
 def _check_weights(matrix: sp.csr_array, *, name: str) -> None:
@@ -162,18 +172,46 @@ def adjacency_from_pairs(
     combine : {"max", "min", "sum", "mean"}
         What an edge weighs whose pair is repeated.
     """
+    if weights is None:
+        first, second = pairs.T.astype(index_type(n_nodes), order="C")
+        return _joined(first, second, n_nodes)
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     keep = low != high
     flat = low[keep].astype(np.int64) * n_nodes + high[keep]
-    edges, of_pair, counts = np.unique(flat, return_inverse=True, return_counts=True)
-    data = np.ones(edges.size)
-    if weights is not None and edges.size:
-        order = np.argsort(of_pair, kind="stable")
+    order = np.argsort(flat, kind="stable")
+    flat = flat[order]
+    starts = np.flatnonzero(np.append(True, flat[1:] != flat[:-1])[: len(flat)])
+    data = weights[keep][order]
+    if len(starts):
         reduce = {"max": np.maximum, "min": np.minimum}.get(combine, np.add)
-        data = reduce.reduceat(weights[keep][order], counts.cumsum() - counts)
-        data = data / counts if combine == "mean" else data
+        data = reduce.reduceat(data, starts)
+    if combine == "mean":
+        data = data / np.diff(starts, append=len(flat))
+    edges = flat[starts]
     upper = sp.coo_array((data, (edges // n_nodes, edges % n_nodes)), shape=(n_nodes, n_nodes))
     return sp.csr_array(upper + upper.T)
+
+
+def adjacency_from_faces(faces: NDArray[np.int64], n_nodes: int) -> sp.csr_array:
+    """Return the symmetric adjacency of vertices that a side of a triangle joins."""
+    corners = faces.astype(index_type(n_nodes))
+    return _joined(corners.ravel(), np.roll(corners, -1, axis=1).ravel(), n_nodes)
+
+
+def _joined(first: NDArray[np.integer], second: NDArray[np.integer], n_nodes: int) -> sp.csr_array:
+    """Return the adjacency of pairs of nodes: 1 for each, in whatever direction, but for loops."""
+    differ = first != second
+    ends = (first, second) if differ.all() else (first[differ], second[differ])
+    # Of truth values the sum is whether one is true, and a byte.
+    there = np.ones(len(ends[0]), dtype=np.bool_)
+    one_way = with_own_indices(sp.csr_array((there, ends), shape=(n_nodes, n_nodes)))
+    both = one_way + sp.csr_array(one_way.T)
+    return sp.csr_array((np.ones(both.nnz), both.indices, both.indptr), shape=both.shape)
+
+
+def index_type(largest: int) -> type[np.signedinteger]:
+    """Return the type of the numbers of rows and entries of a sparse matrix."""
+    return np.int32 if largest < 2**31 else np.int64
 
 
 class EdgeList:

@@ -1,5 +1,6 @@
 """Meshes as people hold them: objects, faces of any number of corners, vertices split at seams."""
 
+from itertools import combinations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from skginr._core import check_numeric, check_real
+from skginr.graphs._mesh import are_repeated
 
 # Kinds of cells of meshio that are no faces, and stand beside them in many files.
 _LESS = ("vertex", "line", "line3")
@@ -27,6 +29,8 @@ _REMEDIES = {
 }
 # Of the cube of their longest side: cells of four corners with half of them beyond are solids.
 _SOLID = 0.2
+# Faces that are measured at a time.
+_CHUNK = 200_000
 # Lengths of diagonals that differ by less are equal.
 _TIE = 1e-9
 
@@ -139,6 +143,13 @@ def read_faces(faces: ArrayLike, n_vertices: int) -> Polygons:
     ValueError
         If a corner is no vertex, or a face has less than three different ones.
     """
+    plain = _plain_table(faces)
+    if plain is not None:
+        _check_numbers(plain, n_vertices, is_padded=plain.shape[1] > 3)
+        corners = plain.astype(np.int64).ravel()
+        polygons = Polygons(corners, np.arange(0, len(corners) + 1, plain.shape[1]))
+        _check_corners(polygons)
+        return polygons
     table = _table_of(faces)
     missing = np.isnan(table)
     if table.shape[1] > 3:
@@ -158,6 +169,20 @@ def read_faces(faces: ArrayLike, n_vertices: int) -> Polygons:
         polygons = polygons.renamed(polygons.corners)
     _check_corners(polygons)
     return polygons
+
+
+def _plain_table(faces: Any) -> NDArray[np.integer] | None:
+    """Return a table of integers that lacks no corner, as which most meshes come, else None."""
+    if isinstance(faces, np.ma.MaskedArray) or _is_ragged(faces):
+        return None
+    table: NDArray[Any] = np.asarray(faces)
+    if table.ndim != 2 or table.shape[1] < 3 or len(table) == 0 or table.dtype.kind not in "iu":
+        return None
+    if table.shape[1] > 3:
+        following = zip(table.T, np.roll(table, -1, axis=1).T, strict=True)
+        if table.min() < 0 or any((corner == after).any() for corner, after in following):
+            return None
+    return table
 
 
 def _table_of(faces: Any) -> NDArray[np.float64]:
@@ -193,9 +218,8 @@ def _is_ragged(faces: Any) -> bool:
     return len({len(row) for row in faces}) > 1
 
 
-def _check_numbers(numbers: NDArray[np.float64], n_vertices: int, *, is_padded: bool) -> None:
-    parts = numbers[numbers != np.round(numbers)]
-    if len(parts):
+def _check_numbers(numbers: NDArray[Any], n_vertices: int, *, is_padded: bool) -> None:
+    if numbers.dtype.kind == "f" and len(parts := numbers[numbers != np.round(numbers)]):
         raise TypeError(f"faces must hold integers, counted from 0; got {parts[0]:g}.")
     if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= n_vertices:
         padded = " What pads short rows must be negative, NaN or masked." if is_padded else ""
@@ -208,11 +232,17 @@ def _check_numbers(numbers: NDArray[np.float64], n_vertices: int, *, is_padded: 
 
 def _check_corners(polygons: Polygons) -> None:
     """Raise unless every face has three corners or more, each once."""
-    owners = polygons.owners
-    order = np.lexsort((polygons.corners, owners))
-    again = (np.diff(polygons.corners[order]) == 0) & (np.diff(owners[order]) == 0)
-    wrong = polygons.sizes < 3
-    wrong[owners[order][1:][again]] = True
+    sizes = polygons.sizes
+    wrong = sizes < 3
+    if sizes[0] <= 4 and (sizes == sizes[0]).all():
+        table = polygons.corners.reshape(len(wrong), -1)
+        for i, j in combinations(range(table.shape[1]), 2):
+            wrong |= table[:, i] == table[:, j]
+    else:
+        owners = polygons.owners
+        order = np.lexsort((polygons.corners, owners))
+        again = (np.diff(polygons.corners[order]) == 0) & (np.diff(owners[order]) == 0)
+        wrong[owners[order][1:][again]] = True
     if wrong.any():
         row = int(wrong.argmax())
         corners = polygons.corners[polygons.ends[row] : polygons.ends[row + 1]]
@@ -239,10 +269,10 @@ def triangulate(positions: NDArray[np.float64], polygons: Polygons) -> NDArray[n
             f"{sizes[row]} corners. Cut them into triangles, or where each face has a value, "
             f"Graph.from_mesh(vertices, faces, on='faces') is their graph."
         )
+    if (sizes == 3).all():
+        return polygons.corners.reshape(-1, 3)
     starts = polygons.ends[:-1]
     first = polygons.corners[starts[:, None] + np.arange(3)]
-    if (sizes == 3).all():
-        return first
     quads = polygons.corners[starts[sizes == 4][:, None] + np.arange(4)]
     _check_flat(positions, quads)
     a, b, c, d = quads.T
@@ -301,29 +331,26 @@ def merged_vertices(positions: NDArray[np.float64], merge: bool | float) -> NDAr
         shape = (len(positions), len(positions))
         links = sp.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=shape)
         _, group = connected_components(links, directed=False)
-    _, first, of_vertex = np.unique(group, return_index=True, return_inverse=True)
-    return first[of_vertex]
+    first = np.empty(group.max() + 1, dtype=np.intp)
+    # Of those written to one place the last stays.
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    return first[group]
 
 
 def check_distinct(polygons: Polygons) -> None:
     """Raise if two faces have the same corners."""
-    owners, sizes = polygons.owners, polygons.sizes
+    sizes = polygons.sizes
     table = np.full((len(sizes), sizes.max(initial=0)), -1)
-    order = np.lexsort((polygons.corners, owners))
-    table[np.arange(table.shape[1]) < sizes[:, None]] = polygons.corners[order]
-    again = pd.DataFrame(table).duplicated().to_numpy()
+    table[np.arange(table.shape[1]) < sizes[:, None]] = polygons.corners
+    again = are_repeated(table, in_any_order=True)
     if again.any():
         row = int(again.argmax())
+        table.sort(axis=1)
         first = int((table == table[row]).all(axis=1).argmax())
         raise ValueError(
             f"faces that are nodes must be distinct; row {row} has the corners of row {first}, and "
             f"{int(again.sum())} rows repeat another. Drop them, with their values."
         )
-
-
-def n_split(positions: NDArray[np.float64], used: NDArray[np.int64]) -> int:
-    """Return how many vertices of faces lie exactly where another does."""
-    return int(pd.DataFrame(positions[used]).duplicated().sum())
 
 
 def face_graph(
@@ -340,23 +367,39 @@ def face_graph(
         raise ValueError(
             f"on='faces' needs vertices in 2 or 3 dimensions; got {positions.shape[1]}."
         )
-    owners, n_faces = polygons.owners, len(polygons.sizes)
-    ends = np.sort(np.column_stack([polygons.corners, polygons.following]), axis=1)
-    _, sides = np.unique(ends, axis=0, return_inverse=True)
-    on_side = sp.csr_array((np.ones(len(owners)), (owners, sides.ravel())))
-    shared = sp.coo_array(sp.triu(on_side @ on_side.T, k=1))
-    pairs = np.column_stack([shared.row, shared.col]).astype(np.int64)
-    return pairs, *_centroids(positions, polygons, owners, n_faces)
+    n_faces = len(polygons.ends) - 1
+    centroids, areas = np.empty((n_faces, positions.shape[1])), np.empty(n_faces)
+    for start in range(0, n_faces, _CHUNK):
+        some = slice(start, start + _CHUNK)
+        ends = polygons.ends[start : start + _CHUNK + 1]
+        part = Polygons(polygons.corners[ends[0] : ends[-1]], ends - ends[0])
+        centroids[some], areas[some] = _centroids(positions, part)
+    return _pairs_of_faces(polygons, len(positions)), centroids, areas
+
+
+def _pairs_of_faces(polygons: Polygons, n_vertices: int) -> NDArray[np.int64]:
+    """Return the pairs of faces with a side in common."""
+    following = polygons.following
+    # Both ends of a side as one number.
+    sides = np.minimum(polygons.corners, following) * n_vertices
+    sides += np.maximum(polygons.corners, following)
+    order = np.argsort(sides, kind="stable")
+    sides, owners = sides[order], polygons.owners[order]
+    pairs = []
+    # Those next to each other; where a side has three faces or more, also those two places apart.
+    for apart in range(1, len(sides)):
+        same = sides[apart:] == sides[:-apart]
+        if not same.any():
+            break
+        pairs.append(np.column_stack([owners[:-apart][same], owners[apart:][same]]))
+    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
 
 
 def _centroids(
-    positions: NDArray[np.float64],
-    polygons: Polygons,
-    owners: NDArray[np.int64],
-    n_faces: int,
+    positions: NDArray[np.float64], polygons: Polygons
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the centroid and the area of each face, from triangles around the mean of corners."""
-    n_dimensions = positions.shape[1]
+    n_dimensions, owners = positions.shape[1], polygons.owners
     members = sp.csr_array((np.ones(len(owners)), (owners, np.arange(len(owners)))))
     middle = (members @ positions[polygons.corners]) / polygons.sizes[:, None]
     here, after = (

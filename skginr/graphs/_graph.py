@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skginr._core import (
     check_count,
+    check_fits,
     check_flag,
     check_frame,
     check_numeric,
@@ -23,6 +24,7 @@ from skginr._core import (
 )
 from skginr.graphs._adjacency import (
     adjacency_from_edges,
+    adjacency_from_faces,
     adjacency_from_libpysal,
     adjacency_from_networkx,
     adjacency_from_pairs,
@@ -30,6 +32,7 @@ from skginr.graphs._adjacency import (
     clean_adjacency,
     components_by_size,
     positions_from_networkx,
+    with_own_indices,
 )
 from skginr.graphs._faces import (
     Polygons,
@@ -37,7 +40,6 @@ from skginr.graphs._faces import (
     face_graph,
     merged_vertices,
     mesh_parts,
-    n_split,
     read_faces,
     triangulate,
 )
@@ -54,7 +56,13 @@ from skginr.graphs._labels import (
     rows_of,
     same_kind,
 )
-from skginr.graphs._mesh import are_repeated, check_faces, face_pairs, subdivide, vertex_areas
+from skginr.graphs._mesh import (
+    are_repeated,
+    check_faces,
+    distinct_faces,
+    subdivide,
+    vertex_areas,
+)
 from skginr.graphs._points import (
     NeighborKernel,
     delaunay_pairs,
@@ -81,6 +89,12 @@ _PARTS = (
     *["_adjacency", "_labels", "_positions", "_faces", "_edge_lengths", "_node_areas"],
     *["_attributes", "_source"],
 )
+# Nodes whose edges are measured at a time.
+_CHUNK = 200_000
+# Bytes that building takes at its peak, as measured on a million nodes and on ten: of points, for
+# each coordinate and neighbour of each; of a mesh, for each face that has been read.
+_PER_COORDINATE, _PER_NEIGHBOR = 24, 26
+_PER_FACE = {"vertices": 90, "faces": 150}
 # Sources of graphs of points whose edges fade out with distance, and of those whose do not.
 _FADED, _WHOLE = "points by", "points and their"
 
@@ -164,6 +178,30 @@ class Graph:
         self._attributes = attributes
         self._source = source
         self._freeze()
+
+    @classmethod
+    def _built(
+        cls,
+        adjacency: sp.csr_array,
+        *,
+        labels: pd.Index,
+        positions: NDArray[np.float64],
+        faces: NDArray[np.int64] | None = None,
+        node_areas: NDArray[np.float64] | None = None,
+        source: str,
+    ) -> Self:
+        """Return the graph of parts that a builder has checked or made, and gives away."""
+        graph = cls.__new__(cls)
+        graph._adjacency = with_own_indices(adjacency)
+        graph._labels = labels
+        graph._edge_lengths = None
+        graph._positions = positions
+        graph._faces = faces
+        graph._node_areas = node_areas
+        graph._attributes = None
+        graph._source = source
+        graph._freeze()
+        return graph
 
     def _by_label(self, name: str, rows: Any) -> Any:
         """Return rows in the order of the labels, by their index where they have one."""
@@ -484,6 +522,8 @@ class Graph:
         ------
         ValueError
             If a coordinate is not finite, two points coincide, or there are too few.
+        MemoryError
+            If it takes more memory than there is; before it is begun.
 
         Warns
         -----
@@ -508,17 +548,23 @@ class Graph:
         positions = check_points("points", points)
         _check_neighbors(n_neighbors, len(positions))
         check_flag("weighted", weighted)
-        distinct, first = np.unique(positions, axis=0, return_index=True)
-        if len(distinct) < len(positions):
-            row = int(np.setdiff1d(np.arange(len(positions)), first)[0])
+        again = are_repeated(positions)
+        if again.any():
             raise ValueError(
-                f"points must be distinct; row {row} repeats an earlier one, and "
-                f"{len(positions) - len(distinct)} rows do. Drop duplicates, or give "
+                f"points must be distinct; row {int(again.argmax())} repeats an earlier one, and "
+                f"{int(again.sum())} rows do. Drop duplicates, or give "
                 f"SpectralEmbedder the coordinates with graph=None: it merges them."
             )
-        adjacency = NeighborKernel(positions, n_neighbors, faded=weighted).adjacency()
+        labels = check_labels(labels, len(positions))
+        n_bytes = _PER_COORDINATE * positions.shape[1] + _PER_NEIGHBOR * n_neighbors
+        check_fits(
+            n_bytes * len(positions),
+            f"A graph of {len(positions):,} points with {n_neighbors} neighbours each",
+            "Take fewer neighbours, or some of the points.",
+        )
+        _, adjacency = NeighborKernel.with_adjacency(positions, n_neighbors, faded=weighted)
         source = f"{_FADED if weighted else _WHOLE} {n_neighbors} nearest neighbours"
-        return cls(adjacency, labels=labels, positions=positions, source=source)
+        return cls._built(adjacency, labels=labels, positions=positions, source=source)
 
     @classmethod
     def from_mesh(
@@ -562,6 +608,8 @@ class Graph:
         ValueError
             If a coordinate is not finite, a face is degenerate or names no vertex, or cells are
             neither triangles nor quadrilaterals where these are needed.
+        MemoryError
+            If it takes more memory than there is; before it is begun.
 
         Warns
         -----
@@ -587,14 +635,22 @@ class Graph:
         vertices, faces = mesh_parts(vertices, faces)
         positions = check_points("vertices", vertices)
         polygons = read_faces(faces, len(positions))
+        n_faces = len(polygons.ends) - 1
+        check_fits(
+            _PER_FACE[on] * n_faces,
+            f"A graph of the {on} of {n_faces:,} faces",
+            "Make the mesh coarser first.",
+        )
         place = None if merge is None else merged_vertices(positions, merge)
         if on == "faces":
             graph = cls._from_faces(positions, polygons, place, labels)
         else:
             graph = cls._from_vertices(positions, polygons, place, labels)
         if merge is None:
-            used = np.unique(polygons.corners)
-            _warn_split(graph, n_split(positions, used), len(used))
+            are_used = np.zeros(len(positions), dtype=np.bool_)
+            are_used[polygons.corners] = True
+            used = positions if are_used.all() else positions[are_used]
+            _warn_split(graph, int(are_repeated(used).sum()), len(used))
         return graph
 
     @classmethod
@@ -608,12 +664,14 @@ class Graph:
         check_distinct(polygons)
         if place is not None:
             polygons = polygons.renamed(place[polygons.corners])
+        labels = check_labels(labels, len(polygons.ends) - 1)
         pairs, centroids, areas = face_graph(positions, polygons)
-        return cls(
+        return cls._built(
             adjacency_from_pairs(pairs, len(areas)),
             labels=labels,
-            positions=centroids,
-            node_areas=areas,
+            # Of coordinates too large for floats they may not be finite.
+            positions=check_points("positions", centroids),
+            node_areas=_check_areas(areas, len(areas)),
             source="the faces of a mesh",
         )
 
@@ -626,19 +684,24 @@ class Graph:
         labels: ArrayLike | pd.Index | None,
     ) -> Self:
         triangles = triangulate(positions, polygons)
+        names = check_labels(labels, len(positions))
         if place is not None:
-            kept = np.unique(place)
-            labels = check_labels(labels, len(positions))[kept]
-            triangles = np.searchsorted(kept, place[triangles])
+            is_first = place == np.arange(len(place))
+            kept = np.flatnonzero(is_first)
+            names = names[kept]
+            triangles = (np.cumsum(is_first) - 1)[place][triangles]
             # Of faces along a seam, all corners may be in one place or two.
-            triangles = triangles[(np.diff(np.sort(triangles, axis=1)) > 0).all(axis=1)]
+            a, b, c = triangles.T
+            triangles = triangles[(a != b) & (b != c) & (c != a)]
             if len(triangles) == 0:
                 raise ValueError("merge leaves no face with three different corners. Lower it.")
             positions = positions[kept]
-        triangles = check_faces(triangles, len(positions))
-        adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
+        triangles = distinct_faces(triangles)
+        adjacency = adjacency_from_faces(triangles, len(positions))
         source = f"a mesh of {len(triangles):,} faces"
-        return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
+        return cls._built(
+            adjacency, labels=names, positions=positions, faces=triangles, source=source
+        )
 
     @classmethod
     def from_sphere(
@@ -674,9 +737,12 @@ class Graph:
         labels = beside("labels", labels, latitude, of="latitude")
         positions = sphere_points(latitude, longitude)
         triangles = sphere_faces(positions)
-        adjacency = adjacency_from_pairs(face_pairs(triangles), len(positions))
+        labels = check_labels(labels, len(positions))
+        adjacency = adjacency_from_faces(triangles, len(positions))
         source = f"a sphere of {len(triangles):,} faces"
-        return cls(adjacency, labels=labels, positions=positions, faces=triangles, source=source)
+        return cls._built(
+            adjacency, labels=labels, positions=positions, faces=triangles, source=source
+        )
 
     def with_attributes(self, frame: pd.DataFrame) -> Self:
         """Return the same graph with a table of node covariates; never put the signal here.
@@ -861,12 +927,15 @@ class Graph:
             return self._on_edges(self._edge_lengths)
         lengths = np.ones(parts.nnz)
         if self._positions is not None:
-            rows = np.repeat(np.arange(self.n_nodes), np.diff(parts.indptr))
             # In a unit of their size, a power of two: squares leave the range of floats otherwise.
-            exponent = np.frexp(np.abs(self._positions).max())[1]
+            exponent = np.frexp(max(self._positions.max(), -self._positions.min()))[1]
             scaled = np.ldexp(self._positions, -exponent)
-            lengths = np.linalg.norm(scaled[rows] - scaled[parts.indices], axis=1)
-            lengths = np.ldexp(lengths, exponent)
+            for start in range(0, self.n_nodes, _CHUNK):
+                ends = parts.indptr[start : start + _CHUNK + 1]
+                rows = np.repeat(np.arange(start, start + len(ends) - 1), np.diff(ends))
+                there = slice(ends[0], ends[-1])
+                between = np.linalg.norm(scaled[rows] - scaled[parts.indices[there]], axis=1)
+                lengths[there] = np.ldexp(between, exponent)
         return self._on_edges(lengths)
 
     @property
@@ -1033,7 +1102,9 @@ class Graph:
             raise TypeError("a graph must have a sparse adjacency and an index of labels")
         faces = kept["_faces"]
         # The builder drops these with a word, and a file has none.
-        again = isinstance(faces, np.ndarray) and faces.ndim == 2 and are_repeated(faces).any()
+        again = False
+        if isinstance(faces, np.ndarray) and faces.ndim == 2 and faces.dtype.kind in "iu":
+            again = bool(are_repeated(faces, in_any_order=True).any())
         if again or adjacency.diagonal().any():
             raise ValueError("a graph has loops, or faces that repeat, which no builder makes")
         if lengths is not None:

@@ -1,6 +1,8 @@
 """Neighbours among points, and the affinity between them."""
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from skginr._core import warn_once
+from skginr.graphs._adjacency import index_type, with_own_indices
 from skginr.graphs._mesh import face_pairs
 
 # How far a point reaches beyond the distance to its first non-neighbour, as a share
@@ -18,6 +21,13 @@ _REACH = 0.05
 _FAR = 0.2
 # Distances that differ by less than this share are equal.
 _TIE = 1e-9
+# Of the points in reach: those that count for how far that is, ties included, and others.
+_NEAREST, _OTHER = np.int8(2), np.int8(1)
+# So many more are asked for than count. They are all that is in reach nearly everywhere: of a
+# lattice in space, too.
+_SPARE = 8
+# Rows that are worked on at a time.
+_CHUNK = 50_000
 # What columns of degrees are called.
 _LATITUDES = ("lat", "latitude")
 _LONGITUDES = ("lon", "long", "lng", "longitude")
@@ -38,7 +48,8 @@ class NeighborKernel:
     affinity is symmetric, continuous in x, and indifferent to units.
 
     To a point far from all others they are all at about one distance, and in its reach. So where
-    one of the q nearest reaches less than a fifth of d_q, the point sees these q alone.
+    one of the q nearest reaches less than a fifth of d_q, the point sees these q alone, and those
+    as far as the last of them.
 
     Parameters
     ----------
@@ -58,18 +69,49 @@ class NeighborKernel:
         self.n_neighbors = n_neighbors
         self._faded = faded
         # Squares of distances must neither overflow nor vanish.
-        self._unit = np.abs(points).max() or 1.0
+        self._unit = max(points.max(), -points.min()) or 1.0
         self._scaled = points / self._unit
         self._tree = cKDTree(self._scaled)
-        near = self._nearest(self._scaled, own=True)
-        self._reach = _reach(near[0], faded=faded)
-        self._limit = _limit(*near, self._reach, self._reach, faded=faded)
-        if not self._reach.all():
+        self._reach = self._limit = np.empty(0)
+
+    @classmethod
+    def with_adjacency(
+        cls, points: NDArray[np.float64], n_neighbors: int, *, faded: bool = True
+    ) -> tuple[Self, sp.csr_array]:
+        """Return the affinity, and the matrix of it among the points themselves, without loops.
+
+        One search finds what both are made of. Parameters are those of the class.
+
+        Raises
+        ------
+        ValueError
+            If rounding takes all of the distance from a point to its neighbours.
+        """
+        kernel = cls(points, n_neighbors, faded=faded)
+        # Those that follow each other in the tree are near each other: what is read is at hand.
+        order = kernel._tree.indices
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        found = (
+            kernel._in_reach(kernel._scaled[order[some]], own=True) for some in _chunks(len(order))
+        )
+        reaches, lasts, parts = zip(*found, strict=True)
+        reach, last = np.concatenate(reaches)[place], np.concatenate(lasts)[place]
+        if not reach.all():
             raise ValueError(
-                f"coordinates must be of comparable size; row {int(self._reach.argmin())} is at no "
-                f"distance from its neighbours beside coordinates up to {self._unit:g}. Drop "
+                f"coordinates must be of comparable size; row {int(reach.argmin())} is at no "
+                f"distance from its neighbours beside coordinates up to {kernel._unit:g}. Drop "
                 f"outliers or rescale."
             )
+        sees = _stacked(parts)
+        del reaches, lasts, parts
+        sees = sees[place]
+        kernel._reach = reach
+        kernel._limit = kernel._cut(sees, reach, last)
+        seen_by = sp.csr_array(sees.T)
+        return kernel, kernel._affinities(
+            kernel._scaled, reach, kernel._limit, sees, seen_by, own=True
+        )
 
     def __call__(self, queries: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities, shape (n_queries, n_points), the query itself included."""
@@ -80,34 +122,101 @@ class NeighborKernel:
                 f"rows must be less than {_FARTHEST:g} times as large as those of the graph, up to "
                 f"{self._unit:g}; row {int(far.argmax())} is not, one of {int(far.sum())}."
             )
-        near = self._nearest(queries, own=False)
-        reach = _reach(near[0], faded=self._faded)
-        limit = _limit(*near, reach, self._reach, faded=self._faded)
-        return self._affinities(queries, reach, limit)
+        found = (self._in_reach(queries[some], own=False) for some in _chunks(len(queries)))
+        reaches, lasts, parts = zip(*found, strict=True)
+        reach, sees = np.concatenate(reaches), _stacked(parts)
+        limit = self._cut(sees, reach, np.concatenate(lasts))
+        seen_by = sp.csr_array(_in_balls(cKDTree(queries), self._scaled, self._limit).T)
+        return self._affinities(queries, reach, limit, sees, seen_by, own=False)
 
-    def adjacency(self) -> sp.csr_array:
-        """Return the affinities among the points, themselves excluded."""
-        return _without_loops(self._affinities(self._scaled, self._reach, self._limit))
+    def _in_reach(
+        self, queries: NDArray[np.float64], *, own: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], sp.csr_array]:
+        """Return the reach of queries, how far the nearest that count are, and what is in reach.
+
+        That is a matrix of ``_NEAREST`` for those that count, and 1 for others.
+        """
+        n_points = len(self.points)
+        rank = _rank(self.n_neighbors, n_points, own=own, faded=self._faded)
+        n_asked = min(rank + _SPARE, n_points)
+        distances, points = self._tree.query(queries, k=range(1, n_asked + 1))
+        last = distances[:, rank - 1].copy()
+        reach = _reach(distances[:, 0], last, faded=self._faded)
+        inside = distances <= reach[:, None]
+        # Where the last asked for is inside, so may others be.
+        cut_off = np.flatnonzero(inside[:, -1]) if n_asked < n_points else np.empty(0, dtype=int)
+        inside[cut_off] = False
+        kinds = np.where(distances <= _with_ties(last)[:, None], _NEAREST, _OTHER)[inside]
+        sees = _pattern(kinds, points[inside], inside.sum(axis=1), n_points)
+        if len(cut_off):
+            all_of_them = _in_balls(self._tree, queries[cut_off], reach[cut_off])
+            rows = np.repeat(cut_off, np.diff(all_of_them.indptr))
+            between = np.linalg.norm(queries[rows] - self._scaled[all_of_them.indices], axis=1)
+            all_of_them.data[between <= _with_ties(last)[rows]] = _NEAREST
+            place = np.arange(len(queries))
+            place[cut_off] = len(queries) + np.arange(len(cut_off))
+            sees = _stacked((sees, all_of_them))[place]
+        return reach, last, sees
+
+    def _cut(
+        self, sees: sp.csr_array, reach: NDArray[np.float64], last: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the distance beyond which each sees no other, and drop from what it sees these."""
+        if not self._faded:
+            return reach
+        limit = reach.copy()
+        for some in _chunks(len(reach)):
+            ends = sees.indptr[some.start : some.stop + 1]
+            entries = slice(ends[0], ends[-1])
+            kinds = sees.data[entries]
+            nearest = np.where(kinds == _NEAREST, self._reach[sees.indices[entries]], np.inf)
+            least = np.minimum.reduceat(nearest, ends[:-1] - ends[0])
+            limit[some] = _limit(least, last[some], reach[some])
+            is_cut = limit[some] < reach[some]
+            if is_cut.any():
+                kinds[np.repeat(is_cut, np.diff(ends)) & (kinds != _NEAREST)] = 0
+        sees.eliminate_zeros()
+        return limit
 
     def _affinities(
-        self, queries: NDArray[np.float64], reach: NDArray[np.float64], limit: NDArray[np.float64]
+        self,
+        queries: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        limit: NDArray[np.float64],
+        sees: sp.csr_array,
+        seen_by: sp.csr_array,
+        *,
+        own: bool,
     ) -> sp.csr_array:
-        forward = self._tree.query_ball_point(queries, limit)
-        backward = cKDTree(queries).query_ball_point(self._scaled, self._limit)
-        rows, columns = _union(_flatten(forward), _flatten(backward)[::-1], len(self.points))
-        distances = np.linalg.norm(queries[rows] - self._scaled[columns], axis=1)
-        parts = (
-            _weight(distances, reach[rows], limit[rows], faded=self._faded),
-            _weight(distances, self._reach[columns], self._limit[columns], faded=self._faded),
-        )
-        shape = len(queries), len(self.points)
-        return _joined(*parts, rows, columns, shape, faded=self._faded)
-
-    def _nearest(
-        self, queries: NDArray[np.float64], *, own: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        rank = _rank(self.n_neighbors, len(self.points), own=own, faded=self._faded)
-        return self._tree.query(queries, k=range(1, rank + 1))
+        """Return the affinities of queries that see points or are seen by them."""
+        most = sees.nnz + seen_by.nnz
+        data, columns = np.empty(most), np.empty(most, dtype=sees.indices.dtype)
+        counts = np.empty(len(queries), dtype=sees.indptr.dtype)
+        end = 0
+        for some in _chunks(len(queries)):
+            part = _rows(sees, some)
+            part.sort_indices()
+            part = part + _rows(seen_by, some)
+            rows = np.repeat(np.arange(some.start, some.stop), np.diff(part.indptr))
+            distances = np.linalg.norm(queries[rows] - self._scaled[part.indices], axis=1)
+            weights = _mean(
+                _weight(distances, reach[rows], limit[rows], faded=self._faded),
+                _weight(
+                    distances,
+                    self._reach[part.indices],
+                    self._limit[part.indices],
+                    faded=self._faded,
+                ),
+                faded=self._faded,
+            )
+            kept = (weights > 0) & (part.indices != rows) if own else weights > 0
+            entries = slice(end, end := end + int(np.count_nonzero(kept)))
+            data[entries], columns[entries] = weights[kept], part.indices[kept]
+            counts[some] = np.bincount(rows[kept] - some.start, minlength=some.stop - some.start)
+        # What was not written to has taken no memory, and goes.
+        data.resize(end, refcheck=False)
+        columns.resize(end, refcheck=False)
+        return _pattern(data, columns, counts, len(self.points))
 
 
 class DistanceKernel:
@@ -128,26 +237,28 @@ class DistanceKernel:
     ) -> None:
         self.n_neighbors = n_neighbors
         self._faded = faded
-        near = self._nearest(distances, own=True)
-        self._reach = _reach(near[0], faded=faded)
-        self._limit = _limit(*near, self._reach, self._reach, faded=faded)
+        first, last = self._nearest(distances, own=True)
+        self._reach = _reach(first, last, faded=faded)
+        self._limit = self._cut(distances, self._reach, last)
 
     def __call__(self, distances: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities of queries at ``distances``, shape (n_queries, n_points)."""
-        near = self._nearest(distances, own=False)
-        reach = _reach(near[0], faded=self._faded)
+        first, last = self._nearest(distances, own=False)
+        reach = _reach(first, last, faded=self._faded)
         if not reach.all():
             row = int(reach.argmin())
             raise ValueError(
                 f"distances to different points must not all be 0; row {row} is at distance 0 from "
                 f"{int((distances[row] == 0).sum())} of {distances.shape[1]}."
             )
-        limit = _limit(*near, reach, self._reach, faded=self._faded)
-        return self._affinities(distances, reach, limit)
+        return self._affinities(distances, reach, self._cut(distances, reach, last))
 
     def adjacency(self, distances: NDArray[np.float64]) -> sp.csr_array:
         """Return the affinities among the points, themselves excluded."""
-        return _without_loops(self._affinities(distances, self._reach, self._limit))
+        matrix = self._affinities(distances, self._reach, self._limit)
+        matrix.setdiag(0.0)
+        matrix.eliminate_zeros()
+        return matrix
 
     def _affinities(
         self, distances: NDArray[np.float64], reach: NDArray[np.float64], limit: NDArray[np.float64]
@@ -158,14 +269,30 @@ class DistanceKernel:
             _weight(between, reach[rows], limit[rows], faded=self._faded),
             _weight(between, self._reach[columns], self._limit[columns], faded=self._faded),
         )
-        return _joined(*parts, rows, columns, distances.shape, faded=self._faded)
+        data = _mean(*parts, faded=self._faded)
+        matrix = sp.csr_array((data, (rows, columns)), shape=distances.shape)
+        matrix.eliminate_zeros()
+        return matrix
 
     def _nearest(
         self, distances: NDArray[np.float64], *, own: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how far the nearest point is, and the last that counts."""
         rank = _rank(self.n_neighbors, distances.shape[1], own=own, faded=self._faded)
-        nearest = np.argpartition(distances, [0, rank - 1], axis=1)[:, :rank]
-        return np.take_along_axis(distances, nearest, axis=1), nearest
+        ranked = np.partition(distances, [0, rank - 1], axis=1)
+        return ranked[:, 0], ranked[:, rank - 1]
+
+    def _cut(
+        self,
+        distances: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        last: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the distance beyond which each sees no other."""
+        if not self._faded:
+            return reach
+        are_nearest = distances <= _with_ties(last)[:, None]
+        return _limit(np.where(are_nearest, self._reach, np.inf).min(axis=1), last, reach)
 
 
 def _rank(n_neighbors: int, n_points: int, *, own: bool, faded: bool) -> int:
@@ -175,27 +302,23 @@ def _rank(n_neighbors: int, n_points: int, *, own: bool, faded: bool) -> int:
     return min(n_neighbors + (2 if faded else int(own)), n_points)
 
 
-def _reach(distances: NDArray[np.float64], *, faded: bool) -> NDArray[np.float64]:
-    """Return the reach by distances to the nearest points, of which the first and last count."""
-    nearest, last = distances[:, 0], distances[:, -1]
+def _reach(
+    first: NDArray[np.float64], last: NDArray[np.float64], *, faded: bool
+) -> NDArray[np.float64]:
+    """Return the reach by distances to the nearest point, and to the last that counts."""
     # With every point equally far there is no spread, and still a neighbour.
-    return last + (_REACH * (last - nearest) if faded else 0.0) + _TIE * last
+    return last + (_REACH * (last - first) if faded else 0.0) + _TIE * last
 
 
 def _limit(
-    distances: NDArray[np.float64],
-    nearest: NDArray[np.intp],
-    reach: NDArray[np.float64],
-    reach_of_points: NDArray[np.float64],
-    *,
-    faded: bool,
+    least: NDArray[np.float64], last: NDArray[np.float64], reach: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the distance beyond which a point sees no other."""
-    if not faded:
-        return reach
-    last = distances[:, -1]
-    is_far = reach_of_points[nearest].min(axis=1) < _FAR * last
-    return np.where(is_far, last * (1 + _TIE), reach)
+    """Return the distance beyond which a point sees no other, by the least reach of its nearest."""
+    return np.where(least < _FAR * last, _with_ties(last), reach)
+
+
+def _with_ties(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    return distances * (1 + _TIE)
 
 
 def _weight(
@@ -210,26 +333,50 @@ def _weight(
     return seen * np.maximum(1 - (distances / reach) ** 2, 0) ** 2 if faded else seen
 
 
-def _joined(
-    forward: NDArray[np.float64],
-    backward: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    shape: tuple[int, ...],
-    *,
-    faded: bool,
+def _mean(
+    forward: NDArray[np.float64], backward: NDArray[np.float64], *, faded: bool
+) -> NDArray[np.float64]:
+    """Return what both ends see: the mean where it fades, else whether one does."""
+    return (forward + backward) / 2 if faded else np.maximum(forward, backward)
+
+
+def _chunks(n_rows: int) -> list[slice]:
+    """Return rows in parts: what is made of each along the way is small beside the whole."""
+    return [slice(i, min(i + _CHUNK, n_rows)) for i in range(0, n_rows, _CHUNK)]
+
+
+def _rows(matrix: sp.csr_array, some: slice) -> sp.csr_array:
+    return matrix if some == slice(0, matrix.shape[0]) else matrix[some]
+
+
+def _pattern(
+    data: NDArray[Any], columns: NDArray[np.integer], counts: NDArray[np.integer], n_columns: int
 ) -> sp.csr_array:
-    """Return the matrix of what both ends see: the mean where it fades, else whether one does."""
-    data = (forward + backward) / 2 if faded else np.maximum(forward, backward)
-    matrix = sp.csr_array((data, (rows, columns)), shape=shape)
-    matrix.eliminate_zeros()
-    return matrix
+    """Return the matrix of entries listed row by row."""
+    # Of one type: SciPy would copy both to the larger one.
+    index = index_type(max(len(columns), len(counts), n_columns))
+    ends = np.zeros(len(counts) + 1, dtype=index)
+    np.cumsum(counts, dtype=index, out=ends[1:])
+    entries = (data, columns.astype(index, copy=False), ends)
+    return sp.csr_array(entries, shape=(len(counts), n_columns))
 
 
-def _without_loops(matrix: sp.csr_array) -> sp.csr_array:
-    matrix.setdiag(0.0)
-    matrix.eliminate_zeros()
-    return matrix
+def _stacked(parts: Sequence[sp.csr_array]) -> sp.csr_array:
+    return parts[0] if len(parts) == 1 else with_own_indices(sp.vstack(parts, format="csr"))
+
+
+def _in_balls(
+    tree: cKDTree, queries: NDArray[np.float64], radii: NDArray[np.float64]
+) -> sp.csr_array:
+    """Return a matrix of 1 for the points of a tree within a distance of each query."""
+    counts, columns = [], []
+    for some in _chunks(len(queries)):
+        lists = tree.query_ball_point(queries[some], radii[some])
+        counts.append(np.fromiter(map(len, lists), dtype=np.intp, count=len(lists)))
+        columns.append(np.fromiter(chain.from_iterable(lists), dtype=np.intp))
+    points = np.concatenate(columns)
+    ones = np.full(len(points), _OTHER)
+    return _pattern(ones, points, np.concatenate(counts), tree.n)
 
 
 def nearest_neighbor_pairs(points: NDArray[np.float64], n_neighbors: int) -> NDArray[np.intp]:
@@ -315,18 +462,3 @@ def delaunay_pairs(points: NDArray[np.float64]) -> NDArray[np.intp]:
             f"{max(point, other)} coincide. Merge them, or use method='knn'."
         )
     return face_pairs(triangulation.simplices)
-
-
-def _flatten(lists: NDArray[np.object_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    lengths = np.fromiter(map(len, lists), dtype=np.intp, count=len(lists))
-    values = np.fromiter((i for row in lists for i in row), dtype=np.intp, count=lengths.sum())
-    return np.repeat(np.arange(len(lists)), lengths), values
-
-
-def _union(
-    first: tuple[NDArray[np.intp], NDArray[np.intp]],
-    second: tuple[NDArray[np.intp], NDArray[np.intp]],
-    n_columns: int,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    flat = np.unique(np.concatenate([rows * n_columns + cols for rows, cols in (first, second)]))
-    return flat // n_columns, flat % n_columns

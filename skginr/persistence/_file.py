@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skginr._core import own_version, saying_all_once, write_whole
+from skginr._core import own_version, saying_all_once, whole_file
 from skginr.graphs import Graph
 from skginr.persistence._bounds import check_nodes
 from skginr.persistence._codec import Decoder, Encoder
@@ -86,7 +86,9 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             f"model must not be nested in itself so often that it could not be loaded: {error}."
         ) from error
-    write_whole(_file_of(encoder.nodes, encoder.arrays), Path(path))
+    parts = _file_of(encoder.nodes, encoder.arrays)
+    with whole_file(Path(path)) as file:
+        file.writelines(parts)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -138,6 +140,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         # What the checksum has vouched for can still have been made by hand.
         arrays = _arrays_of(content)
+        del content
         with saying_all_once():
             model = Decoder(json.loads(metadata["model"]), arrays).decode({"node": 0})
         _check_model(model)
@@ -151,7 +154,8 @@ def _check_model(model: Any) -> None:
         raise TypeError(f"model must be an estimator or a Graph; got {type(model).__name__}.")
 
 
-def _file_of(nodes: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> bytes:
+def _file_of(nodes: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> list[memoryview]:
+    """Return what stands before the checksum, itself and after: joined they would be copied."""
     from safetensors.numpy import save as to_bytes
 
     content = to_bytes(
@@ -166,7 +170,8 @@ def _file_of(nodes: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> byte
     )
     start = content.index(_CHECKSUM + _NO_CHECKSUM) + len(_CHECKSUM)
     digest = hashlib.sha256(content).hexdigest().encode()
-    return content[:start] + digest + content[start + _N_DIGITS :]
+    whole = memoryview(content)
+    return [whole[:start], memoryview(digest), whole[start + _N_DIGITS :]]
 
 
 def _checked_metadata(content: bytes, path: Path) -> dict[str, str]:
@@ -179,8 +184,10 @@ def _checked_metadata(content: bytes, path: Path) -> dict[str, str]:
     digest = content[start : start + _N_DIGITS]
     if start < len(_CHECKSUM) or len(digest) < _N_DIGITS:
         raise damaged
-    blank = content[:start] + _NO_CHECKSUM + content[start + _N_DIGITS :]
-    if hashlib.sha256(blank).hexdigest().encode() != digest:
+    blank, whole = hashlib.sha256(), memoryview(content)
+    for part in (whole[:start], _NO_CHECKSUM, whole[start + _N_DIGITS :]):
+        blank.update(part)
+    if blank.hexdigest().encode() != digest:
         raise damaged
     try:
         (length,) = struct.unpack_from("<Q", content)

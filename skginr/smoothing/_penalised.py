@@ -15,7 +15,9 @@ from skginr.smoothing._penalty import Penalty
 # Iterations with the diagonal, which take no time to prepare; more on large graphs, whose
 # factors fill in.
 _DIAGONAL, _DIAGONAL_LARGE, _LARGE = 150, 1200, 100_000
-# And iterations with a factor of the first-order system.
+# And up to how many where multigrid is at hand, of which one step takes as long as six.
+_DIAGONAL_BEFORE_MULTIGRID = 60
+# And iterations with the first-order system.
 _FACTORED = 300
 # Unknowns of the system without such products: as many are no work at all, and up to how many it is
 # solved for the sake of its digits.
@@ -232,6 +234,8 @@ def _solve_iteratively(
     tolerance *= min(1.0, alpha) ** 0.5
     solution, left = np.zeros_like(right), np.arange(right.shape[1])
     n_iterations = _DIAGONAL_LARGE if len(right) > _LARGE else _DIAGONAL
+    if penalty.has_multigrid:
+        n_iterations = _DIAGONAL_BEFORE_MULTIGRID
     # About as many as are needed.
     if 10 * alpha**0.5 <= n_iterations:
         solution, converged = conjugate_gradients(

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
 from skginr._core import (
+    Multigrid,
     factor_positive_definite,
+    has_multigrid,
     positive_definite_solver,
     with_short_indices,
 )
@@ -22,6 +24,8 @@ _SHIFT = 1e-12
 # Strengths that one factor serves. A ratio of 100 takes ten times the iterations, about as long as
 # another factorisation.
 _SAME_FACTOR = 100
+# Nodes from which on multigrid takes less time and memory than a factor, where it is installed.
+_MULTIGRID_NODES = 50_000
 # Times the median of the diagonal, beyond which an entry does not count for the scale of all: that
 # of a node of next to no mass, or of two that are as one.
 _OUTLIER = 1e3
@@ -61,6 +65,7 @@ class Penalty:
     # Not in the files of earlier versions.
     graded = False
     _kernel: NDArray[np.float64] | None = None
+    _multigrid: Multigrid | None = None
 
     def __init__(self, operator: Laplacian, order: int, kappa: float = 0.0) -> None:
         self.order = order
@@ -78,6 +83,7 @@ class Penalty:
         self._whole, self._kernel, self._kappa = full, operator.kernel, kappa
         self.graded = stiffness is not full or gradation(stiffness) ** order > _GRADED
         self._factored: tuple[float, Callable[[NDArray], NDArray]] | None = None
+        self._multigrid: Multigrid | None = None
 
     def __matmul__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``Q @ block`` for a block of shape (n_nodes, n_columns)."""
@@ -212,21 +218,20 @@ class Penalty:
     def preconditioner(
         self, alpha: float, counts: NDArray[np.float64]
     ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """Return about the inverse of ``diag(counts) + alpha Q``, by a factor of first order.
+        """Return about the inverse of ``diag(counts) + alpha Q``, by that of first order.
 
-        As ``(d + a l)^p`` is between ``d^p + a^p l^p`` and 2^(p - 1) times that for numbers. The
-        factor is kept for strengths near this one: solve inside :meth:`at_hand`, which lets go.
+        As ``(d + a l)^p`` is between ``d^p + a^p l^p`` and 2^(p - 1) times that for numbers. By
+        multigrid on large graphs, whose hierarchy serves all strengths; else by a factor, which is
+        kept for strengths near this one. Solve inside :meth:`at_hand`, which lets go of both.
         """
         kept = self._factored
-        if kept is None or not 1 / _SAME_FACTOR <= alpha / kept[0] <= _SAME_FACTOR:
-            self.forget()  # Not two at a time.
+        near = kept is not None and 1 / _SAME_FACTOR <= alpha / kept[0] <= _SAME_FACTOR
+        if kept is None or not near or self.has_multigrid:
+            self._factored = None  # Not two at a time.
             share = 1 / self.order
-            observed = sp.diags_array(counts**share * self.mass ** (1 - share))
-            first_order = observed + (alpha / self.scale) ** share * self._stiffness
-            # It is near the system, no more: where nothing but rounding holds nodes in their places
-            # it shall still be definite.
-            first_order += sp.diags_array(_SHIFT * first_order.diagonal())
-            self._factored = kept = alpha, positive_definite_solver(first_order)
+            observed = counts**share * self.mass ** (1 - share)
+            solve = self._first_order_solver((alpha / self.scale) ** share, observed)
+            self._factored = kept = alpha, solve
         _, solve = kept
 
         def apply(block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -238,24 +243,47 @@ class Penalty:
         return apply
 
     @property
+    def has_multigrid(self) -> bool:
+        """Whether preconditioners are multigrid's: cheap to make, for every strength anew."""
+        if len(self.mass) < _MULTIGRID_NODES or not has_multigrid():
+            return False
+        if self._multigrid is None:
+            kernel = np.ones(len(self.mass)) if self._kernel is None else self._kernel
+            self._multigrid = Multigrid(self._stiffness, kernel)
+        return self._multigrid.pays
+
+    def _first_order_solver(
+        self, strength: float, observed: NDArray[np.float64]
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        """Return about the inverse of ``diag(observed) + strength B``."""
+        if self.has_multigrid and self._multigrid is not None:
+            return self._multigrid.cycle(strength, observed)
+        first_order = sp.diags_array(observed) + strength * self._stiffness
+        # It is near the system, no more: where nothing but rounding holds nodes in their places
+        # it shall still be definite.
+        first_order += sp.diags_array(_SHIFT * first_order.diagonal())
+        return positive_definite_solver(first_order)
+
+    @property
     def factored_at(self) -> float | None:
         """Strength that the factor in hand was made for."""
         return None if self._factored is None else self._factored[0]
 
     @contextlib.contextmanager
     def at_hand(self) -> Iterator[None]:
-        """Keep the factor for as long as systems are solved in here, and no longer."""
+        """Keep what systems are solved by for as long as they are in here, and no longer."""
         try:
             yield
         finally:
             self.forget()
+            self._multigrid = None
 
     def forget(self) -> None:
         """Let go of the factor."""
         self._factored = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_factored": None}
+        return self.__dict__ | {"_factored": None, "_multigrid": None}
 
 
 def _clipped(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -105,9 +105,11 @@ class PointRows:
         points = X[np.sort(first)]
         if len(points) < 2:
             raise ValueError("X must have at least 2 distinct rows; all rows are the same.")
-        self._kernel = NeighborKernel(points, min(n_neighbors, len(points) - 1), faded=faded)
+        self._kernel, adjacency = NeighborKernel.with_adjacency(
+            points, min(n_neighbors, len(points) - 1), faded=faded
+        )
         self.graph = Graph(
-            self._kernel.adjacency(),
+            adjacency,
             positions=points,
             source=f"points by {self._kernel.n_neighbors} nearest neighbours",
         )

@@ -447,7 +447,7 @@ def test_a_file_cut_short_or_grown_is_noticed(content, tmp_path):
 
 
 def by_hand(nodes, arrays=None):
-    return _file_of(nodes, arrays or {})
+    return b"".join(_file_of(nodes, arrays or {}))
 
 
 @pytest.mark.parametrize(

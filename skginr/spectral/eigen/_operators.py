@@ -1,7 +1,8 @@
 """Operators whose largest eigenvalues tell the smallest of a matrix, for Lanczos.
 
-Three ways to bring the wanted end of the spectrum to the top: the inverse by a factorisation;
-without one a polynomial of the matrix, or the inverse by conjugate gradients.
+Four ways to bring the wanted end of the spectrum to the top: the inverse by a factorisation, or by
+multigrid where a factor takes too much memory; without either a polynomial of the matrix, or the
+inverse by conjugate gradients.
 """
 
 from typing import NamedTuple, Self
@@ -11,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy, ddot, dscal
 
-from skginr._core import deflate, positive_definite_solver, subtract_product
+from skginr._core import Multigrid, deflate, positive_definite_solver, subtract_product
 
 # An inverse finds small eigenvalues first, and to so many digits for nothing.
 _DIGITS = 1e-4
@@ -27,6 +28,9 @@ _MAX_GROWTH = 1e6
 # 14 times more was seen than its slope tells.
 _FAR = 16.0
 _MAX_INNER_STEPS = 2_000
+# Residual of a solution by multigrid as a share of the digits wanted of eigenvalues, and how many
+# of its steps may be taken: a hierarchy that is any good needs twenty.
+_INNER, _MAX_CYCLES = 0.01, 100
 
 
 class IndefiniteError(Exception):
@@ -255,6 +259,68 @@ class ConjugateGradientInverse:
         """Return the residual wanted, in units of theta = 1 / (lambda - shift)."""
         values = self._shift + 1 / np.maximum(theta, np.finfo(float).tiny)
         return self._accuracy.at(values) * theta**2
+
+
+class MultigridInverse:
+    """x -> (M + shift I)^-1 x, by conjugate gradients with a cycle of multigrid.
+
+    In the memory of some copies of the matrix, and in a time that grows with its size, where a
+    factor takes more and more for every node.
+
+    Parameters
+    ----------
+    matrix, kernel, accuracy, shift
+        As for :class:`FactoredInverse`.
+    """
+
+    def __init__(
+        self,
+        matrix: sp.csr_array,
+        kernel: NDArray[np.float64],
+        accuracy: Accuracy,
+        *,
+        shift: float,
+    ) -> None:
+        self._matrix, self._kernel, self._accuracy = matrix, kernel, accuracy
+        self._shift = shift_of(matrix, kernel, shift)
+        self._inner = max(_INNER * accuracy.digits, 1e-12)
+        shifts = np.full(len(kernel), self._shift)
+        self._cycle = Multigrid(matrix, kernel).cycle(1.0, shifts)
+
+    def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the operator times ``block``; columns that do not converge are as they are."""
+        residual = np.array(block, order="C")
+        enough = self._inner * np.linalg.norm(residual, axis=0)
+        solution, direction = np.zeros_like(residual), self._conditioned(residual)
+        square = np.einsum("ij,ij->j", residual, direction)
+        for _ in range(_MAX_CYCLES):
+            image = self._matrix @ direction
+            image += self._shift * direction
+            # A column that is solved stays as it is: a step of zero.
+            left = np.linalg.norm(residual, axis=0) > enough
+            if not left.any():
+                break
+            step = np.where(left, square / np.einsum("ij,ij->j", direction, image), 0.0)
+            solution += step * direction
+            image *= step
+            residual -= image
+            conditioned = self._conditioned(residual)
+            before, square = square, np.einsum("ij,ij->j", residual, conditioned)
+            direction *= square / before
+            direction += conditioned
+        deflate(solution, self._kernel)
+        return solution
+
+    def _conditioned(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        conditioned = self._cycle(residual)
+        # Rounding in the kernel is what an inverse magnifies most.
+        deflate(conditioned, self._kernel)
+        return conditioned
+
+    def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the residual wanted, in units of theta = 1 / (lambda + shift)."""
+        theta = np.maximum(theta, np.finfo(float).tiny)
+        return self._accuracy.at(1 / theta) * theta**2
 
 
 class Complement:

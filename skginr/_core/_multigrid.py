@@ -1,0 +1,188 @@
+"""Multigrid: about the inverse of a large sparse matrix, in the memory of some copies of it."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from skginr._core._checks import require
+from skginr._core._linalg import positive_definite_solver
+
+# The coarsest matrix is factored.
+_COARSEST = 500
+# A hierarchy of so many times the entries of the matrix costs more than it gains: hubs make coarse
+# matrices dense.
+_MOST_COMPLEXITY = 3.0
+# Degree of the polynomial that smooths errors, and the share of the spectrum, from the top, that it
+# is for: of degrees 1 to 3 this took the least time.
+_DEGREE, _SMOOTHED = 2, 1 / 8
+
+
+def has_multigrid() -> bool:
+    """Say whether pyamg is installed."""
+    return importlib.util.find_spec("pyamg") is not None
+
+
+class _Level(NamedTuple):
+    """A matrix, and the way to the next coarser one.
+
+    Attributes
+    ----------
+    matrix : sparse array of shape (n, n)
+    up : sparse array of shape (n, n_coarse)
+        Values on the coarser level to values here.
+    kernel : ndarray of shape (n,)
+    """
+
+    matrix: sp.csr_array
+    up: sp.csr_array
+    kernel: NDArray[np.float64]
+
+
+class Multigrid:
+    """Coarser and coarser versions of a matrix, by smoothed aggregation.
+
+    Parameters
+    ----------
+    matrix : sparse array of shape (n, n)
+        K, symmetric, positive semi-definite.
+    kernel : ndarray of shape (n,)
+        What it takes to 0, or nearly, in every connected component.
+
+    Attributes
+    ----------
+    pays : bool
+        Whether coarser matrices are small beside the first; of graphs with hubs they are not.
+
+    References
+    ----------
+    P. Vanek, J. Mandel and M. Brezina, "Algebraic multigrid by smoothed aggregation for second and
+    fourth order elliptic problems", Computing 56, 1996.
+    """
+
+    def __init__(self, matrix: sp.csr_array, kernel: NDArray[np.float64]) -> None:
+        pyamg = require("pyamg", extra="multigrid", purpose="Multigrid")
+        hierarchy = pyamg.smoothed_aggregation_solver(
+            sp.csr_matrix(matrix),
+            B=kernel[:, None],
+            symmetry="symmetric",
+            max_coarse=_COARSEST,
+            improve_candidates=None,
+            presmoother=None,
+            postsmoother=None,
+        )
+        self.pays = hierarchy.operator_complexity() <= _MOST_COMPLEXITY
+        self._levels = [
+            _Level(sp.csr_array(level.A), sp.csr_array(level.P), np.ravel(level.B))
+            for level in hierarchy.levels[:-1]
+        ]
+        self._coarsest = sp.csr_array(hierarchy.levels[-1].A)
+        self._last_kernel = np.ravel(hierarchy.levels[-1].B)
+
+    def cycle(self, strength: float, counts: NDArray[np.float64]) -> Cycle:
+        """Return about the inverse of ``diag(counts) + strength K``, ``counts`` of shape (n,)."""
+        kernels = [*(level.kernel for level in self._levels), self._last_kernel]
+        matrices = [*(level.matrix for level in self._levels), self._coarsest]
+        scales, shifted = [], []
+        for depth, matrix in enumerate(matrices):
+            diagonal = counts + strength * matrix.diagonal()
+            # Nothing but rounding holds a component in its place that has no counts.
+            diagonal += np.finfo(float).eps * np.maximum(diagonal, np.finfo(float).tiny)
+            scales.append(1 / np.sqrt(diagonal))
+            shifted.append(sp.csr_array(strength * matrix + sp.diags_array(counts)))
+            if depth < len(self._levels):
+                # As diagonal there too: the same for the kernel, about the same for what is smooth.
+                coarser = kernels[depth + 1]
+                counts = self._levels[depth].up.T @ (counts * kernels[depth])
+                counts = np.maximum(counts / np.where(coarser == 0, 1.0, coarser), 0.0)
+        smoothed = [
+            _Smoothed(shifted[i], level.up, scales[i], scales[i + 1])
+            for i, level in enumerate(self._levels)
+        ]
+        return Cycle(smoothed, _scaled(shifted[-1], scales[-1], scales[-1]), scales[0])
+
+
+def _scaled(
+    matrix: sp.csr_array, left: NDArray[np.float64], right: NDArray[np.float64]
+) -> sp.csr_array:
+    """Return a matrix times two diagonals."""
+    data = matrix.data * np.repeat(left, np.diff(matrix.indptr))
+    data *= right[matrix.indices]
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+class _Smoothed:
+    """One level: what takes rough errors away, by Chebyshev's polynomial.
+
+    In unknowns for which the diagonal of the matrix is 1: blocks of few columns are multiplied by
+    numbers much faster than by diagonals.
+    """
+
+    def __init__(
+        self,
+        matrix: sp.csr_array,
+        up: sp.csr_array,
+        scale: NDArray[np.float64],
+        coarser: NDArray[np.float64],
+    ) -> None:
+        scaled = _scaled(matrix, scale, scale)
+        high = float(np.asarray(abs(scaled).sum(axis=1)).max())
+        self._centre, self._half = high * (1 + _SMOOTHED) / 2, high * (1 - _SMOOTHED) / 2
+        scaled.data *= -1
+        self._negative = scaled
+        self.up = _scaled(up, 1 / scale, coarser)
+        self.down = self.up.T
+
+    def residual(self, right: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of the right-hand side."""
+        left = self._negative @ x
+        left += right
+        return left
+
+    def smooth(
+        self, right: NDArray[np.float64], x: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return a solution whose error is smooth, from ``x``, in place, or from 0."""
+        step = (right if x is None else self.residual(right, x)) * (1 / self._centre)
+        if x is None:
+            x = step.copy()
+        else:
+            x += step
+        ratio = self._half / self._centre
+        for _ in range(1, _DEGREE):
+            before, ratio = ratio, 1 / (2 * self._centre / self._half - ratio)
+            step *= before * ratio
+            residual = self.residual(right, x)
+            residual *= 2 * ratio / self._half
+            step += residual
+            x += step
+        return x
+
+
+class Cycle:
+    """One V-cycle as an operator on blocks: symmetric, and positive definite."""
+
+    def __init__(
+        self,
+        levels: list[_Smoothed],
+        coarsest: sp.csr_array,
+        scale: NDArray[np.float64],
+    ) -> None:
+        self._levels, self._scale = levels, scale[:, None]
+        self._solve = positive_definite_solver(coarsest)
+
+    def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return about the inverse times ``block``, shape (n, n_columns)."""
+        return self._scale * self._descend(np.ascontiguousarray(self._scale * block), 0)
+
+    def _descend(self, right: NDArray[np.float64], depth: int) -> NDArray[np.float64]:
+        if depth == len(self._levels):
+            return np.ascontiguousarray(self._solve(right))
+        level = self._levels[depth]
+        x = level.smooth(right)
+        x += level.up @ self._descend(level.down @ level.residual(right, x), depth + 1)
+        return level.smooth(right, x)
