@@ -1,17 +1,18 @@
-"""How time and memory grow with the graph, and a search on a cluster of processes.
+"""How time and memory grow with the graph, to ten million nodes, and a search on a cluster.
 
-    python benchmarks/scaling.py           # up to a million nodes, about 10 minutes
-    python benchmarks/scaling.py --small   # up to 65,536, about a minute
+    python benchmarks/scaling.py           # to ten million nodes: an hour, 20 GB of memory
+    python benchmarks/scaling.py --small   # to 262,442, some minutes
+    python benchmarks/scaling.py --cluster # the search alone
 
-Needs Linux. Each line of the first table is a process of its own on one thread, and its memory is
-what it grew by at its peak. A straight line through the logarithms of the last two sizes says what
-ten and a hundred million nodes would take; nothing of that size was run. The second table is a
-search over k on the workers of a cluster of this machine, and the pickle of a task's model.
+Needs Linux. Every task is a process of its own on one thread, and its memory is what it grew by at
+its peak. Graphs, eigenvectors and lines that are done are kept in build/scaling: a run that was
+ended goes on from there, and a deleted folder begins anew.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,10 +21,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from _graphs import load
+from _graphs import geodesic
 from distributed import Client, LocalCluster
 from distributed.protocol import pickle
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -33,124 +35,188 @@ from skginr import (
     GraphSmoother,
     SIRENRegressor,
     SpectralEmbedder,
+    load,
+    save,
     shared_graphs,
 )
 from skginr.spectral.eigen._cache import clear_cache
 
-SIZES = (16_384, 65_536, 262_144, 1_048_576)
-BEYOND = (10_000_000, 100_000_000)
-K = 100
+# Of the geodesic spheres: 65,612, 262,442, 1,049,762 and 10,000,002 vertices.
+FREQUENCIES = (81, 162, 324, 1000)
+# Beyond, a hundred coordinates are gigabytes of a table that 16 tell as much about.
+MOST_WITH_MANY = 2_000_000
+FEW, MANY = 16, 100
 FOLDER = Path("build/scaling")
+BASES, RESULTS = FOLDER / "bases", FOLDER / "results.jsonl"
+COLUMNS = ("seconds", "cpu", "peak")
 
 
-def main(sizes):
-    """Print both tables."""
-    for n_nodes in sizes:
-        if not kept(n_nodes).exists():
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            # In a process of its own: the hull takes more memory than what is measured.
-            script = Path(__file__).with_name("_graphs.py")
-            command = [sys.executable, script, f"sphere-{n_nodes}", kept(n_nodes)]
-            subprocess.run(command, check=True)
-    print("| task | nodes | seconds | memory, MB | grows as n to the (seconds; MB) |")
-    print("|---|---|---|---|---|")
+def main(frequencies):
+    """Print the table of sizes, and the powers of n by which it grows."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    print("| task | nodes | seconds | CPU seconds | peak, GB | bytes a node |")
+    print("|---|---|---|---|---|---|")
     for task in TASKS:
-        found = [run(task, n_nodes) for n_nodes in sizes]
-        seconds, mb = ([result[name] for result in found] for name in ("seconds", "mb"))
-        powers = slope(sizes, seconds), slope(sizes, mb)
-        for n_nodes, *row in zip(sizes, seconds, mb, strict=True):
-            print(f"| {task} | {n_nodes:,} | {row[0]:.2f} | {row[1]:.0f} | |")
-        for n_nodes in BEYOND:
-            ratio = n_nodes / sizes[-1]
-            row = [
-                value * ratio**power
-                for value, power in zip((seconds[-1], mb[-1]), powers, strict=True)
+        for frequency in frequencies:
+            n_nodes = size_of(frequency)
+            if task != "many" or n_nodes <= MOST_WITH_MANY:
+                run(task, frequency)
+            for name, line in lines_of(task, n_nodes).items():
+                seconds, cpu, peak = (line[column] for column in COLUMNS)
+                print(
+                    f"| {name} | {n_nodes:,} | {seconds:.1f} | {cpu:.1f} | {peak / 1e9:.2f} "
+                    f"| {peak / n_nodes:,.0f} |",
+                    flush=True,
+                )
+    print("\n| task | CPU seconds grow as n to the | peak |\n|---|---|---|")
+    for task in TASKS:
+        sizes = [size_of(frequency) for frequency in frequencies]
+        first, last = (lines_of(task, size) for size in (sizes[0], sizes[-1]))
+        for name in first.keys() & last.keys():
+            powers = [
+                np.log(last[name][column] / first[name][column]) / np.log(sizes[-1] / sizes[0])
+                for column in ("cpu", "peak")
             ]
-            print(
-                f"| {task} | {n_nodes:,}, extrapolated | {row[0]:,.0f} | {row[1]:,.0f} "
-                f"| {powers[0]:.2f}; {powers[1]:.2f} |",
-                flush=True,
-            )
-    print()
-    on_a_cluster(sizes[1])
+            print(f"| {name} | {powers[0]:.2f} | {powers[1]:.2f} |")
 
 
-def kept(n_nodes):
-    """Return the file of the triangulated sphere."""
-    return FOLDER / f"sphere-{n_nodes}.npz"
+def size_of(frequency):
+    return 10 * frequency**2 + 2
 
 
-def slope(sizes, values):
-    """Return the power of n that the last two sizes say."""
-    return np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2])
+def lines_of(task, n_nodes):
+    """Return what is known of a task: name -> seconds, cpu and peak."""
+    if not RESULTS.exists():
+        return {}
+    lines = map(json.loads, RESULTS.read_text().splitlines())
+    return {line["name"]: line for line in lines if line["of"] == [task, n_nodes]}
 
 
-def run(task, n_nodes):
-    command = [sys.executable, __file__, "--task", task, "--nodes", str(n_nodes)]
+def run(task, frequency):
+    """Do a task in a process of its own, unless it is done."""
+    if lines_of(task, size_of(frequency)):
+        return
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        __file__,
+        "--task",
+        task,
+        "--frequency",
+        str(frequency),
+    ]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=one_thread, check=True)
-    return json.loads(done.stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=one_thread, check=False)
+    if done.returncode:
+        print(f"{task} of {size_of(frequency):,} nodes ended with {done.returncode}", flush=True)
+    else:
+        with RESULTS.open("a") as stream:
+            stream.write(done.stdout)
 
 
-def neighbours(n_nodes):
-    _, points = load(kept(n_nodes))
-    return lambda: Graph.from_points(points)
+def points(frequency):
+    positions, _ = geodesic(frequency)
+    yield "`Graph.from_points`, 10 neighbours", lambda: Graph.from_points(positions)
 
 
-def embedding(n_nodes):
-    graph, table, _ = wave(n_nodes)
-    return lambda: SpectralEmbedder(K, graph=graph).fit(table)
+def mesh(frequency):
+    positions, faces = geodesic(frequency)
+    made = []
+    yield "`Graph.from_mesh`", lambda: made.append(Graph.from_mesh(positions, faces))
+    yield "`save` of the graph", lambda: save(made[0], kept(frequency))
 
 
-def smoother(n_nodes):
-    graph, table, y = wave(n_nodes)
-    return lambda: GraphSmoother(graph=graph).fit(table[::2], y[::2])
+def smoother(frequency):
+    graph, table, y = wave(frequency)
+    model = GraphSmoother(graph=graph, verbose=1)
+    yield (
+        "`GraphSmoother`, strength chosen, half observed",
+        lambda: model.fit(table[::2], y[::2]),
+    )
+    yield "`predict` of the smoother", lambda: model.predict(table)
 
 
-def epoch(n_nodes):
-    X = np.random.default_rng(0).normal(size=(n_nodes, K)).astype(np.float32)
-    y = np.sin(X[:, 0])
+def embedding(frequency):
+    yield from eigenvectors(frequency, FEW, BASES)
+
+
+def many(frequency):
+    yield from eigenvectors(frequency, MANY, None)
+
+
+def eigenvectors(frequency, k, memory):
+    graph, table, _ = wave(frequency)
+    model = SpectralEmbedder(k, graph=graph, max_components=k, memory=memory, verbose=1)
+    yield f"`SpectralEmbedder({k})`", lambda: model.fit(table)
+
+
+def network(frequency):
+    graph, table, y = wave(frequency)
+    embedder = SpectralEmbedder(
+        FEW, graph=graph, max_components=FEW, memory=BASES, output="indexed"
+    )
+    columns = make_column_transformer((embedder, ["node"]))
+    columns.set_output(transform="pandas")
     network = SIRENRegressor("train", max_epochs=1, batch_size=4096, random_state=0, device="cpu")
     # Loads what torch loads at the first step.
     SIRENRegressor("train", max_epochs=1).fit([[0], [1]], [0, 1])
-    return lambda: network.fit(X, y)
+    rows = []
+    yield (
+        f"the {FEW} eigenvectors read and checked, an indexed column of them",
+        lambda: rows.append(columns.fit_transform(table)),
+    )
+    yield "one epoch of `SIRENRegressor`", lambda: network.fit(rows[0], y)
+    yield "`predict` of the network", lambda: network.predict(rows[0])
 
 
 TASKS = {
-    "neighbour graph of points": neighbours,
-    f"embedding, k = {K}": embedding,
-    "smoother, strength chosen, half observed": smoother,
-    f"one epoch of the network, k = {K}": epoch,
+    "points": points,
+    "mesh": mesh,
+    "smoother": smoother,
+    "many": many,
+    "embedding": embedding,
+    "network": network,
 }
 
 
-def wave(n_nodes):
+def kept(frequency):
+    """Return the file of the sphere's graph."""
+    return FOLDER / f"sphere-{frequency}.skginr"
+
+
+def wave(frequency):
     """Return a sphere, its nodes, and a noisy wave on them."""
-    adjacency, points = load(kept(n_nodes))
-    noise = np.random.default_rng(0).normal(scale=0.1, size=n_nodes)
-    graph = Graph.from_adjacency(adjacency)
-    return graph, pd.DataFrame({"node": graph.labels}), np.sin(5 * points[:, 0]) + noise
+    graph = load(kept(frequency))
+    noise = np.random.default_rng(0).normal(scale=0.1, size=graph.n_nodes)
+    y = np.sin(5 * graph.positions[:, 0]) + noise
+    return graph, pd.DataFrame({"node": graph.labels}), y
 
 
-def measure(task, n_nodes):
-    """Return the seconds of a task, and what its process grew by."""
-    do = TASKS[task](n_nodes)
-    # The peak from here on is asked for, and not that of making the graph.
-    Path("/proc/self/clear_refs").write_text("5")
-    before, start = memory_mb("VmRSS"), time.perf_counter()
-    do()
-    return {"seconds": time.perf_counter() - start, "mb": memory_mb("VmHWM") - before}
+def measure(task, frequency):
+    """Print a line of JSON for every part of a task."""
+    for name, do in TASKS[task](frequency):
+        # The peak from here on is asked for, and not that of making the graph.
+        Path("/proc/self/clear_refs").write_text("5")
+        before, start, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
+        do()
+        numbers = time.perf_counter() - start, time.process_time() - cpu, memory("VmHWM") - before
+        line = dict(zip(COLUMNS, numbers, strict=True))
+        print(json.dumps({"of": [task, size_of(frequency)], "name": name} | line))
 
 
-def memory_mb(name):
-    """Return what Linux says of the memory of this process."""
+def memory(name):
+    """Return bytes that Linux says of the memory of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 
-def on_a_cluster(n_nodes):
+def on_a_cluster(frequency):
     """Print how long a search takes on one and on two workers, and the bytes of a task."""
-    graph, table, y = wave(n_nodes)
+    positions, faces = geodesic(frequency)
+    graph = Graph.from_mesh(positions, faces)
+    table = pd.DataFrame({"node": graph.labels})
+    y = np.sin(5 * positions[:, 0])
     splits = list(GraphBlockKFold(4, graph=graph).split(table))
     model = make_pipeline(
         SpectralEmbedder(graph=graph, max_components=64),
@@ -160,44 +226,54 @@ def on_a_cluster(n_nodes):
     search = GridSearchCV(model, grid, cv=splits, refit=False, n_jobs=-1)
     # Not the model itself: the search would send a fitted one along with every task.
     clone(model[0]).fit(table)
-    print(f"| search of 16 fits on {n_nodes:,} nodes | seconds | bytes of a task's estimator |")
+    print(
+        f"| search of 16 fits on {graph.n_nodes:,} nodes | seconds | bytes of a task's estimator |"
+    )
     print("|---|---|---|")
-    for n_workers in (1, 2):
-        with (
-            LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            client.amm.stop()
-            # Loads torch.
-            client.run(measure, list(TASKS)[-1], SIZES[0])
-            scatter = [table, y, *(rows for split in splits for rows in split)]
-            for shared in (False, True):
-                client.run(clear_cache)
-                graphs = (graph,) if shared else ()
-                start = time.perf_counter()
-                with (
-                    joblib.parallel_config("dask", scatter=scatter),
-                    shared_graphs(client, *graphs),
-                ):
-                    n_bytes = len(pickle.dumps(model))
-                    search.fit(table, y)
-                how = "graph shared" if shared else "graph in every task"
-                print(
-                    f"| {n_workers} workers, {how} | {time.perf_counter() - start:.1f} "
-                    f"| {n_bytes:,} |",
-                    flush=True,
-                )
+    for shared in (False, True):
+        seconds = [
+            search_on(n_workers, search, table, y, splits, (graph,) if shared else ())
+            for n_workers in (1, 2)
+        ]
+        how = "graph shared" if shared else "graph in every task"
+        print(f"| {how}: two workers are {seconds[0] / seconds[1]:.2f} times as fast | | |")
+
+
+def search_on(n_workers, search, table, y, splits, graphs):
+    """Print and return the seconds of a search."""
+    with (
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        client.amm.stop()
+        # Loads torch.
+        client.run(lambda: SIRENRegressor("train", max_epochs=1).fit([[0], [1]], [0, 1]) and None)
+        client.run(clear_cache)
+        scatter = [table, y, *(rows for split in splits for rows in split)]
+        start = time.perf_counter()
+        with joblib.parallel_config("dask", scatter=scatter), shared_graphs(client, *graphs):
+            n_bytes = len(pickle.dumps(search.estimator))
+            search.fit(table, y)
+        seconds = time.perf_counter() - start
+    how = "graph shared" if graphs else "graph in every task"
+    print(f"| {n_workers} workers, {how} | {seconds:.1f} | {n_bytes:,} |", flush=True)
+    return seconds
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", action="store_true", help="up to 65,536 nodes")
-    parser.add_argument("--task", choices=list(TASKS), help="one line only, as JSON")
-    parser.add_argument("--nodes", type=int, default=SIZES[0])
+    parser.add_argument("--small", action="store_true", help="to 262,442 nodes")
+    parser.add_argument("--cluster", action="store_true", help="the search on a cluster alone")
+    parser.add_argument("--again", action="store_true", help="forget what was done before")
+    parser.add_argument("--task", choices=list(TASKS), help="one task only, as lines of JSON")
+    parser.add_argument("--frequency", type=int, default=FREQUENCIES[0])
     given = parser.parse_args()
-    if given.task is None:
-        main(SIZES[: 2 if given.small else 4])
+    if given.task is not None:
+        measure(given.task, given.frequency)
     else:
-        print(json.dumps(measure(given.task, given.nodes)))
+        if given.again:
+            shutil.rmtree(FOLDER, ignore_errors=True)
+        if not given.cluster:
+            main(FREQUENCIES[:2] if given.small else FREQUENCIES)
+            print()
+        on_a_cluster(FREQUENCIES[0])

@@ -23,7 +23,6 @@ ROOMS = {
     "_core": """
         _interrupts _warnings _memory _checks _progress _writing _indexed _linalg _multigrid _draws
         _signals _splits _times
-        _splits _times
     """,
     "graphs": """
         _labels _mesh _polygons _faces _sphere _adjacency _points _shared _partition _graph _nodes

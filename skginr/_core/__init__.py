@@ -32,11 +32,8 @@ from skginr._core._linalg import (
     subtract_product,
     with_short_indices,
 )
-<<<<<<< HEAD
-from skginr._core._multigrid import Multigrid, has_multigrid
-=======
 from skginr._core._memory import available_bytes, check_fits
->>>>>>> graph29
+from skginr._core._multigrid import Multigrid, has_multigrid
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within

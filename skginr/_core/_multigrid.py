@@ -55,8 +55,9 @@ class Multigrid:
 
     Attributes
     ----------
-    pays : bool
-        Whether coarser matrices are small beside the first; of graphs with hubs they are not.
+    complexity : float
+        Entries of all matrices as a multiple of those of the first: 1.2 for meshes, and more where
+        hubs make coarser ones dense.
 
     References
     ----------
@@ -75,13 +76,18 @@ class Multigrid:
             presmoother=None,
             postsmoother=None,
         )
-        self.pays = hierarchy.operator_complexity() <= _MOST_COMPLEXITY
+        self.complexity = hierarchy.operator_complexity()
         self._levels = [
             _Level(sp.csr_array(level.A), sp.csr_array(level.P), np.ravel(level.B))
             for level in hierarchy.levels[:-1]
         ]
         self._coarsest = sp.csr_array(hierarchy.levels[-1].A)
         self._last_kernel = np.ravel(hierarchy.levels[-1].B)
+
+    @property
+    def pays(self) -> bool:
+        """Whether coarser matrices are small beside the first."""
+        return self.complexity <= _MOST_COMPLEXITY
 
     def cycle(self, strength: float, counts: NDArray[np.float64]) -> Cycle:
         """Return about the inverse of ``diag(counts) + strength K``, ``counts`` of shape (n,)."""

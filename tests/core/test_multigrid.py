@@ -1,0 +1,132 @@
+"""Multigrid: a symmetric, positive-definite operator near enough to an inverse."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import skginr.smoothing._penalty as penalty
+import skginr.spectral.eigen._operators as operators
+from skginr import Graph, GraphSmoother
+from skginr._core import Multigrid
+from skginr.graphs import laplacian
+from skginr.spectral.eigen import solve
+
+pytest.importorskip("pyamg")
+
+
+def grid(n_rows=20, n_columns=30):
+    return nx.to_scipy_sparse_array(nx.grid_2d_graph(n_rows, n_columns), format="csr")
+
+
+def weighted_grid():
+    adjacency = sp.coo_array(sp.triu(grid()))
+    adjacency.data = 10 ** np.random.default_rng(0).uniform(-2, 2, adjacency.nnz)
+    return sp.csr_array(adjacency + adjacency.T)
+
+
+def in_parts():
+    return sp.csr_array(sp.block_diag([grid(20, 15), grid(12, 25), np.zeros((3, 3))]))
+
+
+GRAPHS = {"grid": grid, "weights": weighted_grid, "parts": in_parts}
+
+
+def system(adjacency, kind, strength, share):
+    """A Laplacian, its kernel, counts of observations, and the matrix of all."""
+    operator = laplacian(sp.csr_array(adjacency, dtype=float), kind)
+    n_nodes = adjacency.shape[0]
+    counts = (np.random.default_rng(1).random(n_nodes) < share).astype(float)
+    # None is without any.
+    counts[[0, n_nodes // 2]] = counts[-4:] = 1
+    return operator, counts, sp.csr_array(sp.diags_array(counts) + strength * operator.stiffness)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("kind", ["combinatorial", "symmetric"])
+@pytest.mark.parametrize(("strength", "share"), [(0.1, 0.5), (1e4, 0.5), (10, 0.01)])
+def test_cycle_is_near_the_inverse(name, kind, strength, share):
+    operator, counts, matrix = system(GRAPHS[name](), kind, strength, share)
+    cycle = Multigrid(operator.stiffness, operator.kernel).cycle(strength, counts)
+    applied = cycle(np.eye(len(counts)))
+    assert np.abs(applied - applied.T).max() <= 1e-10 * np.abs(applied).max()
+    # Eigenvalues of cycle times matrix, by a symmetric problem: between 0 and 1 or a little more.
+    root = np.linalg.cholesky(matrix.toarray())
+    values = np.linalg.eigvalsh(root.T @ applied @ root)
+    # Weights that differ ten-thousandfold, each from the next, are the hardest of all.
+    assert values.min() > (0.005 if name == "weights" else 0.1)
+    assert values.max() < 1.2
+
+
+def test_hubs_do_not_pay():
+    adjacency = nx.to_scipy_sparse_array(nx.barabasi_albert_graph(3000, 8, seed=0), format="csr")
+    operator = laplacian(sp.csr_array(adjacency, dtype=float))
+    assert Multigrid(laplacian(sp.csr_array(grid(), dtype=float)).stiffness, np.ones(600)).pays
+    hubs = Multigrid(operator.stiffness, operator.kernel)
+    assert hubs.pays == (hubs.complexity <= 3)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"order": 1},
+        {"order": 2},
+        {"order": 1, "alpha": 1e5},
+        {"order": 2, "kappa": 0.2, "laplacian": "random_walk"},
+        {"order": 1, "laplacian": "symmetric", "alpha": 1e-3},
+    ],
+)
+def test_smoother_is_the_same_with_and_without(name, parameters, monkeypatch):
+    graph = Graph.from_adjacency(GRAPHS[name]())
+    noise = np.random.default_rng(3).normal(scale=0.3, size=graph.n_nodes)
+    y = np.sin(np.arange(graph.n_nodes) / 100) + noise
+    table = pd.DataFrame({"node": graph.labels})
+    smoother = GraphSmoother(graph=graph, **parameters)
+    rows = np.flatnonzero(np.random.default_rng(2).random(graph.n_nodes) < 0.4)
+    expected = smoother.fit(table.iloc[rows], y[rows])
+    # However small; and not by a factor beforehand.
+    monkeypatch.setattr(penalty, "_MULTIGRID_NODES", 0)
+    monkeypatch.setattr("skginr.smoothing._penalised._NO_WORK", 0)
+    monkeypatch.setattr("skginr.smoothing._penalised._DIAGONAL_BEFORE_MULTIGRID", 0)
+    found = GraphSmoother(graph=graph, **parameters).fit(table.iloc[rows], y[rows])
+    assert found.alpha_ == expected.alpha_
+    np.testing.assert_allclose(found.signal_, expected.signal_, rtol=1e-6, atol=1e-7)
+    assert found.noise_variance_ == pytest.approx(expected.noise_variance_, rel=1e-6)
+
+
+def test_without_pyamg_there_is_a_factor(monkeypatch):
+    graph = Graph.from_adjacency(grid())
+    y = np.sin(np.arange(graph.n_nodes) / 7)
+    monkeypatch.setattr(penalty, "_MULTIGRID_NODES", 0)
+    monkeypatch.setattr(penalty, "has_multigrid", lambda: False)
+    monkeypatch.setattr(penalty, "Multigrid", None)
+    table = pd.DataFrame({"node": graph.labels})
+    smoother = GraphSmoother(graph=graph, alpha=1e4).fit(table[::2], y[::2])
+    assert np.isfinite(smoother.predict(table)).all()
+
+
+@pytest.mark.parametrize("name", ["grid", "weights"])
+@pytest.mark.parametrize("kind", ["combinatorial", "symmetric", "random_walk"])
+def test_eigenvectors_are_those_of_lapack(name, kind):
+    operator = laplacian(sp.csr_array(GRAPHS[name](), dtype=float), kind)
+    expected = solve(operator, 12, eigen_solver="dense")
+    found = solve(operator, 12, eigen_solver="multigrid")
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-7)
+    inside = found.eigenvectors.T @ (operator.mass[:, None] * expected.eigenvectors)
+    assert np.linalg.svd(inside[:11, :11], compute_uv=False).min() > 1 - 1e-6
+
+
+def test_inverse_solves(monkeypatch):
+    operator = laplacian(sp.csr_array(grid(), dtype=float))
+    n_nodes = len(operator.kernel)
+    kernel = operator.kernel / np.linalg.norm(operator.kernel)
+    accuracy = operators.Accuracy(1e-8, 1e-6, 1e-12)
+    inverse = operators.MultigridInverse(operator.stiffness, kernel, accuracy, shift=1e-8)
+    block = np.random.default_rng(0).normal(size=(n_nodes, 3))
+    block -= block.mean(axis=0)
+    solved = inverse(block)
+    left = operator.stiffness @ solved + 4e-8 * solved - block
+    assert np.linalg.norm(left) <= 1e-7 * np.linalg.norm(block)
+    np.testing.assert_allclose(solved.mean(axis=0), 0, atol=1e-10)
