@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 from _graphs import load
-from scaling import FOLDER, kept
 
 from skginr import Graph, SpectralEmbedder, add_basis, save_eigenproblem
 from skginr.distributed import eigen
@@ -33,6 +32,7 @@ from skginr.graphs import laplacian_of
 K = 32
 SIZES = (262_144, 1_048_576)
 TASKS = ("fit", "save", "add")
+FOLDER = Path("build/distributed")
 
 
 def main(sizes):
@@ -57,6 +57,11 @@ def show(n_nodes, what, found):
     words = [f"{found['seconds']:,.1f}", f"{found['cpu']:,.1f}", f"{found['mb']:,.0f}"]
     words += [f"{found[name]:.1e}" if name in found else "" for name in ("residual", "sine")]
     print(f"| {n_nodes:,} | {what} | {' | '.join(words)} |", flush=True)
+
+
+def kept(n_nodes):
+    """Return the file of the triangulated sphere."""
+    return FOLDER / f"sphere-{n_nodes}.npz"
 
 
 def problem(n_nodes):
