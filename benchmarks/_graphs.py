@@ -94,6 +94,7 @@ def mesh_edges(faces, n):
 GRAPHS = {
     "bunny": bunny,
     "bunny-small": lambda: bunny(2),
+    "sphere-3000": lambda: sphere(3_000),
     "sphere-16384": lambda: sphere(16_384),
     "sphere-65536": lambda: sphere(65_536),
     "sphere-262144": lambda: sphere(262_144),

@@ -115,11 +115,19 @@ CASES = {
         "bunny-small",
         100,
         MESH_METHODS,
-        ratios={ARPACK: 2.4} | dict.fromkeys(SLOW_PEERS, 15.0) | {SLOW_PEERS[0]: 35.0},
+        ratios={ARPACK: 3.0} | dict.fromkeys(SLOW_PEERS, 15.0) | {SLOW_PEERS[0]: 35.0},
         repeats=3,
     ),
     "bunny-300": Case(
-        "bunny", "bunny-small", 300, (OURS, ARPACK, EXACT), ratios={ARPACK: 4.0}, repeats=2
+        "bunny", "bunny-small", 300, (OURS, ARPACK, EXACT), ratios={ARPACK: 5.0}, repeats=2
+    ),
+    "small": Case(
+        "sphere-3000",
+        None,
+        64,
+        (OURS, EXACT, "primme, Jacobi", ARPACK),
+        ratios={EXACT: 1.0, "primme, Jacobi": 1.0},
+        repeats=7,
     ),
     "sphere-100": Case(
         "sphere-262144",

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import SuperLU, splu
 from threadpoolctl import ThreadpoolController
 
 # Of all eigenpairs, up to which it is faster to look for some alone.
-_FEW = 0.3
+_FEW = 0.17
 # Steps of iterative refinement; each gains at least the digits that the factor has.
 _REFINEMENTS = 12
 # Orders of elimination that are tried, and the share of a solution that a correction may be for the
@@ -61,19 +61,22 @@ def positive_definite_solver(
     except ModuleNotFoundError:
         factor = factor_positive_definite(matrix)
         return lambda b: factor.solve(np.asfortranarray(b))
-    entries = sp.coo_array(matrix)
-    rows, columns = (axis.astype(np.int32) for axis in entries.coords)
-    solver = CholeskySolverD(matrix.shape[0], rows, columns, entries.data, MatrixType.COO)
+    entries = with_short_indices(sp.csr_array(matrix))
+    solver = CholeskySolverD(
+        matrix.shape[0], entries.indptr, entries.indices, entries.data, MatrixType.CSR
+    )
+
+    def solve_few(b: NDArray[np.float64]) -> NDArray[np.float64]:
+        x = np.empty(b.shape)
+        solver.solve(np.ascontiguousarray(b), x)
+        return x
 
     def solve(b: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = np.empty(b.shape)
+        if b.shape[1] <= _AT_ONCE:
+            return solve_few(b)
         # It never gives back what it has worked in: of few columns that is little.
-        for start in range(0, b.shape[1], _AT_ONCE):
-            columns = slice(start, start + _AT_ONCE)
-            part = np.empty(b[:, columns].shape)
-            solver.solve(np.ascontiguousarray(b[:, columns]), part)
-            x[:, columns] = part
-        return x
+        parts = np.split(b, range(_AT_ONCE, b.shape[1], _AT_ONCE), axis=1)
+        return np.hstack([solve_few(part) for part in parts])
 
     return solve
 

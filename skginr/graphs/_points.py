@@ -1,5 +1,6 @@
 """Neighbours among points, and the affinity between them."""
 
+import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Self
@@ -92,19 +93,14 @@ class NeighborKernel:
         order = kernel._tree.indices
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        found = (
-            kernel._in_reach(kernel._scaled[order[some]], own=True) for some in _chunks(len(order))
-        )
-        reaches, lasts, parts = zip(*found, strict=True)
-        reach, last = np.concatenate(reaches)[place], np.concatenate(lasts)[place]
+        reach, last, sees = kernel._look(kernel._scaled, order, own=True)
+        reach, last = reach[place], last[place]
         if not reach.all():
             raise ValueError(
                 f"coordinates must be of comparable size; row {int(reach.argmin())} is at no "
                 f"distance from its neighbours beside coordinates up to {kernel._unit:g}. Drop "
                 f"outliers or rescale."
             )
-        sees = _stacked(parts)
-        del reaches, lasts, parts
         sees = sees[place]
         kernel._reach = reach
         kernel._limit = kernel._cut(sees, reach, last)
@@ -122,12 +118,21 @@ class NeighborKernel:
                 f"rows must be less than {_FARTHEST:g} times as large as those of the graph, up to "
                 f"{self._unit:g}; row {int(far.argmax())} is not, one of {int(far.sum())}."
             )
-        found = (self._in_reach(queries[some], own=False) for some in _chunks(len(queries)))
-        reaches, lasts, parts = zip(*found, strict=True)
-        reach, sees = np.concatenate(reaches), _stacked(parts)
-        limit = self._cut(sees, reach, np.concatenate(lasts))
+        reach, last, sees = self._look(queries, np.arange(len(queries)), own=False)
+        limit = self._cut(sees, reach, last)
         seen_by = sp.csr_array(_in_balls(cKDTree(queries), self._scaled, self._limit).T)
         return self._affinities(queries, reach, limit, sees, seen_by, own=False)
+
+    def _look(
+        self, queries: NDArray[np.float64], order: NDArray[np.intp], *, own: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], sp.csr_array]:
+        """Return what :meth:`_in_reach` does, of queries in an order, however many."""
+        reach, last = np.empty(len(order)), np.empty(len(order))
+        listed = _Listed(len(order), len(self.points), np.int8)
+        for some in _chunks(len(order)):
+            reach[some], last[some], sees = self._in_reach(queries[order[some]], own=own)
+            listed.add(some, sees.data, sees.indices, np.diff(sees.indptr))
+        return reach, last, listed.matrix()
 
     def _in_reach(
         self, queries: NDArray[np.float64], *, own: bool
@@ -189,10 +194,7 @@ class NeighborKernel:
         own: bool,
     ) -> sp.csr_array:
         """Return the affinities of queries that see points or are seen by them."""
-        most = sees.nnz + seen_by.nnz
-        data, columns = np.empty(most), np.empty(most, dtype=sees.indices.dtype)
-        counts = np.empty(len(queries), dtype=sees.indptr.dtype)
-        end = 0
+        listed = _Listed(len(queries), len(self.points), np.float64)
         for some in _chunks(len(queries)):
             part = _rows(sees, some)
             part.sort_indices()
@@ -210,13 +212,9 @@ class NeighborKernel:
                 faded=self._faded,
             )
             kept = (weights > 0) & (part.indices != rows) if own else weights > 0
-            entries = slice(end, end := end + int(np.count_nonzero(kept)))
-            data[entries], columns[entries] = weights[kept], part.indices[kept]
-            counts[some] = np.bincount(rows[kept] - some.start, minlength=some.stop - some.start)
-        # What was not written to has taken no memory, and goes.
-        data.resize(end, refcheck=False)
-        columns.resize(end, refcheck=False)
-        return _pattern(data, columns, counts, len(self.points))
+            counts = np.bincount(rows[kept] - some.start, minlength=some.stop - some.start)
+            listed.add(some, weights[kept], part.indices[kept], counts)
+        return listed.matrix()
 
 
 class DistanceKernel:
@@ -343,6 +341,56 @@ def _mean(
 def _chunks(n_rows: int) -> list[slice]:
     """Return rows in parts: what is made of each along the way is small beside the whole."""
     return [slice(i, min(i + _CHUNK, n_rows)) for i in range(0, n_rows, _CHUNK)]
+
+
+class _Listed:
+    """A matrix whose entries are listed row by row, in parts that are not kept one by one.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    dtype : type
+        Of the entries.
+    """
+
+    def __init__(self, n_rows: int, n_columns: int, dtype: type) -> None:
+        self._n_columns = n_columns
+        self._counts = np.empty(n_rows, dtype=np.int64)
+        self._data: NDArray[Any] = np.empty(0, dtype=dtype)
+        self._columns: NDArray[Any] = np.empty(0, dtype=index_type(n_columns))
+        self._end = 0
+
+    def add(
+        self,
+        rows: slice,
+        data: NDArray[Any],
+        columns: NDArray[np.integer],
+        counts: NDArray[np.integer],
+    ) -> None:
+        """List the entries of some rows, which come after those before."""
+        start, self._end = self._end, self._end + len(data)
+        if self._end > len(self._data):
+            # As if all rows were like these, and some more: what is not written to takes no memory.
+            share = (len(self._counts) - rows.start) / (rows.stop - rows.start)
+            length = start + math.ceil(1.25 * share * len(data))
+            self._data = _longer(self._data, start, length)
+            self._columns = _longer(self._columns, start, length)
+        self._data[start : self._end], self._columns[start : self._end] = data, columns
+        self._counts[rows] = counts
+
+    def matrix(self) -> sp.csr_array:
+        """Return the matrix; nothing more can be listed."""
+        # In place: nobody else has seen these.
+        self._data.resize(self._end, refcheck=False)
+        self._columns.resize(self._end, refcheck=False)
+        return _pattern(self._data, self._columns, self._counts, self._n_columns)
+
+
+def _longer(array: NDArray[Any], n_kept: int, length: int) -> NDArray[Any]:
+    """Return an array of another length that begins as one does."""
+    longer = np.empty(length, dtype=array.dtype)
+    longer[:n_kept] = array[:n_kept]
+    return longer
 
 
 def _rows(matrix: sp.csr_array, some: slice) -> sp.csr_array:

@@ -42,7 +42,7 @@ from skginr.spectral._warnings import (
     warn_of_labels,
     warn_unplaced,
 )
-from skginr.spectral.eigen import Basis, shared_basis
+from skginr.spectral.eigen import Basis, Keep, shared_basis
 
 if TYPE_CHECKING:
     import joblib
@@ -472,9 +472,9 @@ default "nearest_neighbors"
     def _shared(self, method: Method, graph: Graph, n_solved: int) -> Basis:
         """Return the basis that the process or ``memory`` has, or solve it."""
 
-        def solve(n_vectors: int) -> Basis:
+        def solve(n_vectors: int, known: Basis | None, keep: Keep) -> Basis:
             with open_progress("eigenvectors", unit="vectors", verbose=self.verbose) as progress:
-                return method.basis(graph, n_vectors, progress)
+                return method.basis(graph, n_vectors, progress, known, keep)
 
         return shared_basis(
             method.key(graph),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skginr._core import Progress
 from skginr.graphs import Graph, positive
-from skginr.spectral.eigen import Basis
+from skginr.spectral.eigen import Basis, Keep
 
 # An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.
 _WEAKEST = 1e-10
@@ -165,8 +165,18 @@ class Method(Protocol):
         """Name everything that the basis depends on, but for how it is computed."""
         ...
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
-        """Return at least the first ``n_vectors`` coordinates, or as many as there are."""
+    def basis(
+        self,
+        graph: Graph,
+        n_vectors: int,
+        progress: Progress,
+        known: Basis | None = None,
+        keep: Keep = None,
+    ) -> Basis:
+        """Return at least the first ``n_vectors`` coordinates, or as many as there are.
+
+        Where some are known, those need not be computed; see :func:`skginr.spectral.eigen.solve`.
+        """
         ...
 
     def doubt(self, graph: Graph, basis: Basis) -> str | None:

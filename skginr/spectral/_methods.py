@@ -27,7 +27,7 @@ from skginr.spectral._isomap import (
     landmark_distances,
 )
 from skginr.spectral._lle import barycentric_weights, extend_lle, reconstruction_operator
-from skginr.spectral.eigen import LEAST_TOL, Basis, doubt_of, equal_to_next, solve
+from skginr.spectral.eigen import LEAST_TOL, Basis, Keep, doubt_of, equal_to_next, solve
 
 # Isomap of more nodes than so has landmarks: all distances are computed up to here.
 _ALL_LANDMARKS = 3_000
@@ -74,7 +74,14 @@ class _Solved:
         """Return what the coordinates are eigenvectors of."""
         raise NotImplementedError
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
+    def basis(
+        self,
+        graph: Graph,
+        n_vectors: int,
+        progress: Progress,
+        known: Basis | None = None,
+        keep: Keep = None,
+    ) -> Basis:
         """Return the first eigenvectors outside the kernel, to the tolerance."""
         return solve(
             self.operator(graph),
@@ -82,6 +89,8 @@ class _Solved:
             eigen_solver=self.eigen_solver,
             eigen_tol=self.tol,
             progress=progress,
+            known=known,
+            keep=keep,
         )
 
     def doubt(self, graph: Graph, basis: Basis) -> str | None:
@@ -287,7 +296,14 @@ class Isomap:
         """Name what the basis depends on."""
         return f"{graph.digest}-isomap-{self._count(graph)}"
 
-    def basis(self, graph: Graph, n_vectors: int, progress: Progress) -> Basis:
+    def basis(
+        self,
+        graph: Graph,
+        n_vectors: int,
+        progress: Progress,
+        known: Basis | None = None,
+        keep: Keep = None,
+    ) -> Basis:
         """Return the coordinates in units of length, the eigenvalues descending."""
         progress.expect(n_vectors)
         progress.note("distances")

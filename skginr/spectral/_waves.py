@@ -40,7 +40,7 @@ def waves_of(
     method = LaplacianEigenmap("auto", _TOL, kind)
     basis = shared_basis(
         method.key(graph),
-        lambda n: method.basis(graph, n, progress),
+        lambda n, known, keep: method.basis(graph, n, progress, known, keep),
         n_vectors=n_vectors,
         tol=method.tol,
         doubt=partial(method.doubt, graph),

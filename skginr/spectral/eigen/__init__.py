@@ -1,6 +1,6 @@
 """The smallest eigenpairs of a Laplacian: solved fast, completely, once, and shared."""
 
-from skginr.spectral.eigen._basis import Basis, equal_to_next, fix_sign
+from skginr.spectral.eigen._basis import Basis, Keep, equal_to_next, fix_sign
 from skginr.spectral.eigen._cache import (
     bases_of,
     clear_cache,
@@ -26,6 +26,7 @@ __all__ = [
     "Basis",
     "Eigenproblem",
     "GivenError",
+    "Keep",
     "bases_of",
     "basis_of_given",
     "check_solver",

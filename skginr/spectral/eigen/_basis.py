@@ -1,7 +1,8 @@
 """The basis: eigenpairs in the one form that does not depend on how they were found."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,16 @@ class Basis:
     def suffices(self, n_vectors: int, tol: float) -> bool:
         """Say whether ``n_vectors`` are held to ``tol``, or all there are."""
         return self.n_vectors >= min(n_vectors, self.n_available) and self.tol <= tol
+
+
+#: What keeps the first pairs of a long solve, where anything does.
+Keep: TypeAlias = Callable[[Basis], None] | None
+
+
+def homes_of(basis: Basis) -> NDArray[np.intp]:
+    """Return the connected component on which each eigenvector lives."""
+    columns = basis.eigenvectors.T
+    return basis.components[[int(np.abs(column).argmax()) for column in columns]]
 
 
 def errors_of(

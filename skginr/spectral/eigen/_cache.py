@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from skginr._core import open_own, warn, warn_once, whole_file
-from skginr.spectral.eigen._basis import Basis
+from skginr.spectral.eigen._basis import Basis, Keep
 
 if TYPE_CHECKING:
     import joblib
@@ -33,7 +34,7 @@ _CACHE_BYTES = 1 << 30
 
 def shared_basis(
     key: str,
-    compute: Callable[[int], Basis],
+    compute: Callable[[int, Basis | None, Keep], Basis],
     *,
     n_vectors: int,
     tol: float = np.inf,
@@ -47,7 +48,8 @@ def shared_basis(
     key : str
         What the basis is kept under, and its file named: everything that it depends on.
     compute : callable
-        Returns the basis of so many vectors; called only where none is known.
+        Returns the basis of so many vectors; called only where none is known, with the basis of
+        fewer that is, or None, and what keeps such a one while it computes, or None.
     n_vectors : int
         Eigenpairs wanted; fewer come back where the graph has fewer.
     tol : float, default inf
@@ -72,14 +74,18 @@ def shared_basis(
         most = max(n_vectors, 0 if basis is None else basis.n_vectors)
         replaced = False
         if file is not None and (basis is None or not basis.suffices(n_vectors, tol)):
-            basis, replaced = _basis_in(file, n_vectors, tol, doubt)
-            most = max(most, 0 if basis is None else basis.n_vectors)
+            found, replaced = _basis_in(file, tol, doubt)
+            most = max(most, 0 if found is None else found.n_vectors)
+            basis = _more_of(basis, found, tol)
+        keep = None if file is None else partial(_keep, file=file, doubt=doubt, replaced=replaced)
         if basis is None or not basis.suffices(n_vectors, tol):
             _cache.count_solve()
-            basis = compute(most)
+            # What is rougher is no start.
+            known = basis if basis is not None and basis.tol <= tol else None
+            basis = compute(most, known, keep)
         _cache.put(key, basis)
-        if file is not None:
-            _keep(basis, file, doubt, replaced=replaced)
+        if keep is not None:
+            keep(basis)
     return basis
 
 
@@ -146,8 +152,14 @@ def _warn_unwritable(path: Path, error: Exception) -> None:
     )
 
 
+def _more_of(first: Basis | None, second: Basis | None, tol: float) -> Basis | None:
+    """Return of two bases that may be known the one of more vectors, to the tolerance if any is."""
+    known = [basis for basis in (first, second) if basis is not None]
+    return max(known, key=lambda basis: (basis.tol <= tol, basis.n_vectors), default=None)
+
+
 def _basis_in(
-    file: Path, n_vectors: int, tol: float, doubt: Callable[[Basis], str | None]
+    file: Path, tol: float, doubt: Callable[[Basis], str | None]
 ) -> tuple[Basis | None, bool]:
     """Return the basis in a file, if it is one, and whether the file is to be replaced."""
     try:
@@ -158,8 +170,8 @@ def _basis_in(
         # Readers of archives and headers raise what they like on what is none.
         reason: str | None = str(error) or type(error).__name__
     else:
-        # One that is too small is solved again in any case.
-        if not basis.suffices(n_vectors, tol):
+        # One that is too rough is solved again in any case.
+        if not basis.tol <= tol:
             return basis, False
         reason = doubt(basis)
         if reason is None:
@@ -221,7 +233,8 @@ def _keep(
             # Only what could have been ours is replaced.
             open_own(file).close()
         with whole_file(file, follow_links=False) as stream:
-            np.savez(stream, **dataclasses.asdict(basis))
+            # Not asdict, which copies the arrays.
+            np.savez(stream, **vars(basis))
     except OSError as error:
         _warn_unwritable(file, error)
 

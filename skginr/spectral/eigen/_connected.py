@@ -1,5 +1,7 @@
 """The smallest eigenpairs of one connected component: which solver, and whether to believe it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +24,7 @@ from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import (
     Operator,
     Report,
+    Start,
     largest_eigenvectors,
     multiply_in_place,
     silent,
@@ -53,8 +56,11 @@ _ITERATE_FROM = 15
 _NARROW = 1_000
 # Trees are cut back by so many nodes, since a factorisation eliminates them without fill.
 _MAX_PRUNINGS = 50
-# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster.
-_BLOCK = 8
+# Vectors per step of the Lanczos iteration; more, and multiplying them is not faster. But where
+# many are wanted, most of the time goes to keeping them orthogonal, and wide blocks are faster at
+# that, unless the graph is so small that the projected problem is what takes time.
+_BLOCK, _WIDE_BLOCK = 8, 16
+_MANY, _NODES_PER_VECTOR = 200, 30
 # Columns that residuals are computed for at a time.
 _COLUMNS = 16
 # The basis of an iteration outgrows k by so many vectors before it is compressed.
@@ -71,6 +77,9 @@ _STRICTER = 1e-2
 _FACTORED = ((1e-8, 2), (1e-4, 1), (1e-4, 1))
 # How near to the first eigenvalue an inexact inverse is shifted; 0 cannot fail.
 _NEARNESS = (0.9, 0.5, 0.0)
+# What an iteration has found is kept where so many seconds have passed, and so many times what it
+# takes to keep it, and there are so many more pairs.
+_KEEP_EVERY, _KEEP_SHARE, _FEW_MORE = 60.0, 10.0, 8
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,10 @@ class Problem:
         Wanted.
     report : callable
         Called with a word on what is going on, and how many pairs have converged.
+    start : Start or None
+        The first pairs, fewer than k, where they are known.
+    keep : callable or None
+        Called with the first pairs that a long iteration has found, from time to time.
     """
 
     matrix: sp.csr_array
@@ -96,6 +109,8 @@ class Problem:
     k: int
     accuracy: Accuracy
     report: Report = silent
+    start: Start | None = None
+    keep: "Callable[[Pairs], None] | None" = None
 
     @property
     def n(self) -> int:
@@ -118,6 +133,10 @@ class Pairs(NamedTuple):
     values: NDArray[np.float64]
     vectors: NDArray[np.float64]
     errors: NDArray[np.float64]
+
+    def first(self, n: int) -> "Pairs":
+        """Return the first n of them."""
+        return Pairs(self.values[:n], self.vectors[:, :n], self.errors[:n])
 
 
 def gershgorin_bound(matrix: sp.csr_array) -> float:
@@ -249,9 +268,10 @@ def _iterate(problem: Problem, solver: str) -> Pairs | None:
     residual looks perfect. So where it found that many, larger blocks have a look, unless
     a count says that none is missing.
     """
-    n_block = _BLOCK
+    wide = problem.k >= _MANY and problem.n >= _NODES_PER_VECTOR * problem.k
+    n_block, start = _WIDE_BLOCK if wide else _BLOCK, problem.start
     while problem.has_room(n_block):
-        pairs = _accurate_pairs(problem, solver, n_block)
+        pairs = _accurate_pairs(problem, solver, n_block, start)
         if pairs is None:
             return None
         # Two computed eigenvalues may be one that is an error away from either.
@@ -262,7 +282,8 @@ def _iterate(problem: Problem, solver: str) -> Pairs | None:
             return pairs
         if problem.n <= _CHEAP_DENSE_NODES:
             return None
-        n_block *= 2
+        # The next has so many copies beside those that were found.
+        n_block, start = 2 * n_block, Start(pairs.values, pairs.vectors)
     return None
 
 
@@ -286,15 +307,28 @@ def is_complete(
 
     By counting, with a factorisation; None where that has no answer.
     """
-    gaps = np.diff(values, prepend=0.0)
-    last = int(np.flatnonzero(gaps > nearly_equal).max(initial=0))
-    count = count_eigenvalues_below(matrix, values[last] - gaps[last] / 2)
+    last = _last_gap(values, nearly_equal)
+    below = values[last - 1] if last > 0 else 0.0
+    count = count_eigenvalues_below(matrix, (below + values[last]) / 2)
     # The kernel is below too.
     return None if count is None else count == last + 1
 
 
-def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None:
+def _last_gap(values: NDArray[np.float64], nearly_equal: NDArray[np.float64]) -> int:
+    """Return the position of the first value beyond the last gap between values, from 0 on."""
+    gaps = np.diff(values, prepend=0.0)
+    return int(np.flatnonzero(gaps > nearly_equal).max(initial=0))
+
+
+def _accurate_pairs(
+    problem: Problem, solver: str, n_block: int, start: Start | None
+) -> Pairs | None:
     """Return pairs whose residuals, computed with the matrix itself, are small enough."""
+    if start is not None:
+        vectors = _lanczos(problem, solver, n_block, problem.accuracy, 0, start)
+        pairs = None if vectors is None else _accurate(problem, vectors)
+        if pairs is not None:
+            return pairs
     wanted = problem.accuracy
     for attempt in range(len(_FACTORED)):
         vectors = _lanczos(problem, solver, n_block, wanted, attempt)
@@ -306,6 +340,32 @@ def _accurate_pairs(problem: Problem, solver: str, n_block: int) -> Pairs | None
         elif solver != "shift_invert" or attempt > 0:
             return None
     return None
+
+
+class _Keeper:
+    """Hands on the first pairs of a long iteration, from time to time.
+
+    Those before the last gap: no eigenspace is cut, and of none of them a copy is missing.
+    """
+
+    def __init__(
+        self, problem: Problem, keep: "Callable[[Pairs], None]", n_block: int, n_known: int
+    ) -> None:
+        self._problem, self._keep, self._n_block, self._n_kept = problem, keep, n_block, n_known
+        self._next = time.monotonic() + _KEEP_EVERY
+
+    def is_due(self, n_first: int) -> bool:
+        return time.monotonic() >= self._next and n_first > self._n_kept + _FEW_MORE
+
+    def __call__(self, vectors: NDArray[np.float64]) -> None:
+        begun, pairs = time.monotonic(), _accurate(self._problem, vectors)
+        if pairs is not None and not _fills_block(pairs.values, self._n_block, 2 * pairs.errors):
+            n_whole = _last_gap(pairs.values, 2 * pairs.errors)
+            if n_whole > self._n_kept:
+                self._n_kept = n_whole
+                self._keep(pairs.first(n_whole))
+        now = time.monotonic()
+        self._next = now + max(_KEEP_EVERY, _KEEP_SHARE * (now - begun))
 
 
 def _accurate(problem: Problem, vectors: NDArray[np.float64]) -> Pairs | None:
@@ -338,10 +398,18 @@ def residuals_of(
 
 
 def _lanczos(
-    problem: Problem, solver: str, n_block: int, accuracy: Accuracy, attempt: int
+    problem: Problem,
+    solver: str,
+    n_block: int,
+    accuracy: Accuracy,
+    attempt: int,
+    start: Start | None = None,
 ) -> NDArray[np.float64] | None:
     """Return vectors that span the pairs, about so accurate; None if that fails."""
     matrix, kernel, k = problem.matrix, problem.kernel, problem.k
+    n_known = 0 if start is None else len(start.values)
+    keep = problem.keep
+    keeper = None if keep is None else _Keeper(problem, keep, n_block, n_known)
     size = min(max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block), problem.n - n_block - 1)
 
     def largest(operator: Operator) -> NDArray[np.float64] | None:
@@ -352,6 +420,8 @@ def _lanczos(
             n_block=n_block,
             max_size=size,
             max_steps=_MAX_STEPS,
+            start=start,
+            keeper=keeper,
             report=problem.report,
         )
 
@@ -374,8 +444,11 @@ def rayleigh_ritz(matrix: sp.csr_array, vectors: NDArray[np.float64]) -> NDArray
     Return their eigenvalues, ascending.
     """
     k = vectors.shape[1]
-    chunks = [slice(start, start + _COLUMNS) for start in range(0, k, _COLUMNS)]
-    projected = np.hstack([vectors.T @ (matrix @ vectors[:, chunk]) for chunk in chunks])
-    values, rotation = eigh((projected + projected.T) / 2, vectors.T @ vectors)
+    projected = np.zeros((k, k))
+    for start in range(0, k, _COLUMNS):
+        chunk = slice(start, start + _COLUMNS)
+        # It is symmetric: what lies below the diagonal is not looked at.
+        projected[: chunk.stop, chunk] = vectors[:, : chunk.stop].T @ (matrix @ vectors[:, chunk])
+    values, rotation = eigh(projected, vectors.T @ vectors, lower=False)
     multiply_in_place(vectors, k, rotation)
     return values

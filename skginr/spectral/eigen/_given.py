@@ -25,7 +25,13 @@ from skginr.spectral.eigen._connected import (
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import Operator, multiply_in_place
 from skginr.spectral.eigen._operators import Accuracy, FactoredInverse, shift_of
-from skginr.spectral.eigen._solve import Ordinary, _merge, _nodes_of_each, ordinary_problem
+from skginr.spectral.eigen._solve import (
+    Ordinary,
+    merge_pairs,
+    nodes_by_component,
+    ordinary_problem,
+    problem_on,
+)
 from skginr.spectral.eigen._verify import doubt_of
 
 # Columns of which one differs from the span of others by less are dependent.
@@ -105,12 +111,12 @@ def basis_of_given(operator: Laplacian, vectors: NDArray[np.float64], eigen_tol:
     ordinary = ordinary_problem(operator)
     vectors = _outside_kernel(ordinary, vectors)
     parts = [
-        (nodes, _pairs(_problem_on(nodes, ordinary, own.shape[1], eigen_tol), own))
+        (nodes, _pairs(problem_on(nodes, ordinary, own.shape[1], eigen_tol), own))
         for nodes, own in _on_components(ordinary, vectors)
     ]
     n_nodes, components = len(ordinary.root), ordinary.components
     n_vectors = sum(len(pairs.values) for _, pairs in parts)
-    values, found, errors = _merge(parts, n_nodes, n_vectors)
+    values, found, errors = merge_pairs(parts, n_nodes, n_vectors)
     found /= ordinary.root[:, None]
     basis = Basis(
         np.ldexp(values, ordinary.exponent),
@@ -138,7 +144,7 @@ def misfit(operator: Laplacian, vectors: NDArray[np.float64]) -> float:
     """
     ordinary = ordinary_problem(operator)
     vectors = _outside_kernel(ordinary, vectors)
-    problem = _problem_on(np.arange(len(vectors)), ordinary, vectors.shape[1], LEAST_TOL)
+    problem = problem_on(np.arange(len(vectors)), ordinary, vectors.shape[1], LEAST_TOL)
     values = rayleigh_ritz(problem.matrix, vectors)
     residuals, *_ = residuals_of(problem, values, vectors)
     return float((residuals / values).max())
@@ -187,7 +193,7 @@ def _on_components(
     Solvers mix components whose eigenvalues are equal. The span of whole eigenspaces falls into
     those of the components.
     """
-    each = _nodes_of_each(ordinary.components)
+    each = nodes_by_component(ordinary.components)
     if len(each) == 1:
         return [(each[0], vectors)]
     squares = np.bincount(ordinary.components, np.einsum("ij,ij->i", vectors, vectors))
@@ -197,13 +203,6 @@ def _on_components(
         if own.shape[1]:
             parts.append((each[i], own))
     return parts
-
-
-def _problem_on(nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float) -> Problem:
-    whole = len(nodes) == len(ordinary.root)
-    matrix = ordinary.matrix if whole else ordinary.matrix[nodes][:, nodes]
-    kernel = ordinary.kernel[nodes]
-    return Problem(matrix, kernel, k, accuracy_of(matrix, kernel, eigen_tol, ordinary.bound))
 
 
 def _pairs(problem: Problem, vectors: NDArray[np.float64]) -> Pairs:

@@ -1,7 +1,7 @@
 """Block Lanczos: the largest eigenpairs of an operator that can be applied to blocks."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,31 @@ class Operator(Protocol):
         """Return the operator times ``block``, shape (n, n_columns)."""
         ...
 
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the eigenvalues theta that tell of ``values``."""
+        ...
+
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual at which each pair is accurate enough, in units of theta."""
+        ...
+
+
+class Start(NamedTuple):
+    """The first eigenpairs, known to the tolerance: what an iteration sets out from."""
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+
+class Keeper(Protocol):
+    """Keeps what a long iteration has found so far."""
+
+    def is_due(self, n_first: int) -> bool:
+        """Say whether so many pairs from the first on, all that have converged, are to be kept."""
+        ...
+
+    def __call__(self, vectors: NDArray[np.float64]) -> None:
+        """Keep the pairs of the span of ``vectors``, which may be overwritten."""
         ...
 
 
@@ -53,6 +76,8 @@ def largest_eigenvectors(
     n_block: int,
     max_size: int,
     max_steps: int,
+    start: Start | None = None,
+    keeper: Keeper | None = None,
     report: Report = silent,
 ) -> NDArray[np.float64] | None:
     """Return vectors that span the eigenspaces of the k largest eigenvalues.
@@ -60,7 +85,7 @@ def largest_eigenvectors(
     Full orthogonalisation keeps ghosts away; a direction that vanishes, because the
     Krylov space is exhausted, is replaced by a random one, so that a multiplicity larger
     than the block is found where the space has room; a basis that outgrows ``max_size`` is
-    compressed to its best vectors (thick restart).
+    compressed to its best vectors (thick restart). Pairs that are known are such vectors.
 
     Parameters
     ----------
@@ -75,6 +100,9 @@ def largest_eigenvectors(
         Most columns of the basis, at least ``k + 2 * n_block``.
     max_steps : int
         Most applications of the operator.
+    start : Start, optional
+        Fewer than k.
+    keeper : Keeper, optional
     report : callable, optional
         Called with a word on what is going on, and how many pairs have converged.
 
@@ -92,8 +120,8 @@ def largest_eigenvectors(
     K. Wu and H. Simon, "Thick-restart Lanczos method for large symmetric eigenvalue
     problems", SIAM J. Matrix Anal. Appl. 22, 2000.
     """
-    space = KrylovSpace(operator, kernel, n_block, max_size)
-    schedule = CheckSchedule(first_check=-(-k // n_block) + 1)
+    space = KrylovSpace(operator, kernel, n_block, max_size, start)
+    schedule = CheckSchedule(first_check=-(-(k - space.size) // n_block) + 2)
     n_converged = 0
     for step in range(1, max_steps + 1):
         report(f"step {step}", n_converged)
@@ -106,12 +134,10 @@ def largest_eigenvectors(
             ratios = np.linalg.norm(ends, axis=0) / tolerance
             n_converged, excess = int((ratios <= 1).sum()), float(ratios.max())
             if excess <= 1:
-                space.rotate(ritz)
-                # A copy, since a part of the basis would keep all of it in memory.
-                vectors = space.basis[:, :k].copy(order="F")
-                # Half a step more for nothing: the residuals lie in the next block.
-                subtract_product(vectors, space.block, -ends / theta)
-                return vectors
+                return space.refined(theta, ritz, ends)
+            first = slice(int((ratios > 1).argmax()))
+            if keeper is not None and keeper.is_due(first.stop):
+                keeper(space.refined(theta[first], ritz[:, first], ends[:, first]))
             lost = tolerance.min() < _ROUNDING * theta[0]
             if lost or schedule.has_stalled(step, excess):
                 return None
@@ -142,7 +168,7 @@ class CheckSchedule:
         ``excess`` is the largest residual over its tolerance. Convergence comes late and
         then quickly, so a wait is never long beside the steps already done.
         """
-        wait = longest = max(_LEAST_WAIT, step // 6)
+        wait = longest = max(_LEAST_WAIT, step // 4)
         to_go = np.log10(excess)
         if self._last is not None:
             fallen = (self._last[1] - to_go) / (step - self._last[0])
@@ -155,7 +181,12 @@ class KrylovSpace:
     """An orthonormal basis that grows by blocks, and the operator's projection onto it."""
 
     def __init__(
-        self, operator: Operator, kernel: NDArray[np.float64], n_block: int, max_size: int
+        self,
+        operator: Operator,
+        kernel: NDArray[np.float64],
+        n_block: int,
+        max_size: int,
+        start: Start | None = None,
     ) -> None:
         self.operator, self.kernel, self.n_block = operator, kernel, n_block
         self.basis = np.empty((len(kernel), max_size), order="F")
@@ -164,10 +195,17 @@ class KrylovSpace:
         # Where the vectors begin that the newest block is coupled to.
         self._coupled = 0
         self._rng = np.random.default_rng(0)
+        if start is not None:
+            self.size = len(start.values)
+            self.basis[:, : self.size] = start.vectors
+            known = range(self.size)
+            self.projection[known, known] = operator.theta(start.values)
         rough, _ = self._orthonormal(np.zeros((len(kernel), n_block)), 1.0)
         # Smooth from the start: what rounding leaves of a rough vector is nothing to a node of
         # ordinary mass, and all to one of next to none.
-        self.block, self.coupling = self._orthonormal(*self._image(rough))
+        smooth, scale = self._image(rough)
+        self._remove(smooth, 0)
+        self.block, self.coupling = self._orthonormal(smooth, scale)
         self.append()
 
     def fill(self) -> None:
@@ -209,14 +247,21 @@ class KrylovSpace:
         theta, ritz = eigh_subset(symmetric, self.size - k, self.size - 1)
         return theta[::-1], ritz[:, ::-1]
 
-    def rotate(self, ritz: NDArray[np.float64]) -> None:
-        """Let the first vectors of the basis be the given combinations of all."""
-        multiply_in_place(self.basis, self.size, ritz)
+    def refined(
+        self, theta: NDArray[np.float64], ritz: NDArray[np.float64], ends: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return Ritz vectors after half a step more, for nothing: residuals lie in the next block.
+
+        ``ends`` is what they have of the newest block, times the coupling.
+        """
+        vectors = (ritz.T @ self.basis[:, : self.size].T).T
+        subtract_product(vectors, self.block, -ends / theta)
+        return vectors
 
     def restart(self, n_kept: int) -> None:
         """Compress the basis to its best ``n_kept`` vectors."""
         theta, ritz = self.ritz_pairs(n_kept)
-        self.rotate(ritz)
+        multiply_in_place(self.basis, self.size, ritz)
         self.projection[:] = 0
         self.projection[range(n_kept), range(n_kept)] = theta
         self.size = n_kept

@@ -94,8 +94,8 @@ class FactoredInverse:
         power: int,
     ) -> None:
         self._kernel, self._accuracy, self._power = kernel, accuracy, power
-        shift = shift_of(matrix, kernel, shift)
-        self._solve = positive_definite_solver(matrix + shift * sp.eye_array(len(kernel)))
+        self._shift = shift_of(matrix, kernel, shift)
+        self._solve = positive_definite_solver(matrix + self._shift * sp.eye_array(len(kernel)))
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the operator times ``block``."""
@@ -104,6 +104,10 @@ class FactoredInverse:
             # Rounding brings back the kernel, which the inverse magnifies most.
             deflate(block, self._kernel)
         return block
+
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        return (values + self._shift) ** -self._power
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = (lambda + shift)^-power."""
@@ -177,6 +181,11 @@ class ChebyshevFilter:
                 for part in (before, block):
                     deflate(part, self._kernel)
         return block
+
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        argument = np.maximum((self._centre - values) / self._half, 1.0)
+        return np.cosh(self._degree * np.arccosh(argument))
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta."""
@@ -255,6 +264,10 @@ class ConjugateGradientInverse:
             daxpy(r, d)
         return self._scale * solution
 
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        return 1 / (values - self._shift)
+
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = 1 / (lambda - shift)."""
         values = self._shift + 1 / np.maximum(theta, np.finfo(float).tiny)
@@ -317,6 +330,10 @@ class MultigridInverse:
         deflate(conditioned, self._kernel)
         return conditioned
 
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        return 1 / (values + self._shift)
+
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted, in units of theta = 1 / (lambda + shift)."""
         theta = np.maximum(theta, np.finfo(float).tiny)
@@ -343,6 +360,10 @@ class Complement:
         """Return the operator times ``block``."""
         block = np.ascontiguousarray(block)
         return self.bound * block - self._matrix @ block
+
+    def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the operator makes of eigenvalues of M."""
+        return self.bound - values
 
     def tolerance(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the residual wanted."""

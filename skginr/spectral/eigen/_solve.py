@@ -5,7 +5,9 @@ component is solved by itself, so that no eigenvalue of one hides behind an equa
 eigenvalue of another.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from skginr._core import QUIET, Progress, check_option, check_real, one_blas_thread, warn
 from skginr.graphs import Laplacian, components_by_size, positive
-from skginr.spectral.eigen._basis import Basis, equal_to_next, make_canonical
+from skginr.spectral.eigen._basis import Basis, Keep, equal_to_next, homes_of, make_canonical
 from skginr.spectral.eigen._connected import (
     LEAST_TOL,
     SOLVERS,
@@ -26,7 +28,7 @@ from skginr.spectral.eigen._connected import (
     gershgorin_bound,
     solve_connected,
 )
-from skginr.spectral.eigen._lanczos import Report
+from skginr.spectral.eigen._lanczos import Start
 
 # Up to so many nodes, blocks of a few vectors are no work for several threads; nor is a full
 # matrix of so many rows.
@@ -74,8 +76,9 @@ def ordinary_problem(operator: Laplacian) -> Ordinary:
     """Return what is solved in place of ``operator``."""
     components = components_by_size(operator.stiffness)
     root = np.sqrt(positive(operator.mass))
-    scale = sp.diags_array(1 / root)
-    matrix = sp.csr_array(scale @ operator.stiffness @ scale)
+    matrix, scale = sp.csr_array(operator.stiffness, copy=True), 1 / root
+    matrix.data *= np.repeat(scale, np.diff(matrix.indptr))
+    matrix.data *= scale[matrix.indices]
     kernel = root * operator.kernel
     kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
     bound, exponent = np.frexp(gershgorin_bound(matrix))
@@ -90,6 +93,8 @@ def solve(
     eigen_solver: str = "auto",
     eigen_tol: float = 1e-8,
     progress: Progress = QUIET,
+    known: Basis | None = None,
+    keep: Keep = None,
 ) -> Basis:
     """Compute the first ``n_vectors`` eigenpairs outside the kernel of ``operator``.
 
@@ -109,6 +114,10 @@ def solve(
         the eigenvalue itself, as far as rounding lets it.
     progress : Progress, optional
         Shows pairs that have converged. Nothing depends on it.
+    known : Basis, optional
+        The first eigenpairs of the operator, to the tolerance: an iteration sets out from them.
+    keep : callable, optional
+        Called with the first pairs that a long iteration on the largest component has found.
 
     Raises
     ------
@@ -125,44 +134,78 @@ def solve(
     ordinary = ordinary_problem(operator)
     components, n_nodes = ordinary.components, len(ordinary.root)
     n_available = n_nodes - int(components.max()) - 1
+    n_wanted = min(n_vectors, n_available)
     parts: list[tuple[NDArray[np.intp], Pairs]] = []
     iterated, n_done = False, 0
     progress.expect(int(np.minimum(n_vectors, np.bincount(components) - 1).sum()))
-    for nodes in _nodes_of_each(components):
+    starts = _starts_of(known, ordinary)
+
+    def basis_of(merged: Pairs) -> Basis:
+        # Back to the units and the unknowns of the operator.
+        values = np.ldexp(merged.values, ordinary.exponent)
+        vectors = merged.vectors
+        vectors /= ordinary.root[:, None]
+        equal = equal_to_next(merged.values, merged.errors)
+        tol = eigen_tol if iterated else 0.0
+        return Basis(values, vectors, operator.mass.copy(), components, n_available, equal, tol)
+
+    def keep_first(keep: Callable[[Basis], None], pairs: Pairs) -> None:
+        make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
+        found = [(largest, pairs), *parts[::-1]]
+        n_found = sum(int((own.values <= pairs.values[-1]).sum()) for _, own in found)
+        keep(basis_of(merge_pairs(found, n_nodes, min(n_found, n_wanted))))
+
+    # The largest comes last: what is found of it are the first of all, with those of the others.
+    largest, *_ = nodes_of_each = nodes_by_component(components)
+    for i, nodes in reversed(list(enumerate(nodes_of_each))):
         k = min(n_vectors, len(nodes) - 1)
         if k == 0:
             continue
-        problem = _problem_on(nodes, ordinary, k, eigen_tol, partial(_show, progress, n_done))
+        problem = replace(
+            problem_on(nodes, ordinary, k, eigen_tol),
+            report=partial(_show, progress, n_done),
+            start=starts.get(i),
+            keep=partial(keep_first, keep) if keep is not None and i == 0 else None,
+        )
         solver = choose_solver(problem, eigen_solver)
         iterated |= solver != "dense"
         parts.append((nodes, _solve_canonically(problem, solver)))
         n_done += k
         progress.reach(n_done)
-    values, vectors, errors = _merge(parts, n_nodes, min(n_vectors, n_available))
-    equal = equal_to_next(values, errors)
-    _warn_lost(values, errors)
-    # Back to the units and the unknowns of the operator.
-    values = np.ldexp(values, ordinary.exponent)
-    vectors /= ordinary.root[:, None]
-    tol = eigen_tol if iterated else 0.0
-    return Basis(values, vectors, operator.mass.copy(), components, n_available, equal, tol)
+    merged = merge_pairs(parts[::-1], n_nodes, n_wanted)
+    _warn_lost(merged.values, merged.errors)
+    return basis_of(merged)
 
 
-def _nodes_of_each(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+def _starts_of(known: Basis | None, ordinary: Ordinary) -> dict[int, Start]:
+    """Return what is known of every component, by its number."""
+    if known is None:
+        return {}
+    values, vectors = np.ldexp(known.eigenvalues, -ordinary.exponent), known.eigenvectors
+    if not (ordinary.root == 1).all():
+        vectors = vectors * ordinary.root[:, None]
+    if ordinary.components.max() == 0:
+        return {0: Start(values, vectors)}
+    homes, nodes = homes_of(known), nodes_by_component(ordinary.components)
+    return {
+        int(home): Start(values[homes == home], vectors[np.ix_(nodes[home], homes == home)])
+        for home in np.unique(homes)
+    }
+
+
+def nodes_by_component(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Return the nodes of every component, in the order of their numbers."""
     sizes = np.bincount(components)
     return np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1])
 
 
-def _problem_on(
-    nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float, report: Report
-) -> Problem:
+def problem_on(nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float) -> Problem:
     """Return the problem of the first k pairs of one component."""
     whole = len(nodes) == len(ordinary.root)
     matrix = ordinary.matrix if whole else ordinary.matrix[nodes][:, nodes]
     kernel = ordinary.kernel[nodes]
     accuracy = accuracy_of(matrix, kernel, eigen_tol, ordinary.bound)
-    return Problem(matrix, kernel, k, accuracy, report)
+    return Problem(matrix, kernel, k, accuracy)
 
 
 def _solve_canonically(problem: Problem, solver: str) -> Pairs:
@@ -190,17 +233,22 @@ def _show(progress: Progress, n_before: int, word: str, n_converged: int) -> Non
     progress.reach(n_before + n_converged)
 
 
-def _merge(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
+def merge_pairs(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
     """Return the first pairs of all components, each zero outside its own."""
     if len(parts) == 1 and len(parts[0][0]) == n_nodes:
         pairs = parts[0][1]
         return pairs._replace(values=np.maximum(pairs.values, 0.0))
-    owners = [(value, i, j) for i, (_, own) in enumerate(parts) for j, value in enumerate(own[0])]
-    # Equal values stay in the order of their components, which come by size.
-    owners = sorted(owners, key=lambda owner: owner[0])[:n_vectors]
+    values = np.array([value for _, own in parts for value in own.values])
+    errors = np.array([error for _, own in parts for error in own.errors])
+    order = np.argsort(values, kind="stable")
+    values, errors = np.maximum(values[order], 0.0), errors[order]
+    # Whatever rounding makes of them, equal values are in the order of their components.
+    equal = equal_to_next(values, errors)
+    runs: NDArray[np.intp] = np.cumsum(~equal) - ~equal
+    owners = [(i, j) for i, (_, own) in enumerate(parts) for j in range(len(own.values))]
     merged = np.zeros((n_nodes, n_vectors), order="F")
-    for column, (_, i, j) in enumerate(owners):
+    for column, owner in enumerate(order[np.lexsort((order, runs))][:n_vectors]):
+        i, j = owners[owner]
         nodes, pairs = parts[i]
         merged[nodes, column] = pairs.vectors[:, j]
-    values = np.maximum([value for value, *_ in owners], 0.0)
-    return Pairs(values, merged, np.array([parts[i][1].errors[j] for _, i, j in owners]))
+    return Pairs(values[:n_vectors], merged, errors[:n_vectors])

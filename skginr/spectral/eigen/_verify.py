@@ -11,7 +11,7 @@ from scipy.linalg import eigvalsh
 
 from skginr._core import count_eigenvalues_below
 from skginr.graphs import Laplacian
-from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, make_canonical
+from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, homes_of, make_canonical
 from skginr.spectral.eigen._connected import Problem, accuracy_of, fills_in, residuals_of
 from skginr.spectral.eigen._solve import Ordinary, ordinary_problem
 
@@ -64,7 +64,7 @@ def doubt_of(operator: Laplacian, basis: Basis, eigen_tol: float) -> str | None:
     errors = errors_of(values, rounding=rounding, residual=residuals)
     if not _is_cut_so(basis.cuts_eigenspace, values, errors):
         return "eigenvalues that are equal are not marked so"
-    if not _are_canonical(problem, values, vectors, errors):
+    if not _are_canonical(problem, basis, values, vectors, errors):
         return "eigenvectors are turned"
     return None if _none_is_missing(problem, values, errors) else "eigenvectors are missing"
 
@@ -122,15 +122,14 @@ def _is_cut_so(
 
 def _are_canonical(
     problem: Ordinary,
+    basis: Basis,
     values: NDArray[np.float64],
     vectors: NDArray[np.float64],
     errors: NDArray[np.float64],
 ) -> bool:
     """Say whether vectors have the sign, and those of equal eigenvalues the turn, that all have."""
     several = problem.components.max() > 0
-    homes = np.zeros(len(values), dtype=np.intp)
-    for i in range(len(values) if several else 0):
-        homes[i] = problem.components[np.abs(vectors[:, i]).argmax()]
+    homes = homes_of(basis) if several else np.zeros(len(values), dtype=np.intp)
     # Of an eigenspace that was cut in several components, one may hold a part.
     last = values >= values[-1] - _TURNED * errors[-1]
     for home in np.unique(homes):

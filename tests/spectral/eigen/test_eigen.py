@@ -187,7 +187,7 @@ def kept_basis(operator, n_vectors, folder):
     eigen.clear_cache()
     return shared_basis(
         "key",
-        lambda n: solve(operator, n),
+        lambda n, known, keep: solve(operator, n, known=known, keep=keep),
         n_vectors=n_vectors,
         tol=1e-8,
         memory=folder,
@@ -203,7 +203,7 @@ def test_the_cache_slices_and_extends(monkeypatch):
         operator = laplacian(graph.adjacency)
         return shared_basis(
             graph.digest,
-            lambda n: solve(operator, n),
+            lambda n, known, keep: solve(operator, n, known=known, keep=keep),
             n_vectors=n_vectors,
             doubt=doubt_in(operator),
         )
@@ -448,7 +448,7 @@ def test_a_stricter_tolerance_keeps_what_was_known():
     def ask(n_vectors, tol):
         return shared_basis(
             "kept",
-            lambda n: solve(operator, n, eigen_tol=tol),
+            lambda n, known, keep: solve(operator, n, eigen_tol=tol, known=known, keep=keep),
             n_vectors=n_vectors,
             tol=tol,
             doubt=doubt_in(operator, tol),
@@ -484,7 +484,7 @@ def test_memory_that_is_no_folder_is_refused_before_the_work(tmp_path):
         with pytest.raises(ValueError, match="memory must be a folder that can be written to"):
             shared_basis(
                 "key",
-                lambda n: pytest.fail("solved"),
+                lambda *asked: pytest.fail("solved"),
                 n_vectors=5,
                 memory=wrong,
                 doubt=lambda basis: pytest.fail("looked at"),
