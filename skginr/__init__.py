@@ -17,7 +17,7 @@ Graphs
 Coordinates of nodes
     SpectralEmbedder; MultiGraphEmbedder for several graphs. align (which gives an Alignment) and
     refine_model take coordinates to other graphs, inspect_spectrum tells how many to use.
-    SeasonalFeatures, of times.
+    SeasonalFeatures, of times. Eigenvectors from elsewhere: save_eigenproblem, add_basis.
 Networks on coordinates
     SIRENRegressor, SIRENClassifier, TangentKernelRegressor.
 Smoothers along edges
@@ -49,7 +49,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from skginr.distributed import shared_graphs
+    from skginr.distributed import save_eigenproblem, shared_graphs
     from skginr.fields import (
         ArchiveRegressor,
         SharedCorrector,
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         Alignment,
         MultiGraphEmbedder,
         SpectralEmbedder,
+        add_basis,
         align,
         inspect_spectrum,
         refine_model,
@@ -115,6 +116,7 @@ __all__ = [
     "SpectralEmbedder",
     "TangentKernelRegressor",
     "ThinPlateSplineRegressor",
+    "add_basis",
     "align",
     "correlate_maps",
     "default_smoothers",
@@ -124,6 +126,7 @@ __all__ = [
     "predict_frame",
     "refine_model",
     "save",
+    "save_eigenproblem",
     "shared_graphs",
     "suggest_measurements",
     "surface_gradient",
@@ -157,6 +160,7 @@ _HOME = {
     "SpatialGaussianProcessRegressor": "skginr.smoothing",
     "SpectralEmbedder": "skginr.spectral",
     "TangentKernelRegressor": "skginr.network",
+    "add_basis": "skginr.spectral",
     "align": "skginr.spectral",
     "correlate_maps": "skginr.smoothing",
     "default_smoothers": "skginr.stacking",
@@ -165,6 +169,7 @@ _HOME = {
     "make_surrogates": "skginr.smoothing",
     "predict_frame": "skginr.prediction",
     "save": "skginr.persistence",
+    "save_eigenproblem": "skginr.distributed",
     "shared_graphs": "skginr.distributed",
     "suggest_measurements": "skginr.prediction",
     "surface_gradient": "skginr.prediction",

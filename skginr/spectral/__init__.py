@@ -2,6 +2,7 @@
 
 from skginr.spectral._alignment import Alignment, align
 from skginr.spectral._embedder import SpectralEmbedder
+from skginr.spectral._given_basis import add_basis, eigenproblem_of
 from skginr.spectral._inspection import inspect_spectrum
 from skginr.spectral._refinement import refine_model
 from skginr.spectral._several import MultiGraphEmbedder, check_graphs, rows_by_graph
@@ -12,9 +13,11 @@ __all__ = [
     "Alignment",
     "MultiGraphEmbedder",
     "SpectralEmbedder",
+    "add_basis",
     "align",
     "bases_of",
     "check_graphs",
+    "eigenproblem_of",
     "inspect_spectrum",
     "refine_model",
     "remember_basis",

@@ -11,20 +11,32 @@ from skginr.spectral.eigen._cache import (
     shared_basis,
 )
 from skginr.spectral.eigen._connected import LEAST_TOL
+from skginr.spectral.eigen._given import (
+    Eigenproblem,
+    GivenError,
+    basis_of_given,
+    eigenproblem,
+    misfit,
+)
 from skginr.spectral.eigen._solve import check_solver, solve
 from skginr.spectral.eigen._verify import doubt_of
 
 __all__ = [
     "LEAST_TOL",
     "Basis",
+    "Eigenproblem",
+    "GivenError",
     "Keep",
     "bases_of",
+    "basis_of_given",
     "check_solver",
     "clear_cache",
     "doubt_of",
+    "eigenproblem",
     "equal_to_next",
     "fix_sign",
     "folder_of",
+    "misfit",
     "n_solves",
     "read_basis",
     "remember_basis",

@@ -154,16 +154,16 @@ def solve(
         make_canonical(pairs.vectors, equal_to_next(pairs.values, pairs.errors))
         found = [(largest, pairs), *parts[::-1]]
         n_found = sum(int((own.values <= pairs.values[-1]).sum()) for _, own in found)
-        keep(basis_of(_merge(found, n_nodes, min(n_found, n_wanted))))
+        keep(basis_of(merge_pairs(found, n_nodes, min(n_found, n_wanted))))
 
     # The largest comes last: what is found of it are the first of all, with those of the others.
-    largest, *_ = nodes_of_each = _nodes_of_each(components)
+    largest, *_ = nodes_of_each = nodes_by_component(components)
     for i, nodes in reversed(list(enumerate(nodes_of_each))):
         k = min(n_vectors, len(nodes) - 1)
         if k == 0:
             continue
         problem = replace(
-            _problem_on(nodes, ordinary, k, eigen_tol),
+            problem_on(nodes, ordinary, k, eigen_tol),
             report=partial(_show, progress, n_done),
             start=starts.get(i),
             keep=partial(keep_first, keep) if keep is not None and i == 0 else None,
@@ -173,7 +173,7 @@ def solve(
         parts.append((nodes, _solve_canonically(problem, solver)))
         n_done += k
         progress.reach(n_done)
-    merged = _merge(parts[::-1], n_nodes, n_wanted)
+    merged = merge_pairs(parts[::-1], n_nodes, n_wanted)
     _warn_lost(merged.values, merged.errors)
     return basis_of(merged)
 
@@ -187,20 +187,20 @@ def _starts_of(known: Basis | None, ordinary: Ordinary) -> dict[int, Start]:
         vectors = vectors * ordinary.root[:, None]
     if ordinary.components.max() == 0:
         return {0: Start(values, vectors)}
-    homes, nodes = homes_of(known), _nodes_of_each(ordinary.components)
+    homes, nodes = homes_of(known), nodes_by_component(ordinary.components)
     return {
         int(home): Start(values[homes == home], vectors[np.ix_(nodes[home], homes == home)])
         for home in np.unique(homes)
     }
 
 
-def _nodes_of_each(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+def nodes_by_component(components: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Return the nodes of every component, in the order of their numbers."""
     sizes = np.bincount(components)
     return np.split(np.argsort(components, kind="stable"), sizes.cumsum()[:-1])
 
 
-def _problem_on(nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float) -> Problem:
+def problem_on(nodes: NDArray[np.intp], ordinary: Ordinary, k: int, eigen_tol: float) -> Problem:
     """Return the problem of the first k pairs of one component."""
     whole = len(nodes) == len(ordinary.root)
     matrix = ordinary.matrix if whole else ordinary.matrix[nodes][:, nodes]
@@ -234,7 +234,7 @@ def _show(progress: Progress, n_before: int, word: str, n_converged: int) -> Non
     progress.reach(n_before + n_converged)
 
 
-def _merge(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
+def merge_pairs(parts: list[tuple[NDArray[np.intp], Pairs]], n_nodes: int, n_vectors: int) -> Pairs:
     """Return the first pairs of all components, each zero outside its own."""
     if len(parts) == 1 and len(parts[0][0]) == n_nodes:
         pairs = parts[0][1]
