@@ -83,6 +83,45 @@ def barabasi_albert(n, m=5):
     return sp.csr_array(nx.to_scipy_sparse_array(nx.barabasi_albert_graph(n, m, seed=0))), None
 
 
+def preferential(n, m=5):
+    """As :func:`barabasi_albert`, in the seconds and bytes that a million nodes leave."""
+    rng = np.random.default_rng(0)
+    # Every node as often as it has edges: a pick of one is a pick by degree.
+    ends = np.empty(2 * m * n, dtype=np.int32)
+    ends[:m] = np.arange(m)
+    count, shares = m, rng.random((n, m))
+    for node in range(m, n):
+        picked = ends[(shares[node] * count).astype(np.int64)]
+        ends[count : count + m], ends[count + m : count + 2 * m] = picked, node
+        count += 2 * m
+    a = ends[m:count].reshape(-1, 2, m)
+    return pairs(a[:, 0].ravel(), a[:, 1].ravel(), n), None
+
+
+def communities(n, size=1000, inside=8, across=2):
+    """Groups of nodes, with so many edges a node within and to any other."""
+    rng = np.random.default_rng(0)
+    first = np.repeat(np.arange(n), (inside + across) // 2)
+    near = first - first % size + rng.integers(size, size=len(first))
+    far = rng.integers(n, size=len(first))
+    second = np.where(rng.random(len(first)) < inside / (inside + across), near, far)
+    return pairs(first, np.minimum(second, n - 1), n), None
+
+
+def pairs(first, second, n):
+    """Return the largest component of the graph of these edges."""
+    from scipy.sparse.csgraph import connected_components
+
+    kept = first != second
+    a = np.concatenate([first[kept], second[kept]])
+    b = np.concatenate([second[kept], first[kept]])
+    edges = sp.csr_array((np.ones(len(a)), (a, b)), shape=(n, n))
+    edges.data[:] = 1.0
+    _, component = connected_components(edges, directed=False)
+    largest = np.flatnonzero(component == np.bincount(component).argmax())
+    return edges[largest][:, largest]
+
+
 def mesh_edges(faces, n):
     a, b = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
     edges = sp.coo_array((np.ones(len(a)), (a, b)), shape=(n, n)).tocsr()
@@ -101,6 +140,10 @@ GRAPHS = {
     "sphere-1048576": lambda: sphere(1_048_576),
     "barabasi-albert-3000": lambda: barabasi_albert(3_000),
     "barabasi-albert-30000": lambda: barabasi_albert(30_000),
+    "preferential-30000": lambda: preferential(30_000),
+    "preferential-1000000": lambda: preferential(1_000_000),
+    "communities-30000": lambda: communities(30_000),
+    "communities-1000000": lambda: communities(1_000_000),
 }
 
 

@@ -109,6 +109,26 @@ def scale_free(laplacian):
     )
 
 
+def million_random(name):
+    # Five million edges, no positions, and no gap: what a social or web graph asks of a solver.
+    methods = (
+        OURS,
+        "scipy lobpcg, Jacobi",
+        "primme, Jacobi",
+        "scipy eigsh, largest of the complement",
+    )
+    return Case(
+        f"{name}-1000000",
+        f"{name}-30000",
+        32,
+        methods,
+        "symmetric",
+        ratios=dict.fromkeys(methods[1:], 1.0),
+        reference=None,
+        time_limit=1500,
+    )
+
+
 CASES = {
     "bunny-100": Case(
         "bunny",
@@ -149,6 +169,8 @@ CASES = {
     ),
     "scale-free": scale_free("combinatorial"),
     "scale-free-normalised": scale_free("symmetric"),
+    "million-scale-free": million_random("preferential"),
+    "million-communities": million_random("communities"),
     "isomap": Case(
         "bunny",
         "bunny-small",
