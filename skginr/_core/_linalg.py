@@ -35,6 +35,8 @@ _FILL, _FILL_POWER, _SIX = 9.7, 1.157, 6
 _FILL_OF_LEVELS = 0.6
 # Bytes an entry at the peak, of SuperLU and of CHOLMOD.
 _SUPERLU_BYTES, _CHOLMOD_BYTES = 45, 15
+# Bytes of a factor whose only use is to count.
+_MOST_TO_COUNT = 4e9
 
 
 def factor_positive_definite(matrix: sp.sparray) -> SuperLU:
@@ -223,8 +225,11 @@ def count_eigenvalues_below(matrix: sp.sparray, bound: float) -> int | None:
 
     By Sylvester's law of inertia: as many as the factor of ``matrix - bound I`` has
     negative pivots. None if the factorisation had to leave the diagonal, where its
-    pivots say nothing.
+    pivots say nothing, or would take more than some gigabytes.
     """
+    large = matrix.shape[0] > _FITS
+    if large and _SUPERLU_BYTES * _entries_of_factor(sp.csr_array(matrix)) > _MOST_TO_COUNT:
+        return None
     shifted = matrix - bound * sp.eye_array(matrix.shape[0])
     try:
         factor = factor_positive_definite(shifted)

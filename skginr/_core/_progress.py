@@ -12,6 +12,8 @@ from skginr._core._warnings import is_beside_others
 
 # Between two lines of a log there are at least so many seconds, and this share of the task.
 _SECONDS, _SHARE = 5.0, 0.1
+# And after so many a word that it is still at work, however little is done.
+_LONGEST = 60.0
 
 
 class Progress:
@@ -148,6 +150,7 @@ class _Lines(_Counting):
         # Of an endless task ever fewer.
         wait = _SECONDS if self._total else max(_SECONDS, _SHARE * (now - self._start))
         further = self._n_done - self._n_shown >= _SHARE * (self._total or 0)
+        further = further or now - self._last >= _LONGEST
         # Of what is done the last line says so.
         further = further and self._n_done != self._total
         if further and now - self._last >= wait:

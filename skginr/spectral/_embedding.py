@@ -179,7 +179,7 @@ class Method(Protocol):
         """
         ...
 
-    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+    def doubt(self, graph: Graph, basis: Basis, *, counted: bool = True) -> str | None:
         """Say what is wrong with a basis that was read as that of ``graph``, or None."""
         ...
 

@@ -201,7 +201,7 @@ def _keep(embedder: SpectralEmbedder, key: str, basis: Basis) -> None:
         tol=basis.tol,
         memory=embedder.memory,
         # It has been looked at.
-        doubt=lambda _: None,
+        doubt=lambda *_, **__: None,
     )
 
 

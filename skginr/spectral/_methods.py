@@ -93,9 +93,9 @@ class _Solved:
             keep=keep,
         )
 
-    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+    def doubt(self, graph: Graph, basis: Basis, *, counted: bool = True) -> str | None:
         """Say what is wrong with a basis that was read as that of a graph, or None."""
-        return doubt_of(self.operator(graph), basis, self.tol)
+        return doubt_of(self.operator(graph), basis, self.tol, counted=counted)
 
     def _walk(
         self,
@@ -283,7 +283,7 @@ class Isomap:
         """Whether to look at a basis takes less than to compute it: distances take the time."""
         return False
 
-    def doubt(self, graph: Graph, basis: Basis) -> str | None:
+    def doubt(self, graph: Graph, basis: Basis, *, counted: bool = True) -> str | None:
         """Say that nothing is known of a basis that was read."""
         return "it cannot be checked"
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Memory: TypeAlias = str | os.PathLike | joblib.Memory | None
 
+# Says what is wrong with a basis of a file, or None: ``doubt(basis, counted=True)``, where False
+# leaves out whether eigenvectors are missing, of a basis that was solved here.
+Doubt: TypeAlias = Callable[..., str | None]
 # Why a folder may not take a file, whose eigenvectors are right all the same.
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 # Dimensions of the parts of a basis in a file.
@@ -39,7 +42,7 @@ def shared_basis(
     n_vectors: int,
     tol: float = np.inf,
     memory: "Memory" = None,
-    doubt: Callable[[Basis], str | None],
+    doubt: Doubt,
 ) -> Basis:
     """Return at least ``n_vectors`` eigenpairs, from the process or from disk where known.
 
@@ -158,9 +161,7 @@ def _more_of(first: Basis | None, second: Basis | None, tol: float) -> Basis | N
     return max(known, key=lambda basis: (basis.tol <= tol, basis.n_vectors), default=None)
 
 
-def _basis_in(
-    file: Path, tol: float, doubt: Callable[[Basis], str | None]
-) -> tuple[Basis | None, bool]:
+def _basis_in(file: Path, tol: float, doubt: Doubt) -> tuple[Basis | None, bool]:
     """Return the basis in a file, if it is one, and whether the file is to be replaced."""
     try:
         basis = read_basis(file)
@@ -222,11 +223,9 @@ def _read_part(members: zipfile.ZipFile, name: str) -> NDArray:
         return npy.read_array(stream, allow_pickle=False)
 
 
-def _keep(
-    basis: Basis, file: Path, doubt: Callable[[Basis], str | None], *, replaced: bool
-) -> None:
+def _keep(basis: Basis, file: Path, doubt: Doubt, *, replaced: bool) -> None:
     """Write a basis, unless the file holds as much, or would not be believed."""
-    if (not replaced and _suffices(file, basis)) or doubt(basis) is not None:
+    if (not replaced and _suffices(file, basis)) or doubt(basis, counted=False) is not None:
         return
     try:
         if os.path.lexists(file):

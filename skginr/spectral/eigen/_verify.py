@@ -18,7 +18,6 @@ from skginr.spectral.eigen._connected import (
     Problem,
     accuracy_of,
     fills_in,
-    is_too_large,
     residuals_of,
 )
 from skginr.spectral.eigen._solve import Ordinary, ordinary_problem
@@ -34,7 +33,9 @@ _DENSE_NODES = 500
 _COLUMNS = 16
 
 
-def doubt_of(operator: Laplacian, basis: Basis, eigen_tol: float) -> str | None:
+def doubt_of(
+    operator: Laplacian, basis: Basis, eigen_tol: float, *, counted: bool = True
+) -> str | None:
     """Say what is wrong with a basis as the first eigenvectors of ``operator``, or None.
 
     Parameters
@@ -44,13 +45,15 @@ def doubt_of(operator: Laplacian, basis: Basis, eigen_tol: float) -> str | None:
         Arrays of any shape and dtype.
     eigen_tol : float
         Tolerance wanted; see :func:`skginr.eigen.solve`.
+    counted : bool, default True
+        Whether to count eigenvalues, which takes a factorisation: a solver's own need none.
 
     Returns
     -------
     str or None
         None for the first pairs, none left out, orthonormal and with small residuals, in the form
-        that a solver gives them. Where a factorisation fills in, it is not counted whether some
-        are left out.
+        that a solver gives them. Where a factorisation fills in, or takes more than 4 GB, it is not
+        counted whether some are left out.
     """
     problem = ordinary_problem(operator)
     doubt = _doubt_of_parts(basis, problem.components, operator.mass)
@@ -74,7 +77,9 @@ def doubt_of(operator: Laplacian, basis: Basis, eigen_tol: float) -> str | None:
         return "eigenvalues that are equal are not marked so"
     if not _are_canonical(problem, basis, values, vectors, errors):
         return "eigenvectors are turned"
-    return None if _none_is_missing(problem, values, errors) else "eigenvectors are missing"
+    if counted and not _none_is_missing(problem, values, errors):
+        return "eigenvectors are missing"
+    return None
 
 
 def _doubt_of_parts(
@@ -165,7 +170,7 @@ def _none_is_missing(
     wanted = last + int(problem.components.max()) + 1
     if problem.matrix.shape[0] <= _DENSE_NODES:
         found: int | None = int((eigvalsh(problem.matrix.toarray()) < bound).sum())
-    elif is_too_large(problem.matrix) or any(map(fills_in, _large_parts(problem))):
+    elif any(map(fills_in, _large_parts(problem))):
         return True
     else:
         found = count_eigenvalues_below(problem.matrix, bound)

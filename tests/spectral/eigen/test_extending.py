@@ -1,5 +1,7 @@
 """A basis of fewer vectors as the start of a larger one, and of one that was ended."""
 
+from functools import partial
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -107,7 +109,7 @@ def ask(operator, n_vectors, folder=None, *, tol=1e-8, **options):
         n_vectors=n_vectors,
         tol=tol,
         memory=folder,
-        doubt=lambda basis: eigen.doubt_of(operator, basis, tol),
+        doubt=partial(eigen.doubt_of, operator, eigen_tol=tol),
     )
 
 
