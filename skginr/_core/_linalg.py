@@ -135,7 +135,10 @@ def _entries_of_factor(matrix: sp.csr_array) -> float:
     levels = level_sizes(matrix).astype(float)
     share = n_branching / matrix.shape[0]
     volume = _FILL_OF_LEVELS * (levels**2).mean() * np.log2(matrix.shape[0]) * share**2
-    return max(surface, volume * matrix.shape[0] / max(levels.sum(), 1), float(matrix.nnz))
+    volume *= matrix.shape[0] / levels.sum()
+    # Eliminated level by level, each fills in with the next, and no more.
+    most = 1.5 * float((levels**2).sum()) * matrix.shape[0] / levels.sum()
+    return max(min(max(surface, volume), most), matrix.nnz / 2)
 
 
 def level_sizes(matrix: sp.csr_array) -> NDArray[np.intp]:

@@ -138,8 +138,8 @@ default "nearest_neighbors"
         Needs a graph.
     max_components : int or None, default None
         How many eigenvectors to compute at once and share, at least ``n_components``;
-        None means 128, or the default number of components. A search over larger k is solved once
-        by naming the largest.
+        None means 128, or the default number of components, but of huge graphs no more than
+        are wanted or take 1 GiB. A search over larger k is solved once by naming the largest.
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
         read: fit once before a search with ``n_jobs`` and no worker solves. What is read is checked

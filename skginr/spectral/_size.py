@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skginr._core import check_fits
 from skginr.graphs import Graph
 from skginr.spectral._embedding import Method
 from skginr.spectral.eigen import Basis
@@ -14,8 +15,8 @@ _DEFAULT_COMPONENTS = 64
 # And where they count less and less: no more than so many, nor than take so many numbers (128 MiB).
 _MOST_COMPONENTS, _MOST_NUMBERS = 1000, 1 << 24
 # Solved at once where the user names no number, so that a search over smaller
-# embeddings needs no other decomposition.
-_SHARED_COMPONENTS = 128
+# embeddings needs no other decomposition; of huge graphs as many as take so many numbers (1 GiB).
+_SHARED_COMPONENTS, _SHARED_NUMBERS = 128, 1 << 27
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,21 @@ class Size:
     @property
     def n_solved(self) -> int:
         """How many are solved at once."""
-        wanted = self.n_components or self.default
-        return self.max_components or max(wanted, _SHARED_COMPONENTS)
+        shared = min(_SHARED_COMPONENTS, _SHARED_NUMBERS // self.graph.n_nodes)
+        return self.max_components or max(self._wanted, shared)
+
+    @property
+    def _wanted(self) -> int:
+        return self.n_components or self.default
 
     def check(self) -> None:
-        """Raise ``ValueError`` if more are wanted than there are eigenvectors."""
+        """Raise an error if more are wanted than there are eigenvectors, or room for them.
+
+        Raises
+        ------
+        ValueError
+        MemoryError
+        """
         most = self.graph.n_nodes - self.graph.n_components
         if self.n_components is not None and most == 0:
             raise ValueError(
@@ -64,6 +75,13 @@ class Size:
                 f"the kernel ({self.graph.n_nodes} nodes less one per connected component); "
                 f"got {self.n_components}."
             )
+        # The basis; coordinates in the scale of the method; those that rows get.
+        n_columns = self.n_solved + 2 * min(self._wanted, self.n_solved)
+        check_fits(
+            8 * self.graph.n_nodes * n_columns,
+            f"n_components={self._wanted} of {self.graph.n_nodes:,} nodes",
+            "Lower n_components, and max_components where it is given.",
+        )
 
     def within(self, basis: Basis, method: Method) -> int:
         """Return how many of a basis that was found: by default, none that cuts an eigenspace.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from skginr._core import (
+    check_fits,
     count_eigenvalues_below,
     deflate,
     eigh_subset,
@@ -77,8 +78,8 @@ _COLUMNS = 16
 _MOST_VECTORS = 4
 _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
-# Bytes that a basis may have beyond the room that an iteration needs.
-_BASIS_BYTES = 6e9
+# Bytes that a basis may have beyond the room that an iteration needs, and blocks beside it.
+_BASIS_BYTES, _BLOCKS_AT_WORK = 6e9, 4
 # How much stricter an iteration is made whose pairs fell short of the tolerance.
 _STRICTER = 1e-2
 # Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,
@@ -429,6 +430,11 @@ def _lanczos(
     size = max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block)
     affordable = max(int(_BASIS_BYTES / (8 * problem.n)), k + 4 * n_block)
     size = min(size, affordable, problem.n - n_block - 1)
+    check_fits(
+        8 * problem.n * (k + (4 + _BLOCKS_AT_WORK) * n_block),
+        f"{k} eigenvectors of {problem.n:,} nodes",
+        "Ask for fewer.",
+    )
 
     def largest(operator: Operator) -> NDArray[np.float64] | None:
         return largest_eigenvectors(
