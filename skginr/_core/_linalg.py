@@ -86,6 +86,7 @@ def positive_definite_solver(
     except ModuleNotFoundError:
         factor = factor_positive_definite(matrix)
         return lambda b: factor.solve(np.asfortranarray(b))
+    _check_factor(matrix, _CHOLMOD_BYTES)
     entries = with_short_indices(sp.csr_array(matrix))
     solver = CholeskySolverD(
         matrix.shape[0], entries.indptr, entries.indices, entries.data, MatrixType.CSR
