@@ -79,7 +79,7 @@ _MOST_VECTORS = 4
 _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
 # Bytes that a basis may have beyond the room that an iteration needs, and blocks beside it.
-_BASIS_BYTES, _BLOCKS_AT_WORK = 6e9, 4
+_BASIS_BYTES, _BLOCKS_AT_WORK = 5e9, 4
 # How much stricter an iteration is made whose pairs fell short of the tolerance.
 _STRICTER = 1e-2
 # Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,

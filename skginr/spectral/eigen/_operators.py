@@ -31,6 +31,8 @@ _MAX_INNER_STEPS = 2_000
 # Residual of a solution by multigrid as a share of the digits wanted of eigenvalues, and how many
 # of its steps may be taken: a hierarchy that is any good needs twenty.
 _INNER, _MAX_CYCLES = 0.01, 100
+# Numbers of a column times columns that are solved for at once: a dozen arrays of so many.
+_AT_ONCE = 40_000_000
 
 
 class IndefiniteError(Exception):
@@ -302,6 +304,14 @@ class MultigridInverse:
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the operator times ``block``; columns that do not converge are as they are."""
+        solution = np.empty(block.shape)
+        width = max(_AT_ONCE // len(block), 1)
+        for start in range(0, block.shape[1], width):
+            columns = slice(start, start + width)
+            solution[:, columns] = self._solve(block[:, columns])
+        return solution
+
+    def _solve(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         residual = np.array(block, order="C")
         enough = self._inner * np.linalg.norm(residual, axis=0)
         solution, direction = np.zeros_like(residual), self._conditioned(residual)
