@@ -10,7 +10,7 @@ help:
 	@echo "make peers   environments of peers of bench-heldout, bench-spacetime and bench-fields, into build/peers; some minutes and 8 GB"
 	@echo "make bench-heldout  what predicts best where nothing was observed, peers too; some hours"
 	@echo "make bench-memory  long tables of nodes and times; about 15 minutes"
-	@echo "make bench-scaling  growth with the graph, and a search on a cluster; about 10 minutes"
+	@echo "make bench-scaling  growth to ten million nodes, a search on a cluster, SLEPc; about two hours and 20 GB"
 	@echo "make bench-small  the default network on small tables, and what it is made of; about 20 minutes"
 	@echo "make bench-counts  counts and classes on maps: deviance, coverage, log loss beside peers; about 40 minutes"
 	@echo "make bench-spacetime  gaps in tables of nodes and times: accuracy, intervals, seconds beside peers; some hours"
@@ -45,6 +45,7 @@ bench-memory:
 
 bench-scaling:
 	$(PYTHON) benchmarks/scaling.py
+	$(PYTHON) benchmarks/distributed_eigen.py
 
 bench-small:
 	$(PYTHON) benchmarks/small_tables.py

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from skginr._core import has_multigrid
 from skginr.graphs import Laplacian
 from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, make_canonical
 from skginr.spectral.eigen._connected import (
@@ -19,12 +20,18 @@ from skginr.spectral.eigen._connected import (
     Problem,
     accuracy_of,
     fills_in,
+    is_too_large,
     rayleigh_ritz,
     residuals_of,
 )
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import Operator, multiply_in_place
-from skginr.spectral.eigen._operators import Accuracy, FactoredInverse, shift_of
+from skginr.spectral.eigen._operators import (
+    Accuracy,
+    FactoredInverse,
+    MultigridInverse,
+    shift_of,
+)
 from skginr.spectral.eigen._solve import (
     Ordinary,
     merge_pairs,
@@ -251,4 +258,6 @@ def _inverse(problem: Problem) -> Operator:
     matrix, kernel, accuracy = problem.matrix, problem.kernel, problem.accuracy
     if fills_in(matrix):
         return iterative_operator(matrix, kernel, problem.k, accuracy, problem.bound, 0.0)
+    if is_too_large(matrix) and has_multigrid():
+        return MultigridInverse(matrix, kernel, accuracy, shift=_SHIFT)
     return FactoredInverse(matrix, kernel, accuracy, shift=_SHIFT, power=_POWER)
