@@ -35,7 +35,7 @@ from skginr._core._linalg import (
     with_short_indices,
 )
 from skginr._core._memory import available_bytes, check_fits
-from skginr._core._multigrid import Multigrid, has_multigrid
+from skginr._core._multigrid import Multigrid, has_multigrid, rows_of
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
@@ -92,6 +92,7 @@ __all__ = [
     "own_version",
     "positive_definite_solver",
     "require",
+    "rows_of",
     "saying_all_once",
     "solve_refined",
     "splits_of_rows",

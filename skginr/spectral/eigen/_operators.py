@@ -12,7 +12,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy, ddot, dscal
 
-from skginr._core import Multigrid, deflate, positive_definite_solver, subtract_product
+from skginr._core import (
+    Multigrid,
+    deflate,
+    positive_definite_solver,
+    rows_of,
+    subtract_product,
+)
 
 # An inverse finds small eigenvalues first, and to so many digits for nothing.
 _DIGITS = 1e-4
@@ -296,7 +302,7 @@ class MultigridInverse:
         *,
         shift: float,
     ) -> None:
-        self._matrix, self._kernel, self._accuracy = matrix, kernel, accuracy
+        self._rows, self._kernel, self._accuracy = rows_of(matrix), kernel, accuracy
         self._shift = shift_of(matrix, kernel, shift)
         self._inner = max(_INNER * accuracy.digits, 1e-12)
         shifts = np.full(len(kernel), self._shift)
@@ -313,22 +319,27 @@ class MultigridInverse:
 
     def _solve(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         residual = np.array(block, order="C")
-        enough = self._inner * np.linalg.norm(residual, axis=0)
-        solution, direction = np.zeros_like(residual), self._conditioned(residual)
-        square = np.einsum("ij,ij->j", residual, direction)
+        enough = self._inner**2 * _squares(residual, residual)
+        solution, image = np.zeros_like(residual), np.empty_like(residual)
+        direction = self._conditioned(residual)
+        square = _squares(residual, direction)
         for _ in range(_MAX_CYCLES):
-            image = self._matrix @ direction
-            image += self._shift * direction
             # A column that is solved stays as it is: a step of zero.
-            left = np.linalg.norm(residual, axis=0) > enough
+            left = _squares(residual, residual) > enough
             if not left.any():
                 break
-            step = np.where(left, square / np.einsum("ij,ij->j", direction, image), 0.0)
-            solution += step * direction
-            image *= step
-            residual -= image
+            curvature = np.zeros(len(square))
+            for rows, matrix in self._rows:
+                part = matrix @ direction
+                part += self._shift * direction[rows]
+                curvature += _squares(part, direction[rows])
+                image[rows] = part
+            step = np.where(left, square / curvature, 0.0)
+            for rows, _ in self._rows:
+                solution[rows] += step * direction[rows]
+                residual[rows] -= step * image[rows]
             conditioned = self._conditioned(residual)
-            before, square = square, np.einsum("ij,ij->j", residual, conditioned)
+            before, square = square, _squares(residual, conditioned)
             direction *= square / before
             direction += conditioned
         deflate(solution, self._kernel)
@@ -348,6 +359,11 @@ class MultigridInverse:
         """Return the residual wanted, in units of theta = 1 / (lambda + shift)."""
         theta = np.maximum(theta, np.finfo(float).tiny)
         return self._accuracy.at(1 / theta) * theta**2
+
+
+def _squares(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the products of columns of two blocks."""
+    return np.einsum("ij,ij->j", left, right)
 
 
 class Complement:
