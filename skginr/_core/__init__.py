@@ -21,6 +21,7 @@ from skginr._core._draws import check_drawn, deviation_factor, drawn
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
 from skginr._core._linalg import (
+    conjugate_gradients,
     count_eigenvalues_below,
     deflate,
     eigh_subset,
@@ -73,6 +74,7 @@ __all__ = [
     "check_verbose",
     "check_weights",
     "check_with_noise",
+    "conjugate_gradients",
     "count_eigenvalues_below",
     "deflate",
     "deviation_factor",

@@ -107,6 +107,67 @@ def positive_definite_solver(
     return solve
 
 
+def conjugate_gradients(
+    multiply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    right: NDArray[np.float64],
+    precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    reference: NDArray[np.float64] | None = None,
+    tolerance: float,
+    max_iterations: int,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Solve systems, one per column, that share nothing but the time of their products.
+
+    Parameters
+    ----------
+    multiply, precondition : callable
+        From a block of columns to the products of each with its own matrix, or about its inverse.
+    right : ndarray of shape (n, n_columns)
+    reference : ndarray of shape (n, n_columns), optional
+        What residuals are compared with; by default ``right``.
+    tolerance : float
+        Reduction of the preconditioned residual at which a column has converged.
+    max_iterations : int
+
+    Returns
+    -------
+    solution : ndarray of shape (n, n_columns)
+    converged : ndarray of shape (n_columns,)
+    """
+    solution = np.zeros_like(right)
+    residual = right.copy()
+    preconditioned = precondition(residual)
+    direction = preconditioned.copy()
+    size = _dot(residual, preconditioned)
+    enough = size if reference is None else _dot(reference, precondition(reference))
+    enough = enough * tolerance**2
+    # Of a matrix that rounding has left indefinite, directions grow beyond all numbers.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(max_iterations):
+            if (size <= enough).all():
+                break
+            product = multiply(direction)
+            # A column that is solved stays as it is: a step of zero.
+            step = np.where(size > enough, size / _positive(_dot(direction, product)), 0.0)
+            solution += step * direction
+            residual -= step * product
+            preconditioned = precondition(residual)
+            before, size = size, _dot(residual, preconditioned)
+            direction *= size / _positive(before)
+            direction += preconditioned
+    finite = np.isfinite(solution).all(axis=0)
+    solution[:, ~finite] = 0.0
+    return solution, finite & (size <= enough)
+
+
+def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.einsum("ij,ij->j", left, right)
+
+
+def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(values > 0, values, 1.0)
+
+
 def factor_bytes(matrix: sp.sparray) -> float:
     """Return about how much memory :func:`positive_definite_solver` takes for a large matrix."""
     known = importlib.util.find_spec("cholespy") is not None

@@ -17,6 +17,8 @@ _COARSEST = 500
 # A hierarchy of so many times the entries of the matrix costs more than it gains: hubs make coarse
 # matrices dense.
 _MOST_COMPLEXITY = 3.0
+# Of the smoothing of what goes between levels: the least iterations on meshes of four kinds.
+_OMEGA = 1.5
 # Share of the spectrum, from the top, of what is rough. Of polynomials of degrees 1 to 3 that of 2
 # took the least time.
 _SMOOTHED = 1 / 8
@@ -74,6 +76,8 @@ class Multigrid:
             B=kernel[:, None],
             symmetry="symmetric",
             max_coarse=_COARSEST,
+            # By sums of rows: the usual weights draw from NumPy's global random numbers.
+            smooth=("jacobi", {"omega": _OMEGA, "weighting": "local"}),
             improve_candidates=None,
             presmoother=None,
             postsmoother=None,

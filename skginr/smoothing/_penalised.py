@@ -8,8 +8,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._core import factor_positive_definite, positive_definite_solver, solve_refined
-from skginr.graphs import positive
+from skginr._core import (
+    conjugate_gradients,
+    factor_positive_definite,
+    positive_definite_solver,
+    solve_refined,
+)
 from skginr.smoothing._penalty import Penalty
 
 # Iterations with the diagonal, which take no time to prepare; more on large graphs, whose
@@ -17,7 +21,9 @@ from skginr.smoothing._penalty import Penalty
 _DIAGONAL, _DIAGONAL_LARGE, _LARGE = 150, 1200, 100_000
 # And up to how many where multigrid is at hand, of which one step takes as long as six.
 _DIAGONAL_BEFORE_MULTIGRID = 60
-# And iterations with the first-order system.
+# Cycles of multigrid, which of higher orders are near only where most nodes were observed.
+_CYCLES, _CYCLES_OF_HIGHER_ORDER = 200, 60
+# And iterations with a factor of the first-order system.
 _FACTORED = 300
 # Unknowns of the system without such products: as many are no work at all, and up to how many it is
 # solved for the sake of its digits.
@@ -233,8 +239,11 @@ def _solve_iteratively(
     # Between the observations the system is only alpha large, and so are its residuals.
     tolerance *= min(1.0, alpha) ** 0.5
     solution, left = np.zeros_like(right), np.arange(right.shape[1])
+    cycle = None
+    if not penalty.has_factor_near(alpha):
+        cycle = penalty.multigrid_preconditioner(alpha, counts.mean(axis=1))
     n_iterations = _DIAGONAL_LARGE if len(right) > _LARGE else _DIAGONAL
-    if penalty.has_multigrid:
+    if cycle is not None:
         n_iterations = _DIAGONAL_BEFORE_MULTIGRID
     # About as many as are needed.
     if 10 * alpha**0.5 <= n_iterations:
@@ -245,6 +254,17 @@ def _solve_iteratively(
             tolerance=tolerance,
             max_iterations=n_iterations,
         )
+        left = left[~converged]
+    if len(left) and cycle is not None:
+        correction, converged = conjugate_gradients(
+            partial(multiply, columns=left),
+            right[:, left] - multiply(solution[:, left], left),
+            cycle,
+            reference=right[:, left],
+            tolerance=tolerance,
+            max_iterations=_CYCLES if penalty.order == 1 else _CYCLES_OF_HIGHER_ORDER,
+        )
+        solution[:, left] += correction
         left = left[~converged]
     while len(left):
         correction, converged = conjugate_gradients(
@@ -298,59 +318,6 @@ def _solve_by_factors(
     return solution
 
 
-def conjugate_gradients(
-    multiply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    right: NDArray[np.float64],
-    precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    *,
-    reference: NDArray[np.float64] | None = None,
-    tolerance: float,
-    max_iterations: int,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Solve systems, one per column, that share nothing but the time of their products.
-
-    Parameters
-    ----------
-    multiply, precondition : callable
-        From a block of columns to the products of each with its own matrix, or about its inverse.
-    right : ndarray of shape (n, n_columns)
-    reference : ndarray of shape (n, n_columns), optional
-        What residuals are compared with; by default ``right``.
-    tolerance : float
-        Reduction of the preconditioned residual at which a column has converged.
-    max_iterations : int
-
-    Returns
-    -------
-    solution : ndarray of shape (n, n_columns)
-    converged : ndarray of shape (n_columns,)
-    """
-    solution = np.zeros_like(right)
-    residual = right.copy()
-    preconditioned = precondition(residual)
-    direction = preconditioned.copy()
-    size = _dot(residual, preconditioned)
-    enough = size if reference is None else _dot(reference, precondition(reference))
-    enough = enough * tolerance**2
-    # Of a matrix that rounding has left indefinite, directions grow beyond all numbers.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(max_iterations):
-            if (size <= enough).all():
-                break
-            product = multiply(direction)
-            # A column that is solved stays as it is: a step of zero.
-            step = np.where(size > enough, size / positive(_dot(direction, product)), 0.0)
-            solution += step * direction
-            residual -= step * product
-            preconditioned = precondition(residual)
-            before, size = size, _dot(residual, preconditioned)
-            direction *= size / positive(before)
-            direction += preconditioned
-    finite = np.isfinite(solution).all(axis=0)
-    solution[:, ~finite] = 0.0
-    return solution, finite & (size <= enough)
-
-
 def _factor_and_solve(
     penalty: Penalty,
     alpha: float,
@@ -364,9 +331,7 @@ def _factor_and_solve(
     weighted = alpha * penalty.matrix()
     for system in np.unique(owners[columns]):
         chosen = columns[owners[columns] == system]
-        factor = factor_positive_definite(weighted + sp.diags_array(counts[:, system]))
-        solution[:, chosen] = factor.solve(right[:, chosen])
-
-
-def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.einsum("ij,ij->j", left, right)
+        matrix = weighted + sp.diags_array(counts[:, system])
+        factor = factor_positive_definite(matrix)
+        x = factor.solve(right[:, chosen])
+        solution[:, chosen] = x + factor.solve(right[:, chosen] - matrix @ x)

@@ -218,22 +218,50 @@ class Penalty:
     def preconditioner(
         self, alpha: float, counts: NDArray[np.float64]
     ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """Return about the inverse of ``diag(counts) + alpha Q``, by that of first order.
+        """Return about the inverse of ``diag(counts) + alpha Q``, by a factor of first order.
 
-        As ``(d + a l)^p`` is between ``d^p + a^p l^p`` and 2^(p - 1) times that for numbers. By
-        multigrid on large graphs, whose hierarchy serves all strengths; else by a factor, which is
-        kept for strengths near this one. Solve inside :meth:`at_hand`, which lets go of both.
+        As ``(d + a l)^p`` is between ``d^p + a^p l^p`` and 2^(p - 1) times that for numbers. The
+        factor is kept for strengths near this one: solve inside :meth:`at_hand`, which lets go.
         """
         kept = self._factored
-        near = kept is not None and 1 / _SAME_FACTOR <= alpha / kept[0] <= _SAME_FACTOR
-        if kept is None or not near or self.has_multigrid:
-            self._factored = None  # Not two at a time.
-            share = 1 / self.order
-            observed = counts**share * self.mass ** (1 - share)
-            solve = self._first_order_solver((alpha / self.scale) ** share, observed)
-            self._factored = kept = alpha, solve
-        _, solve = kept
+        if kept is None or not self.has_factor_near(alpha):
+            self.forget()  # Not two at a time.
+            strength, observed = self._first_order(alpha, counts)
+            first_order = sp.diags_array(observed) + strength * self._stiffness
+            # It is near the system, no more: where nothing but rounding holds nodes in their places
+            # it shall still be definite.
+            first_order += sp.diags_array(_SHIFT * first_order.diagonal())
+            self._factored = kept = alpha, positive_definite_solver(first_order)
+        return self._of_this_order(kept[1])
 
+    def multigrid_preconditioner(
+        self, alpha: float, counts: NDArray[np.float64]
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+        """Return about the same without a factor, or None on graphs for which that is no gain.
+
+        One hierarchy serves all strengths. Of higher orders it is near where most nodes were
+        observed, and less so the fewer were.
+        """
+        # Where rounding decides, levels differ by more than that.
+        if len(self.mass) < _MULTIGRID_NODES or self.graded or not has_multigrid():
+            return None
+        if self._multigrid is None:
+            kernel = np.ones(len(self.mass)) if self._kernel is None else self._kernel
+            self._multigrid = Multigrid(self._stiffness, kernel)
+        if not self._multigrid.pays:
+            return None
+        return self._of_this_order(self._multigrid.cycle(*self._first_order(alpha, counts)))
+
+    def _first_order(
+        self, alpha: float, counts: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Return t and d of the first-order system ``diag(d) + t B`` that is nearest."""
+        share = 1 / self.order
+        return (alpha / self.scale) ** share, counts**share * self.mass ** (1 - share)
+
+    def _of_this_order(
+        self, solve: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         def apply(block: NDArray[np.float64]) -> NDArray[np.float64]:
             solved = solve(block)
             for _ in range(self.order - 1):
@@ -242,27 +270,10 @@ class Penalty:
 
         return apply
 
-    @property
-    def has_multigrid(self) -> bool:
-        """Whether preconditioners are multigrid's: cheap to make, for every strength anew."""
-        if len(self.mass) < _MULTIGRID_NODES or not has_multigrid():
-            return False
-        if self._multigrid is None:
-            kernel = np.ones(len(self.mass)) if self._kernel is None else self._kernel
-            self._multigrid = Multigrid(self._stiffness, kernel)
-        return self._multigrid.pays
-
-    def _first_order_solver(
-        self, strength: float, observed: NDArray[np.float64]
-    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """Return about the inverse of ``diag(observed) + strength B``."""
-        if self.has_multigrid and self._multigrid is not None:
-            return self._multigrid.cycle(strength, observed)
-        first_order = sp.diags_array(observed) + strength * self._stiffness
-        # It is near the system, no more: where nothing but rounding holds nodes in their places
-        # it shall still be definite.
-        first_order += sp.diags_array(_SHIFT * first_order.diagonal())
-        return positive_definite_solver(first_order)
+    def has_factor_near(self, alpha: float) -> bool:
+        """Say whether the factor in hand serves a strength."""
+        kept = self._factored
+        return kept is not None and 1 / _SAME_FACTOR <= alpha / kept[0] <= _SAME_FACTOR
 
     @property
     def factored_at(self) -> float | None:
