@@ -21,6 +21,7 @@ from skginr._core._draws import check_drawn, deviation_factor, drawn
 from skginr._core._indexed import IndexedArray, IndexedDtype
 from skginr._core._interrupts import Watch, held_back, watched
 from skginr._core._linalg import (
+    can_count_eigenvalues,
     conjugate_gradients,
     count_eigenvalues_below,
     deflate,
@@ -35,8 +36,8 @@ from skginr._core._linalg import (
     subtract_product,
     with_short_indices,
 )
-from skginr._core._memory import available_bytes, check_fits
-from skginr._core._multigrid import Multigrid, has_multigrid, rows_of
+from skginr._core._memory import available_bytes, check_fits, fits
+from skginr._core._multigrid import Multigrid, has_multigrid, row_parts
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
@@ -58,6 +59,7 @@ __all__ = [
     "are_held_out",
     "as_number",
     "available_bytes",
+    "can_count_eigenvalues",
     "check_count",
     "check_drawn",
     "check_fits",
@@ -82,6 +84,7 @@ __all__ = [
     "eigh_subset",
     "factor_bytes",
     "factor_positive_definite",
+    "fits",
     "graded_eigenvectors",
     "has_multigrid",
     "held_back",
@@ -94,7 +97,7 @@ __all__ = [
     "own_version",
     "positive_definite_solver",
     "require",
-    "rows_of",
+    "row_parts",
     "saying_all_once",
     "solve_refined",
     "splits_of_rows",

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import SuperLU, splu
 from threadpoolctl import ThreadpoolController
 
-from skginr._core._memory import check_fits
+from skginr._core._memory import check_fits, fits
 
 # Of all eigenpairs, up to which it is faster to look for some alone.
 _FEW = 0.17
@@ -179,8 +179,8 @@ def _check_factor(matrix: sp.sparray, bytes_of_entry: int) -> None:
         check_fits(
             bytes_of_entry * _entries_of_factor(sp.csr_array(matrix)),
             f"a factor of a matrix of {matrix.shape[0]:,} nodes",
-            "The extra 'multigrid' smooths and embeds without one: pip install "
-            "'skginr[multigrid]'. Or take a coarser graph.",
+            "Smoothers of order 1, and eigen_solver='multigrid', need none with the extra "
+            "'multigrid' (pip install 'skginr[multigrid]'). Or take a coarser graph.",
         )
 
 
@@ -290,10 +290,9 @@ def count_eigenvalues_below(matrix: sp.sparray, bound: float) -> int | None:
 
     By Sylvester's law of inertia: as many as the factor of ``matrix - bound I`` has
     negative pivots. None if the factorisation had to leave the diagonal, where its
-    pivots say nothing, or would take more than some gigabytes.
+    pivots say nothing, or would take more than some gigabytes, or than there are.
     """
-    large = matrix.shape[0] > _FITS
-    if large and _SUPERLU_BYTES * _entries_of_factor(sp.csr_array(matrix)) > _MOST_TO_COUNT:
+    if not can_count_eigenvalues(matrix):
         return None
     shifted = matrix - bound * sp.eye_array(matrix.shape[0])
     try:
@@ -303,6 +302,14 @@ def count_eigenvalues_below(matrix: sp.sparray, bound: float) -> int | None:
     if not np.array_equal(factor.perm_r, factor.perm_c):
         return None
     return int((factor.U.diagonal() < 0).sum())
+
+
+def can_count_eigenvalues(matrix: sp.sparray) -> bool:
+    """Say whether the factor that :func:`count_eigenvalues_below` takes is small enough."""
+    if matrix.shape[0] <= _FITS:
+        return True
+    n_bytes = _SUPERLU_BYTES * _entries_of_factor(sp.csr_array(matrix))
+    return n_bytes <= _MOST_TO_COUNT and fits(n_bytes)
 
 
 def eigh_subset(

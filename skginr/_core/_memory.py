@@ -35,6 +35,12 @@ def check_fits(n_bytes: float, what: str, advice: str) -> None:
         )
 
 
+def fits(n_bytes: float) -> bool:
+    """Say whether there is memory for so much, as far as one can tell."""
+    available = available_bytes() if n_bytes >= _SMALL else None
+    return available is None or n_bytes <= available
+
+
 def available_bytes() -> int | None:
     """Return how many bytes this process may still take, or None where nothing says so."""
     free = _numbers_of(_ROOT / "proc/meminfo")

@@ -149,9 +149,9 @@ class _Smoothed:
         # Of the first step, and of the second: the step before it again, and the residual.
         self._first, self._again, self._second = 1 / centre, ratio * half / centre, 2 * ratio / half
         scaled.data *= -1
-        self._negative = rows_of(scaled)
+        self._negative = row_parts(scaled)
         up = _scaled(up, 1 / scale, coarser)
-        self._up, self._down = rows_of(up), up.T
+        self._up, self._down = row_parts(up), up.T
 
     def smooth(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a solution, begun from 0, whose error is smooth."""
@@ -197,7 +197,7 @@ class _Smoothed:
         return self._down @ left
 
 
-def rows_of(matrix: sp.csr_array) -> list[tuple[slice, sp.csr_array]]:
+def row_parts(matrix: sp.csr_array) -> list[tuple[slice, sp.csr_array]]:
     """Return a matrix as parts of some rows, in the memory that it has."""
     parts = []
     for start in range(0, matrix.shape[0], _ROWS):

@@ -33,7 +33,9 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
     ----------
     embedder : SpectralEmbedder
         With ``graph``; fitted or not. How many eigenvectors are solved for follows from its
-        ``n_components`` and ``max_components``, as in ``fit``; how exact, from ``eigen_tol``.
+        ``n_components`` and ``max_components``, as in ``fit``: one more than the larger of them,
+        and where ``max_components`` is not given at least 129, by default up to 1,001. How exact
+        they are follows from ``eigen_tol``.
     folder : str or path
         Made where absent. It is for one problem: files of an earlier one are replaced, but not its
         eigenvectors.
@@ -76,7 +78,11 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
             f"graph.subgraph(graph.labels[graph.components < {_MOST_COMPONENTS}]), or fit here, "
             f"where each is solved by itself."
         )
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be a path; got {type(folder).__name__}.")
     path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"folder must not be a file; {path} is one. Name another.")
     path.mkdir(parents=True, exist_ok=True)
     for name in _FOUND:
         if os.path.lexists(path / name):

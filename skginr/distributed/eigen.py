@@ -120,7 +120,31 @@ def _about(folder: Path) -> dict[str, Any]:
             f"{str(folder)!r} is of version {about.get('version')!r}, and this file reads version "
             f"1: write it again by the skginr that this file is of."
         )
+    _check(folder, about)
     return about
+
+
+def _check(folder: Path, about: dict[str, Any]) -> None:
+    """Raise unless the files of a folder are whole, and of one problem."""
+    try:
+        lengths = {
+            name: len(np.load(folder / f"{name}.npy", mmap_mode="r"))
+            for name in ("data", "indices", "indptr", "kernel", "components", "root")
+        }
+        n_nodes, n_wanted = int(about["n_nodes"]), about["n_vectors"]
+        n_entries = int(np.load(folder / "indptr.npy", mmap_mode="r")[-1])
+        expected = {"data": n_entries, "indices": n_entries, "indptr": n_nodes + 1}
+        expected |= dict.fromkeys(("kernel", "components", "root"), n_nodes)
+        most = n_nodes - int(about["n_components"])
+        is_whole = lengths == expected and isinstance(n_wanted, int) and 1 <= n_wanted <= most
+        reason = "its files do not fit each other"
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        is_whole, reason = False, str(error)
+    if not is_whole:
+        raise _RefusedError(
+            f"{str(folder)!r} is not what skginr.save_eigenproblem has written, {reason}: write it "
+            f"again."
+        )
 
 
 class _Engine(NamedTuple):
@@ -136,10 +160,12 @@ def _engine(arguments: list[str]) -> _Engine:
     try:
         import slepc4py
 
-        slepc4py.init(["eigen", *arguments[1:]])
+        # At the end PETSc names those that nothing has asked for: they may be misspelt.
+        slepc4py.init(["eigen", *arguments[1:], *["-options_left"][: len(arguments) - 1]])
         from petsc4py import PETSc
         from slepc4py import SLEPc
-    except ImportError as error:
+    # NumPy of another version than theirs is a ValueError.
+    except (ImportError, ValueError, AttributeError) as error:
         raise _RefusedError(_MISSING.format(python=sys.executable, error=error)) from error
     if np.dtype(PETSc.ScalarType).kind != "f":
         raise _RefusedError(
@@ -254,8 +280,9 @@ def _eigenpairs(
             return [scale * value for value, _ in pairs], [vector for _, vector in pairs]
         tol *= _STRICTER
     raise _RefusedError(
-        "the residuals are larger than eigen_tol allows. If a solver without a factor was named, "
-        "lower its -st_ksp_rtol; else write the problem with a larger eigen_tol."
+        "the residuals are larger than eigen_tol allows. If -eps_tol or a solver without a factor "
+        "was named, lower -eps_tol or -st_ksp_rtol; else write the problem again, in case its "
+        "files were changed, or with a larger eigen_tol."
     )
 
 

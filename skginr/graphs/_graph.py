@@ -589,7 +589,8 @@ class Graph:
             are cut in two. With ``on="faces"``, rows have any number of corners, in the order
             around the face: lists, or a table padded with -1, NaN or masked entries, as of UGRID.
         labels : array-like of length n_nodes, optional
-            Default: 0, 1, 2, ..., the rows of ``vertices``, or of ``faces``.
+            Default: the index of ``vertices``, or of ``faces``, if it is a DataFrame, else 0, 1, 2,
+            ..., its rows. Corners of faces are row numbers, whatever the labels are.
         on : {"vertices", "faces"}, default "vertices"
             Where the data are. Faces are neighbours if they have a side in common; ``positions``
             are then their centroids and ``node_areas`` their areas, and the graph has no faces
@@ -632,6 +633,9 @@ class Graph:
         <Graph: 2 nodes, 1 edge, 1 component, from the faces of a mesh>
         """
         check_option("on", on, ("vertices", "faces"))
+        rows = vertices if on == "vertices" else faces
+        if labels is None and isinstance(rows, pd.DataFrame):
+            labels = rows.index
         vertices, faces = mesh_parts(vertices, faces)
         positions = check_points("vertices", vertices)
         polygons = read_faces(faces, len(positions))

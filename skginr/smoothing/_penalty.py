@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from skginr._core import (
     Multigrid,
+    check_fits,
     factor_positive_definite,
     has_multigrid,
     positive_definite_solver,
@@ -21,6 +22,8 @@ from skginr.smoothing._gradation import closed, gradation, most_that_count, with
 
 # Of the diagonal, added to make a preconditioner definite.
 _SHIFT = 1e-12
+# Bytes of an entry of a product of matrices.
+_ENTRY_BYTES = 12
 # Strengths that one factor serves. A ratio of 100 takes ten times the iterations, about as long as
 # another factorisation.
 _SAME_FACTOR = 100
@@ -93,8 +96,23 @@ class Penalty:
         return product / self.scale
 
     def matrix(self) -> sp.csc_array:
-        """Return Q itself, whose rows reach ``order`` edges far."""
+        """Return Q itself, whose rows reach ``order`` edges far.
+
+        Raises
+        ------
+        MemoryError
+            If hubs make it too large.
+        """
         product = self._stiffness
+        if self.order > 1:
+            # Of a hub, each end with each: where others meet in one place it is less.
+            entries = float((np.diff(product.indptr).astype(float) ** self.order).max())
+            check_fits(
+                _ENTRY_BYTES * entries,
+                f"the matrix of order={self.order}, with a node of "
+                f"{int(np.diff(product.indptr).max()) - 1:,} edges,",
+                "Use order=1.",
+            )
         for _ in range(self.order - 1):
             product = self._stiffness @ sp.diags_array(1 / self.mass) @ product
         return sp.csc_array(product / self.scale)

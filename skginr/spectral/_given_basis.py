@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from skginr._core import check_numeric, warn
@@ -72,8 +73,7 @@ def add_basis(embedder: SpectralEmbedder, eigenvectors: ArrayLike | pd.DataFrame
         If it has no graph or ``method="isomap"``, whose coordinates are no eigenvectors of a sparse
         operator; or if ``eigenvectors`` have another number of rows, labels that are not the
         graph's, NaN or dependent columns, are those of another graph or Laplacian, are not exact
-        to ``eigen_tol``, or some are left out. (Where a factorisation fills in, it is not counted
-        whether some are.)
+        to ``eigen_tol``, or some are left out.
 
     Warns
     -----
@@ -151,6 +151,13 @@ def _columns(graph: Graph, eigenvectors: Any) -> NDArray[np.float64]:
             "eigenvectors must be an array; got the name of a file. Give np.load(..., "
             "mmap_mode='r') of it."
         )
+    if isinstance(eigenvectors, tuple):
+        raise TypeError(
+            f"eigenvectors must be an array; got a tuple of {len(eigenvectors)}. Solvers return "
+            f"eigenvalues too: give the vectors alone, which are mostly eigenvectors[1]."
+        )
+    if sp.issparse(eigenvectors):
+        raise TypeError("eigenvectors must be a dense array. Give eigenvectors.toarray().")
     vectors = np.asfortranarray(check_numeric("eigenvectors", eigenvectors))
     n_nodes = graph.n_nodes
     if vectors.ndim != 2 or len(vectors) != n_nodes or vectors.shape[1] == 0:
@@ -233,7 +240,7 @@ def _warn_few(basis: Basis, size: Size) -> None:
             advice = f", or set n_components and max_components to at most {found - 1}"
         warn(
             f"eigenvectors are {found} outside the kernel, and a fit of this embedder asks for "
-            f"{wanted} (its n_components or max_components, by default 128, and one more to see "
-            f"whether the last cuts an eigenspace): it computes what is missing. Give "
+            f"{wanted} (its max_components, which by default is at least 128, and one more to "
+            f"see whether the last cuts an eigenspace): it computes what is missing. Give "
             f"{wanted - found} more{advice}."
         )

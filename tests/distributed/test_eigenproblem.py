@@ -126,8 +126,11 @@ def small_problem(folder):
 
 def test_multigrid_in_place_of_a_factor(tmp_path):
     folder = small_problem(tmp_path)
-    done = run(folder, "-st_ksp_type", "cg", "-st_ksp_rtol", "1e-12", "-st_pc_type", "gamg")
+    options = ["-st_ksp_type", "cg", "-st_ksp_rtol", "1e-12", "-st_pc_type", "gamg"]
+    done = run(folder, *options, "-st_ksp_rtl", "1")
     assert done.returncode == 0, done.stderr
+    # A word that is misspelt changes nothing, and is named.
+    assert "-st_ksp_rtl" in done.stdout
     expected = np.add.outer(*(2 - 2 * np.cos(np.pi * np.arange(n) / n) for n in (9, 10)))
     values = np.sort(expected.ravel())[1:5]
     np.testing.assert_allclose(np.load(folder / "eigenvalues.npy"), values, rtol=1e-10)
@@ -138,9 +141,10 @@ def test_multigrid_in_place_of_a_factor(tmp_path):
     [
         ({}, ["-eps_max_it", "1", "-eps_ncv", "5"], "of 4 eigenvectors converged in 1 steps"),
         ({}, ["-st_ksp_type", "cg", "-st_ksp_rtol", ".1", "-st_pc_type", "none"], "eigen_tol"),
-        ({"n_nodes": 1}, [], "1 nodes are too few for 2 ranks"),
+        ({"n_nodes": 1}, [], "its files do not fit each other: write it again"),
+        ({"n_vectors": 90}, [], "write it again"),
         ({"version": 2}, [], "of version 2, and this file reads version 1"),
-        ({"n_components": -1, "n_nodes": 91}, [], "failed"),
+        ({"shift": "none"}, [], "failed"),
     ],
 )
 def test_where_it_fails_there_is_no_file(change, options, words, tmp_path):
@@ -151,6 +155,14 @@ def test_where_it_fails_there_is_no_file(change, options, words, tmp_path):
     assert done.returncode != 0
     assert words in done.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_files_that_are_not_whole(tmp_path):
+    folder = small_problem(tmp_path / "problem")
+    np.save(folder / "data.npy", np.load(folder / "data.npy")[:-1])
+    done = run(folder)
+    assert done.returncode != 0
+    assert "write it again" in done.stderr
 
 
 def test_without_slepc4py_or_a_problem(tmp_path):

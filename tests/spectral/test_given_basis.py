@@ -297,3 +297,23 @@ def test_what_an_embedder_must_be():
         add_basis(SpectralEmbedder(graph=graph, method="isomap"), vectors)
     with pytest.raises(ValueError, match="n_components must be at most 39"):
         add_basis(SpectralEmbedder(99, graph=graph), vectors)
+
+
+@pytest.mark.parametrize("left_out", [1, 3, 12])
+def test_one_that_is_left_out_where_no_factor_counts(left_out):
+    graph = Graph.from_networkx(nx.random_regular_graph(6, 3000, seed=0))
+    adjacency = graph.adjacency.toarray()
+    vectors = np.linalg.eigh(np.diag(adjacency.sum(axis=1)) - adjacency)[1][:, :14]
+    embedder = SpectralEmbedder(8, graph=graph, max_components=8)
+    with pytest.raises(ValueError, match="with none left out"):
+        add_basis(embedder, np.delete(vectors, left_out, axis=1))
+    assert add_basis(embedder, vectors) == 13
+
+
+def test_what_solvers_return_beside_vectors():
+    graph = Graph.from_networkx(nx.path_graph(9))
+    embedder = SpectralEmbedder(2, graph=graph, max_components=2)
+    with pytest.raises(TypeError, match=r"got a tuple of 2.*eigenvectors\[1\]"):
+        add_basis(embedder, np.linalg.eigh(np.eye(9)))
+    with pytest.raises(TypeError, match="toarray"):
+        add_basis(embedder, sp.csr_array(np.eye(9)))

@@ -17,6 +17,7 @@ from skginr._core import (
     deflate,
     eigh_subset,
     factor_bytes,
+    fits,
     graded_eigenvectors,
     has_multigrid,
     level_sizes,
@@ -198,8 +199,11 @@ def choose_solver(problem: Problem, eigen_solver: str) -> str:
 
 
 def is_too_large(matrix: sp.csr_array) -> bool:
-    """Say whether a factor takes so much memory that other ways are better."""
-    return matrix.shape[0] > _FACTORED_NODES and factor_bytes(matrix) > _MOST_FACTOR_BYTES
+    """Say whether a factor takes more memory than is good, or than there is."""
+    if matrix.shape[0] <= _FACTORED_NODES:
+        return False
+    n_bytes = factor_bytes(matrix)
+    return n_bytes > _MOST_FACTOR_BYTES or not fits(n_bytes)
 
 
 def fills_in(matrix: sp.csr_array) -> bool:

@@ -4,6 +4,7 @@ They may be in any order, sign, scale and precision, turned among themselves, wi
 them or without, and on several components at once. Nothing is believed of them.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +20,15 @@ from skginr.spectral.eigen._connected import (
     Pairs,
     Problem,
     accuracy_of,
+    choose_solver,
     fills_in,
     is_too_large,
     rayleigh_ritz,
     residuals_of,
+    solve_connected,
 )
 from skginr.spectral.eigen._iterative import iterative_operator
-from skginr.spectral.eigen._lanczos import Operator, multiply_in_place
+from skginr.spectral.eigen._lanczos import Operator, Start, multiply_in_place
 from skginr.spectral.eigen._operators import (
     Accuracy,
     FactoredInverse,
@@ -39,7 +42,7 @@ from skginr.spectral.eigen._solve import (
     ordinary_problem,
     problem_on,
 )
-from skginr.spectral.eigen._verify import doubt_of
+from skginr.spectral.eigen._verify import doubt_of, is_countable
 
 # Columns of which one differs from the span of others by less are dependent.
 _DEPENDENT = 1e-4
@@ -48,6 +51,9 @@ _PIECE = 0.1
 # Steps that make vectors exact, and how far one may take them: what is farther off was no
 # eigenvector.
 _STEPS, _NEAR = 3, 1e-2
+# Tolerance of a look at what is beside given vectors, and share of an eigenvalue by which another
+# is below it.
+_GLANCE, _EQUAL = 1e-4, 1e-3
 # Of the diagonal; see shift_of.
 _SHIFT, _POWER = 1e-8, 2
 _COLUMNS = 16
@@ -141,7 +147,30 @@ def basis_of_given(operator: Laplacian, vectors: NDArray[np.float64], eigen_tol:
             f"{doubt}. Solvers may overlook some of equal eigenvalues: ask yours for more vectors, "
             f"a larger subspace or a stricter tolerance, and count those that it returns."
         )
+    if not is_countable(ordinary):
+        for nodes, pairs in parts:
+            _look_again(problem_on(nodes, ordinary, len(pairs.values), _GLANCE), pairs)
     return basis
+
+
+def _look_again(problem: Problem, pairs: Pairs) -> None:
+    """Raise if a vector that was left out turns up beside those of a component.
+
+    Where no factorisation can count: by an iteration for one more, to few digits.
+    """
+    k = len(pairs.values)
+    if k + 1 >= problem.n:
+        return
+    more = dataclasses.replace(problem, k=k + 1, start=Start(pairs.values, pairs.vectors))
+    found = solve_connected(more, choose_solver(more, "auto")).values
+    # As many as were given are no larger than theirs, or there are others.
+    n_below = int((found[:k] < pairs.values * (1 - _EQUAL)).sum())
+    if n_below:
+        raise GivenError(
+            "must be the first, with none left out; an eigenvector was found beside them whose "
+            "eigenvalue is below the last. Ask your solver for more vectors, a larger subspace or "
+            "a stricter tolerance, and count those that it returns."
+        )
 
 
 def misfit(operator: Laplacian, vectors: NDArray[np.float64]) -> float:
@@ -247,8 +276,9 @@ def _pairs(problem: Problem, vectors: NDArray[np.float64]) -> Pairs:
         f"must be exact; after {_STEPS} steps of inverse iteration on them residuals are still "
         f"{excess.max():.2g} times what eigen_tol allows"
         + (f", but not those of the first {n_exact}" if n_exact else "")
-        + ". Compute them to a stricter tolerance, with some more vectors than you need, of which "
-        "you leave out the last, or raise eigen_tol.",
+        + ". If they are those of another graph, name theirs. Else compute them to a stricter "
+        "tolerance, with some more vectors than you need, of which you leave out the last, or "
+        "raise eigen_tol.",
         are_others=True,
     )
 

@@ -16,7 +16,7 @@ from skginr._core import (
     Multigrid,
     deflate,
     positive_definite_solver,
-    rows_of,
+    row_parts,
     subtract_product,
 )
 
@@ -302,7 +302,7 @@ class MultigridInverse:
         *,
         shift: float,
     ) -> None:
-        self._rows, self._kernel, self._accuracy = rows_of(matrix), kernel, accuracy
+        self._rows, self._kernel, self._accuracy = row_parts(matrix), kernel, accuracy
         self._shift = shift_of(matrix, kernel, shift)
         self._inner = max(_INNER * accuracy.digits, 1e-12)
         shifts = np.full(len(kernel), self._shift)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 
-from skginr._core import count_eigenvalues_below
+from skginr._core import can_count_eigenvalues, count_eigenvalues_below
 from skginr.graphs import Laplacian
 from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, homes_of, make_canonical
 from skginr.spectral.eigen._connected import (
@@ -160,6 +160,13 @@ def _are_canonical(
     return True
 
 
+def is_countable(problem: Ordinary) -> bool:
+    """Say whether eigenvalues are counted, to see that none is missing."""
+    if problem.matrix.shape[0] <= _DENSE_NODES:
+        return True
+    return not any(map(fills_in, _large_parts(problem))) and can_count_eigenvalues(problem.matrix)
+
+
 def _none_is_missing(
     problem: Ordinary, values: NDArray[np.float64], errors: NDArray[np.float64]
 ) -> bool:
@@ -170,7 +177,7 @@ def _none_is_missing(
     wanted = last + int(problem.components.max()) + 1
     if problem.matrix.shape[0] <= _DENSE_NODES:
         found: int | None = int((eigvalsh(problem.matrix.toarray()) < bound).sum())
-    elif any(map(fills_in, _large_parts(problem))):
+    elif not is_countable(problem):
         return True
     else:
         found = count_eigenvalues_below(problem.matrix, bound)
