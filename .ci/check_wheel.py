@@ -79,7 +79,7 @@ def compare(what, found, wanted):
 
 
 def first_lines(readme):
-    """Return the README's first Python block, and the scores it states in the block that follows."""
+    """Return the README's first Python block, and the block of scores after it."""
     found = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", readme, flags=re.DOTALL)
     return found[1], found[2]
 

@@ -17,11 +17,11 @@ who wants to predict regions has to hold out regions inside, too.
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 
 import geopandas as gpd
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from matplotlib import pyplot
@@ -46,11 +46,12 @@ from skginr.plotting import SignalDisplay
 NEIGHBOURS, RECOMMENDED = "nearest neighbours on the map", "CorrectedSmoother"
 
 
-def main(signal, output, n_jobs=2, n_splits=4, every=1):
-    """Print scores and draw maps; of the known counties only ``every`` so many are used."""
+def main(signal, output, n_jobs=2, n_splits=4):
     mpl.use("Agg")
+    # Of no concern: joblib says it when it replaces a process that has grown.
+    warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
     counties, graph, column, label = load(signal)
-    known = counties.dropna(subset=[column])[::every]
+    known = counties.dropna(subset=[column])
     print(graph)
     print(f"{label}: known in {len(known):,} counties, unknown in {len(counties) - len(known):,}")
 
@@ -112,6 +113,8 @@ def predict_held_out(model, known, column, folds, n_jobs):
     """Return what is predicted of every county by a copy of the model that did not see it."""
 
     def predict(seen, unseen):
+        # Of islands all of whose counties are held out nothing is known; their guesses count, too.
+        warnings.filterwarnings("ignore", r"\d+ of \d+ rows of X name nodes", UserWarning)
         fitted = clone(model).fit(known[["fips"]].iloc[seen], known[column].iloc[seen])
         rows = known[["fips"]].iloc[unseen]
         return pd.Series(fitted.predict(rows), index=rows.index)
