@@ -1,10 +1,10 @@
 # The two set-up commands are in the README; they make the environment used here.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-spacetime bench-fields bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test lint format
+.PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-spacetime bench-fields bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test wheel-check lint format
 
 help:
-	@echo "make demo    county unemployment: scores by k and a map, in about three minutes"
+	@echo "make demo    county unemployment: four models' scores and a map, in about two minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
 	@echo "make peers   environments of peers of bench-heldout, bench-spacetime and bench-fields, into build/peers; some minutes and 8 GB"
@@ -22,6 +22,7 @@ help:
 	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
 	@echo "make docs    the documentation, into build/docs, its links checked; about five minutes"
 	@echo "make test    the test suite, in about six minutes"
+	@echo "make wheel-check  builds the wheel, and runs the README's first lines from it alone; two minutes"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
 
@@ -83,6 +84,9 @@ docs:
 
 test:
 	$(PYTHON) -m pytest -n 2
+
+wheel-check:
+	$(PYTHON) .ci/check_wheel.py
 
 lint:
 	$(PYTHON) -m ruff check .
