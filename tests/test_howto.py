@@ -9,10 +9,12 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 # Of which every block of code is run.
-PAGES = {path.stem: path for path in [DOCS / "tutorial.md", *DOCS.glob("howto/*.md")]}
+PAGES = {path.stem: path for path in DOCS.glob("howto/*.md")}
+PAGES |= {name: DOCS / f"{name}.md" for name in ("tutorial", "faq")}
 # What each page needs beyond skginr, and what must hold when it has run.
 CLAIMS = {
     "tutorial": lambda found: tells_what_happened(found),
+    "faq": lambda found: found["found"]["predicted"].notna().all() and "upper" in found["found"],
     "geopandas": lambda found: (
         0.35 < r2_of(found) < 0.5
         and len(found["found"]) == 3109
