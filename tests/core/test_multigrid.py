@@ -130,3 +130,26 @@ def test_inverse_solves(monkeypatch):
     left = operator.stiffness @ solved + 4e-8 * solved - block
     assert np.linalg.norm(left) <= 1e-7 * np.linalg.norm(block)
     np.testing.assert_allclose(solved.mean(axis=0), 0, atol=1e-10)
+
+
+def test_random_numbers_of_the_user_are_left_alone():
+    operator = laplacian(sp.csr_array(grid(), dtype=float))
+    before = np.random.get_state()[1:3]  # noqa: NPY002: what others draw from
+    first = solve(operator, 5, eigen_solver="multigrid")
+    for part, kept in zip(np.random.get_state()[1:3], before, strict=True):  # noqa: NPY002
+        np.testing.assert_array_equal(part, kept)
+    again = solve(operator, 5, eigen_solver="multigrid")
+    np.testing.assert_array_equal(first.eigenvectors, again.eigenvectors)
+
+
+@pytest.mark.parametrize(("order", "n_observed"), [(1, 5), (2, 5), (2, 60), (3, 5)])
+def test_few_observations_and_much_smoothing(order, n_observed, monkeypatch):
+    graph = Graph.from_adjacency(grid(40, 50))
+    rows = np.random.default_rng(4).choice(graph.n_nodes, n_observed, replace=False)
+    table, y = pd.DataFrame({"node": rows}), np.sin(rows / 100)
+    expected = GraphSmoother(graph=graph, order=order, alpha=1e6).fit(table, y)
+    monkeypatch.setattr(penalty, "_MULTIGRID_NODES", 0)
+    monkeypatch.setattr("skginr.smoothing._penalised._NO_WORK", 0)
+    found = GraphSmoother(graph=graph, order=order, alpha=1e6).fit(table, y)
+    spread = np.ptp(expected.signal_)
+    np.testing.assert_allclose(found.signal_, expected.signal_, atol=1e-5 * spread)

@@ -354,6 +354,17 @@ def test_unfit_points_are_refused(points, message):
         Graph.from_points(points, n_neighbors=1)
 
 
+@pytest.mark.parametrize("on", ["vertices", "faces"])
+def test_a_table_of_a_mesh_names_its_nodes(on):
+    corners = pd.DataFrame([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], index=list("abcd"))
+    faces = pd.DataFrame([[0, 1, 2], [0, 2, 3]], index=["low", "high"])
+    graph = Graph.from_mesh(corners, faces, on=on)
+    assert graph.labels.tolist() == (list("abcd") if on == "vertices" else ["low", "high"])
+    plain = Graph.from_mesh(corners.to_numpy(), faces.to_numpy(), on=on)
+    assert plain.labels.tolist() == list(range(len(graph)))
+    assert Graph.from_mesh(corners, faces, labels=plain.labels, on=on) == plain
+
+
 def test_a_mesh_has_the_edges_and_area_of_its_faces():
     # A unit cube: 18 edges by Euler's formula for 8 vertices and 12 triangles.
     vertices = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)

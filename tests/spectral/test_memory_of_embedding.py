@@ -100,3 +100,29 @@ def test_entries_of_a_factor_are_known_to_three_times(shape):
     guess = linalg._entries_of_factor(matrix)
     assert true / 3 < guess < 3 * true
     assert factor_bytes(matrix) in (guess * 15, guess * 45)
+
+
+def test_what_cannot_be_counted_is_read_all_the_same(graph, monkeypatch, tmp_path):
+    """A check is no reason to fail: a factor that does not fit is left out."""
+    clear_cache()
+    embedder = SpectralEmbedder(6, graph=graph, max_components=6, memory=tmp_path).fit([[0]])
+    clear_cache()
+    monkeypatch.setattr(linalg, "_FITS", 1_000)
+    monkeypatch.setattr(memory, "_SMALL", 0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_500_000)
+    before = n_solves()
+    again = SpectralEmbedder(6, graph=graph, max_components=6, memory=tmp_path).fit([[0]])
+    assert n_solves() == before
+    np.testing.assert_array_equal(again.embedding_, embedder.embedding_)
+
+
+def test_deviations_of_order_two_beside_a_hub(monkeypatch):
+    star = sp.lil_array((3_000, 3_000))
+    star[0, 1:] = star[1:, 0] = 1.0
+    graph = Graph.from_adjacency(sp.csr_array(star))
+    table, y = pd.DataFrame({"node": np.arange(0, 3_000, 5)}), np.sin(np.arange(600.0))
+    smoother = GraphSmoother(graph=graph, order=2, alpha=1.0).fit(table, y)
+    monkeypatch.setattr(memory, "_SMALL", 0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 50_000_000)
+    with pytest.raises(MemoryError, match="a node of 2,999 edges, needs about 0.1 GB.*order=1"):
+        smoother.predict(table, return_std=True)
