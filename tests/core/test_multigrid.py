@@ -134,7 +134,7 @@ def test_inverse_solves(monkeypatch):
 
 def test_random_numbers_of_the_user_are_left_alone():
     operator = laplacian(sp.csr_array(grid(), dtype=float))
-    before = np.random.get_state()[1:3]  # noqa: NPY002: what others draw from
+    before = np.random.get_state()[1:3]  # noqa: NPY002
     first = solve(operator, 5, eigen_solver="multigrid")
     for part, kept in zip(np.random.get_state()[1:3], before, strict=True):  # noqa: NPY002
         np.testing.assert_array_equal(part, kept)
