@@ -105,10 +105,9 @@ class Penalty:
         """
         product = self._stiffness
         if self.order > 1:
-            # Of a hub, each end with each: where others meet in one place it is less.
-            entries = float((np.diff(product.indptr).astype(float) ** self.order).max())
+            # Of a hub, each neighbour with each, at the least.
             check_fits(
-                _ENTRY_BYTES * entries,
+                _ENTRY_BYTES * float(np.diff(product.indptr).max()) ** 2,
                 f"the matrix of order={self.order}, with a node of "
                 f"{int(np.diff(product.indptr).max()) - 1:,} edges,",
                 "Use order=1.",

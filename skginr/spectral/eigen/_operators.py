@@ -19,6 +19,7 @@ from skginr._core import (
     row_parts,
     subtract_product,
 )
+from skginr.graphs import positive
 
 # An inverse finds small eigenvalues first, and to so many digits for nothing.
 _DIGITS = 1e-4
@@ -323,25 +324,30 @@ class MultigridInverse:
         solution, image = np.zeros_like(residual), np.empty_like(residual)
         direction = self._conditioned(residual)
         square = _squares(residual, direction)
-        for _ in range(_MAX_CYCLES):
-            # A column that is solved stays as it is: a step of zero.
-            left = _squares(residual, residual) > enough
-            if not left.any():
-                break
-            curvature = np.zeros(len(square))
-            for rows, matrix in self._rows:
-                part = matrix @ direction
-                part += self._shift * direction[rows]
-                curvature += _squares(part, direction[rows])
-                image[rows] = part
-            step = np.where(left, square / curvature, 0.0)
-            for rows, _ in self._rows:
-                solution[rows] += step * direction[rows]
-                residual[rows] -= step * image[rows]
-            conditioned = self._conditioned(residual)
-            before, square = square, _squares(residual, conditioned)
-            direction *= square / before
-            direction += conditioned
+        # Where a matrix is too graded for its levels, directions grow beyond all numbers.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(_MAX_CYCLES):
+                # A column that is solved stays as it is: a step of zero.
+                left = _squares(residual, residual) > enough
+                # What is not positive is rounding's, of which nothing better comes.
+                left &= square > 0
+                if not left.any():
+                    break
+                curvature = np.zeros(len(square))
+                for rows, matrix in self._rows:
+                    part = matrix @ direction
+                    part += self._shift * direction[rows]
+                    curvature += _squares(part, direction[rows])
+                    image[rows] = part
+                step = np.where(left & (curvature > 0), square / positive(curvature), 0.0)
+                for rows, _ in self._rows:
+                    solution[rows] += step * direction[rows]
+                    residual[rows] -= step * image[rows]
+                conditioned = self._conditioned(residual)
+                before, square = square, _squares(residual, conditioned)
+                direction *= np.where(left, square / positive(before), 0.0)
+                direction += conditioned
+        solution[:, ~np.isfinite(solution).all(axis=0)] = 0.0
         deflate(solution, self._kernel)
         return solution
 

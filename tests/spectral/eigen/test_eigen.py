@@ -575,7 +575,8 @@ def test_one_edge_of_huge_weight_changes_nothing_else(name, solver):
     assert not basis.cuts_eigenspace.any()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+# Multigrid has to give up first, which takes long: LAPACK or a factor is next.
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "multigrid"])
 @pytest.mark.parametrize("shape", [(12, 17), (30, 37)])
 def test_a_node_of_next_to_no_mass_changes_nothing_else(shape, solver):
     grid = nx.grid_2d_graph(*shape)
