@@ -152,10 +152,12 @@ class _Smoothed:
         self._negative = row_parts(scaled)
         up = _scaled(up, 1 / scale, coarser)
         self._up, self._down = row_parts(up), up.T
+        self._arrays: dict[str, NDArray[np.float64]] = {}
 
     def smooth(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a solution, begun from 0, whose error is smooth."""
-        first, x = self._first * right, np.empty_like(right)
+        first, x = self._array("first", right), self._array("x", right)
+        np.multiply(right, self._first, out=first)
         for rows, negative in self._negative:
             residual = negative @ first
             residual += right[rows]
@@ -167,10 +169,10 @@ class _Smoothed:
     def correct(
         self, right: NDArray[np.float64], x: NDArray[np.float64], coarse: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return a solution by that of the coarser level and two more steps; ``x`` is lost."""
+        """Return a solution by that of the coarser level and two more steps, in place of ``x``."""
         for rows, up in self._up:
             x[rows] += up @ coarse
-        step, first = np.empty_like(x), np.empty_like(x)
+        step, first = self._array("step", right), self._array("first", right)
         for rows, negative in self._negative:
             residual = negative @ x
             residual += right[rows]
@@ -189,12 +191,19 @@ class _Smoothed:
 
     def coarser(self, right: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what is left of the right-hand side, on the coarser level."""
-        left = np.empty_like(right)
+        left = self._array("step", right)
         for rows, negative in self._negative:
             residual = negative @ x
             residual += right[rows]
             left[rows] = residual
         return self._down @ left
+
+    def _array(self, name: str, like: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return an array to work in: of gigabytes, new ones take as long as the work."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != like.shape:
+            array = self._arrays[name] = np.empty(like.shape)
+        return array
 
 
 def row_parts(matrix: sp.csr_array) -> list[tuple[slice, sp.csr_array]]:
@@ -220,10 +229,16 @@ class Cycle:
     ) -> None:
         self._levels, self._scale = levels, scale[:, None]
         self._solve = positive_definite_solver(coarsest)
+        self._right: NDArray[np.float64] | None = None
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return about the inverse times ``block``, shape (n, n_columns)."""
-        solved = self._descend(np.ascontiguousarray(self._scale * block), 0)
+        """Return about the inverse times ``block``, shape (n, n_columns).
+
+        What is returned is overwritten by the next call.
+        """
+        if self._right is None or self._right.shape != block.shape:
+            self._right = np.empty(block.shape)
+        solved = self._descend(np.multiply(self._scale, block, out=self._right), 0)
         solved *= self._scale
         return solved
 

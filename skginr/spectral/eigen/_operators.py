@@ -322,7 +322,7 @@ class MultigridInverse:
         residual = np.array(block, order="C")
         enough = self._inner**2 * _squares(residual, residual)
         solution, image = np.zeros_like(residual), np.empty_like(residual)
-        direction = self._conditioned(residual)
+        direction = self._conditioned(residual).copy()
         square = _squares(residual, direction)
         # Where a matrix is too graded for its levels, directions grow beyond all numbers.
         with np.errstate(over="ignore", invalid="ignore"):
