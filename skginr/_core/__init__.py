@@ -31,13 +31,16 @@ from skginr._core._linalg import (
     graded_eigenvectors,
     level_sizes,
     one_blas_thread,
+    positive,
     positive_definite_solver,
+    row_parts,
+    scaled,
     solve_refined,
     subtract_product,
     with_short_indices,
 )
-from skginr._core._memory import available_bytes, check_fits, fits
-from skginr._core._multigrid import Multigrid, has_multigrid, row_parts
+from skginr._core._memory import check_fits, fits
+from skginr._core._multigrid import Multigrid, has_multigrid
 from skginr._core._progress import QUIET, Progress, open_progress
 from skginr._core._signals import SignalsMixin, check_known, check_signals, check_weights
 from skginr._core._splits import Splits, check_splits, splits_of_rows, within
@@ -58,7 +61,6 @@ __all__ = [
     "are_datetimes",
     "are_held_out",
     "as_number",
-    "available_bytes",
     "can_count_eigenvalues",
     "check_count",
     "check_drawn",
@@ -95,10 +97,12 @@ __all__ = [
     "open_own",
     "open_progress",
     "own_version",
+    "positive",
     "positive_definite_solver",
     "require",
     "row_parts",
     "saying_all_once",
+    "scaled",
     "solve_refined",
     "splits_of_rows",
     "subtract_product",

@@ -27,6 +27,8 @@ _ORDERINGS = ("COLAMD", "MMD_ATA", "MMD_AT_PLUS_A")
 _UNSETTLED = 1e-8
 # Columns that CHOLMOD solves for at once.
 _AT_ONCE = 16
+# Rows that are worked on at a time, which with some columns stay in the cache.
+_ROWS = 32_768
 # Nodes up to which nobody asks whether a factor fits.
 _FITS = 200_000
 # Entries of the factor of a surface's mesh of n nodes with six neighbours, as measured from 16,000
@@ -115,6 +117,7 @@ def conjugate_gradients(
     reference: NDArray[np.float64] | None = None,
     tolerance: float,
     max_iterations: int,
+    euclidean: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Solve systems, one per column, that share nothing but the time of their products.
 
@@ -122,12 +125,16 @@ def conjugate_gradients(
     ----------
     multiply, precondition : callable
         From a block of columns to the products of each with its own matrix, or about its inverse.
+        What the second returns may be overwritten by its next call.
     right : ndarray of shape (n, n_columns)
     reference : ndarray of shape (n, n_columns), optional
         What residuals are compared with; by default ``right``.
     tolerance : float
-        Reduction of the preconditioned residual at which a column has converged.
+        Reduction of the residual at which a column has converged.
     max_iterations : int
+    euclidean : bool, default False
+        Whether residuals are compared by their length. By default as the preconditioner measures
+        them, which is about the error in the norm of the system.
 
     Returns
     -------
@@ -139,33 +146,67 @@ def conjugate_gradients(
     preconditioned = precondition(residual)
     direction = preconditioned.copy()
     size = _dot(residual, preconditioned)
-    enough = size if reference is None else _dot(reference, precondition(reference))
+    compared = right if reference is None else reference
+    if euclidean:
+        enough = _dot(compared, compared)
+    else:
+        enough = size if reference is None else _dot(compared, precondition(compared))
     enough = enough * tolerance**2
     # Of a matrix that rounding has left indefinite, directions grow beyond all numbers.
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(max_iterations):
-            if (size <= enough).all():
+        for iteration in range(max_iterations + 1):
+            error = _dot(residual, residual) if euclidean else size
+            # What is not positive is rounding's, of which nothing better comes.
+            left = (error > enough) & (size > 0)
+            if iteration == max_iterations or not left.any():
                 break
             product = multiply(direction)
             # A column that is solved stays as it is: a step of zero.
-            step = np.where(size > enough, size / _positive(_dot(direction, product)), 0.0)
-            solution += step * direction
-            residual -= step * product
+            step = np.where(left, size / positive(_dot(direction, product)), 0.0)
+            for rows in row_slices(len(right)):
+                solution[rows] += step * direction[rows]
+                residual[rows] -= step * product[rows]
             preconditioned = precondition(residual)
             before, size = size, _dot(residual, preconditioned)
-            direction *= size / _positive(before)
+            direction *= size / positive(before)
             direction += preconditioned
     finite = np.isfinite(solution).all(axis=0)
     solution[:, ~finite] = 0.0
-    return solution, finite & (size <= enough)
+    return solution, finite & (error <= enough)
 
 
 def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.einsum("ij,ij->j", left, right)
 
 
-def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``values`` with 1 in place of 0 and less, safe to divide by."""
     return np.where(values > 0, values, 1.0)
+
+
+def row_slices(n_rows: int) -> list[slice]:
+    """Return all rows in parts, of which what is made on the way stays in the cache."""
+    return [slice(start, min(start + _ROWS, n_rows)) for start in range(0, n_rows, _ROWS)]
+
+
+def row_parts(matrix: sp.csr_array) -> list[tuple[slice, sp.csr_array]]:
+    """Return a matrix as parts of some rows, in the memory that it has."""
+    parts = []
+    for rows in row_slices(matrix.shape[0]):
+        first, last = matrix.indptr[rows.start], matrix.indptr[rows.stop]
+        indptr = matrix.indptr[rows.start : rows.stop + 1] - first
+        entries = matrix.data[first:last], matrix.indices[first:last], indptr
+        parts.append((rows, sp.csr_array(entries, shape=(len(indptr) - 1, matrix.shape[1]))))
+    return parts
+
+
+def scaled(
+    matrix: sp.csr_array, left: NDArray[np.float64], right: NDArray[np.float64]
+) -> sp.csr_array:
+    """Return a matrix times two diagonals, on the indices that it has."""
+    data = matrix.data * np.repeat(left, np.diff(matrix.indptr))
+    data *= right[matrix.indices]
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def factor_bytes(matrix: sp.sparray) -> float:

@@ -25,13 +25,10 @@ def check_fits(n_bytes: float, what: str, advice: str) -> None:
     advice : str
         Ends it: what to do instead.
     """
-    if n_bytes < _SMALL:
-        return
-    available = available_bytes()
-    if available is not None and n_bytes > available:
+    if not fits(n_bytes):
         raise MemoryError(
-            f"{what} needs about {n_bytes / 1e9:.1f} GB of memory; {available / 1e9:.1f} GB are "
-            f"available. {advice}"
+            f"{what} needs about {n_bytes / 1e9:.1f} GB of memory; "
+            f"{(available_bytes() or 0) / 1e9:.1f} GB are available. {advice}"
         )
 
 

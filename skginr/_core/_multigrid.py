@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from skginr._core._checks import require
-from skginr._core._linalg import positive_definite_solver
+from skginr._core._linalg import positive_definite_solver, row_parts, scaled
 
 # The coarsest matrix is factored.
 _COARSEST = 500
@@ -22,8 +22,6 @@ _OMEGA = 1.5
 # Share of the spectrum, from the top, of what is rough. Of polynomials of degrees 1 to 3 that of 2
 # took the least time.
 _SMOOTHED = 1 / 8
-# Rows that are worked on at a time, which with some columns stay in the cache.
-_ROWS = 32_768
 
 
 def has_multigrid() -> bool:
@@ -115,16 +113,7 @@ class Multigrid:
             _Smoothed(shifted[i], level.up, scales[i], scales[i + 1])
             for i, level in enumerate(self._levels)
         ]
-        return Cycle(smoothed, _scaled(shifted[-1], scales[-1], scales[-1]), scales[0])
-
-
-def _scaled(
-    matrix: sp.csr_array, left: NDArray[np.float64], right: NDArray[np.float64]
-) -> sp.csr_array:
-    """Return a matrix times two diagonals."""
-    data = matrix.data * np.repeat(left, np.diff(matrix.indptr))
-    data *= right[matrix.indices]
-    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+        return Cycle(smoothed, scaled(shifted[-1], scales[-1], scales[-1]), scales[0])
 
 
 class _Smoothed:
@@ -142,15 +131,15 @@ class _Smoothed:
         scale: NDArray[np.float64],
         coarser: NDArray[np.float64],
     ) -> None:
-        scaled = _scaled(matrix, scale, scale)
-        high = float(np.asarray(abs(scaled).sum(axis=1)).max())
+        own = scaled(matrix, scale, scale)
+        high = float(np.asarray(abs(own).sum(axis=1)).max())
         centre, half = high * (1 + _SMOOTHED) / 2, high * (1 - _SMOOTHED) / 2
         ratio = 1 / (2 * centre / half - half / centre)
         # Of the first step, and of the second: the step before it again, and the residual.
         self._first, self._again, self._second = 1 / centre, ratio * half / centre, 2 * ratio / half
-        scaled.data *= -1
-        self._negative = row_parts(scaled)
-        up = _scaled(up, 1 / scale, coarser)
+        own.data *= -1
+        self._negative = row_parts(own)
+        up = scaled(up, 1 / scale, coarser)
         self._up, self._down = row_parts(up), up.T
         self._arrays: dict[str, NDArray[np.float64]] = {}
 
@@ -204,18 +193,6 @@ class _Smoothed:
         if array is None or array.shape != like.shape:
             array = self._arrays[name] = np.empty(like.shape)
         return array
-
-
-def row_parts(matrix: sp.csr_array) -> list[tuple[slice, sp.csr_array]]:
-    """Return a matrix as parts of some rows, in the memory that it has."""
-    parts = []
-    for start in range(0, matrix.shape[0], _ROWS):
-        rows = slice(start, min(start + _ROWS, matrix.shape[0]))
-        first, last = matrix.indptr[rows.start], matrix.indptr[rows.stop]
-        indptr = matrix.indptr[rows.start : rows.stop + 1] - first
-        entries = matrix.data[first:last], matrix.indices[first:last], indptr
-        parts.append((rows, sp.csr_array(entries, shape=(len(indptr) - 1, matrix.shape[1]))))
-    return parts
 
 
 class Cycle:

@@ -11,8 +11,15 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from skginr._core import check_count, check_option, check_real, check_verbose, open_progress
-from skginr.graphs import Graph, degrees_of, positive
+from skginr._core import (
+    check_count,
+    check_option,
+    check_real,
+    check_verbose,
+    open_progress,
+    positive,
+)
+from skginr.graphs import Graph, degrees_of
 
 
 def make_reaction_diffusion(

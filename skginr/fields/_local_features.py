@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from skginr._core import positive_definite_solver
+from skginr._core import positive, positive_definite_solver
 from skginr.fields._local_kernel import LocalKernel, Pairs, pairs_of
-from skginr.graphs import Graph, laplacian_of, positive
+from skginr.graphs import Graph, laplacian_of
 
 # Observations that kriging uses, and those whose values and places are features.
 N_NEIGHBORS, _NEAREST = 24, 6

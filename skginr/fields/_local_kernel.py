@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from skginr.graphs import positive
+from skginr._core import positive
 
 # Terms of the covariance; of each the logarithm of a length, a shift along normals, the logit of a
 # power, a number of half-waves per unit, and the logarithm of a weight. After them logarithms of

@@ -25,6 +25,7 @@ from skginr._core import (
     check_with_noise,
     deviation_factor,
     open_progress,
+    positive,
     unchanged_on_error,
     warn,
 )
@@ -41,15 +42,7 @@ from skginr.fields._local_features import (
     stretch_of,
 )
 from skginr.fields._local_kernel import LocalKernel, Pairs, fit_kernel
-from skginr.graphs import (
-    Graph,
-    NodeEstimator,
-    as_table,
-    check_graph,
-    check_has_rows,
-    locate_nodes,
-    positive,
-)
+from skginr.graphs import Graph, NodeEstimator, as_table, check_graph, check_has_rows, locate_nodes
 from skginr.network import SIRENRegressor
 from skginr.smoothing import centre_and_spread
 from skginr.spectral import check_graphs, rows_by_graph

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_count, check_verbose, open_progress, unchanged_on_error
+from skginr._core import check_count, check_verbose, open_progress, positive, unchanged_on_error
 from skginr.fields._archive import Archive, draw_phases, drawn_table, fitted_archive, names_of
-from skginr.graphs import Graph, NodeEstimator, check_graph, degrees_of, positive
+from skginr.graphs import Graph, NodeEstimator, check_graph, degrees_of
 from skginr.network import SignalDenoiser
 from skginr.spectral import waves_of
 

@@ -17,7 +17,6 @@ from skginr.graphs._laplacians import (
     degrees_of,
     laplacian,
     laplacian_of,
-    positive,
 )
 from skginr.graphs._nodes import (
     NodeEstimator,
@@ -71,7 +70,6 @@ __all__ = [
     "plain_index",
     "position_of",
     "positions_in",
-    "positive",
     "remember",
     "rows_of",
     "same_kind",

@@ -13,9 +13,9 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_flag, check_numeric, unchanged_on_error
+from skginr._core import check_flag, check_numeric, positive, unchanged_on_error
 from skginr.graphs._graph import Graph, check_graph
-from skginr.graphs._laplacians import degrees_of, positive
+from skginr.graphs._laplacians import degrees_of
 from skginr.graphs._nodes import NodeEstimator, as_table, locate_rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._core import check_option, warn_once
+from skginr._core import check_option, positive, warn_once
 from skginr.graphs._cotangent import cotangent_laplacian
 from skginr.graphs._graph import Graph
 
@@ -135,8 +135,3 @@ def degrees_of(adjacency: sp.csr_array) -> NDArray[np.float64]:
     """Return the row sums of ``adjacency``, shape (n_nodes,); inf beyond the range of floats."""
     with np.errstate(over="ignore"):
         return np.asarray(adjacency.sum(axis=1), dtype=np.float64).ravel()
-
-
-def positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``values`` with 1 in place of 0 and less, safe to divide by."""
-    return np.where(values > 0, values, 1.0)

@@ -4,7 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr.graphs._laplacians import degrees_of, positive
+from skginr._core import positive
+from skginr.graphs._laplacians import degrees_of
 
 STRUCTURAL_NAMES = ["sqrt_degree", *(f"sqrt_degree_{hops}" for hops in (1, 2, 3))]
 

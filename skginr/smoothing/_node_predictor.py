@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_count, check_flag, check_real
+from skginr._core import check_count, check_flag, check_real, positive
 from skginr.graphs import (
     Graph,
     Laplacian,
@@ -18,7 +18,6 @@ from skginr.graphs import (
     components_by_size,
     laplacian_of,
     locate_rows,
-    positive,
     warn_unobserved,
     warn_without_edges,
 )

@@ -42,7 +42,7 @@ _MANY_SIDES, _MOST_WITH_SIDES = 16, 100_000
 _LITTLE = 1e-12
 _BLOCK = 64
 
-_Chosen = slice | NDArray[np.intp]
+_Operator = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def solve_penalised(
@@ -233,50 +233,39 @@ def _solve_iteratively(
     if not (diagonal > 0).all():
         raise RuntimeError("a node has neither an observation nor an edge")
 
-    def multiply(x: NDArray[np.float64], columns: _Chosen = slice(None)) -> NDArray[np.float64]:
-        return counts[:, columns] * x + alpha * (penalty @ x)
-
     # Between the observations the system is only alpha large, and so are its residuals.
     tolerance *= min(1.0, alpha) ** 0.5
     solution, left = np.zeros_like(right), np.arange(right.shape[1])
-    cycle = None
-    if not penalty.has_factor_near(alpha):
-        cycle = penalty.multigrid_preconditioner(alpha, counts.mean(axis=1))
+
+    def multiply(x: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        return counts[:, columns] * x + alpha * (penalty @ x)
+
+    def nearer(precondition: _Operator, max_iterations: int) -> NDArray[np.intp]:
+        """Take the columns that are left nearer to their solutions, and return which still are."""
+        correction, converged = conjugate_gradients(
+            partial(multiply, columns=left),
+            right[:, left] - multiply(solution[:, left], left),
+            precondition,
+            reference=right[:, left],
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+        )
+        solution[:, left] += correction
+        return left[~converged]
+
+    by_multigrid = not penalty.has_factor_near(alpha) and penalty.suits_multigrid()
     n_iterations = _DIAGONAL_LARGE if len(right) > _LARGE else _DIAGONAL
-    if cycle is not None:
+    if by_multigrid:
         n_iterations = _DIAGONAL_BEFORE_MULTIGRID
     # About as many as are needed.
     if 10 * alpha**0.5 <= n_iterations:
-        solution, converged = conjugate_gradients(
-            multiply,
-            right,
-            lambda residual: residual / diagonal,
-            tolerance=tolerance,
-            max_iterations=n_iterations,
-        )
-        left = left[~converged]
-    if len(left) and cycle is not None:
-        correction, converged = conjugate_gradients(
-            partial(multiply, columns=left),
-            right[:, left] - multiply(solution[:, left], left),
-            cycle,
-            reference=right[:, left],
-            tolerance=tolerance,
-            max_iterations=_CYCLES if penalty.order == 1 else _CYCLES_OF_HIGHER_ORDER,
-        )
-        solution[:, left] += correction
-        left = left[~converged]
+        left = nearer(lambda residual: residual / diagonal, n_iterations)
+    if len(left) and by_multigrid:
+        cycle = penalty.multigrid_preconditioner(alpha, counts[:, left].mean(axis=1))
+        left = nearer(cycle, _CYCLES if penalty.order == 1 else _CYCLES_OF_HIGHER_ORDER)
     while len(left):
-        correction, converged = conjugate_gradients(
-            partial(multiply, columns=left),
-            right[:, left] - multiply(solution[:, left], left),
-            penalty.preconditioner(alpha, counts[:, left].mean(axis=1)),
-            reference=right[:, left],
-            tolerance=tolerance,
-            max_iterations=_FACTORED,
-        )
-        solution[:, left] += correction
-        left = left[~converged]
+        factored = penalty.preconditioner(alpha, counts[:, left].mean(axis=1))
+        left = nearer(factored, _FACTORED)
         if penalty.factored_at == alpha:
             break
         if len(left):

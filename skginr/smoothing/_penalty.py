@@ -253,21 +253,27 @@ class Penalty:
 
     def multigrid_preconditioner(
         self, alpha: float, counts: NDArray[np.float64]
-    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
-        """Return about the same without a factor, or None on graphs for which that is no gain.
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        """Return about the same without a factor, where :meth:`suits_multigrid`.
 
-        One hierarchy serves all strengths. Of higher orders it is near where most nodes were
-        observed, and less so the fewer were.
+        Of higher orders it is near where most nodes were observed, and less so the fewer were.
         """
+        cycle = self._hierarchy().cycle(*self._first_order(alpha, counts))
+        return self._of_this_order(cycle)
+
+    def suits_multigrid(self) -> bool:
+        """Say whether multigrid is a gain: on large graphs without hubs."""
         # Where rounding decides, levels differ by more than that.
         if len(self.mass) < _MULTIGRID_NODES or self.graded or not has_multigrid():
-            return None
+            return False
+        return self._hierarchy().pays
+
+    def _hierarchy(self) -> Multigrid:
+        """Return the one that serves all strengths."""
         if self._multigrid is None:
             kernel = np.ones(len(self.mass)) if self._kernel is None else self._kernel
             self._multigrid = Multigrid(self._stiffness, kernel)
-        if not self._multigrid.pays:
-            return None
-        return self._of_this_order(self._multigrid.cycle(*self._first_order(alpha, counts)))
+        return self._multigrid
 
     def _first_order(
         self, alpha: float, counts: NDArray[np.float64]

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skginr._core import check_points
-from skginr.graphs import positions_in, positive, same_kind
+from skginr._core import check_points, positive
+from skginr.graphs import positions_in, same_kind
 from skginr.spectral._embedder import SpectralEmbedder, frame_of
 from skginr.spectral._embedding import Frame
 

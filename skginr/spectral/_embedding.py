@@ -8,8 +8,8 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._core import Progress
-from skginr.graphs import Graph, positive
+from skginr._core import Progress, positive
+from skginr.graphs import Graph
 from skginr.spectral.eigen import Basis, Keep
 
 # An edge weaker than the strongest of its nodes by so much is lost in the rounding of that.

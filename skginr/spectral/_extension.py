@@ -5,8 +5,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from skginr._core import factor_positive_definite, positive_definite_solver
-from skginr.graphs import Graph, degrees_of, laplacian, positive
+from skginr._core import factor_positive_definite, positive, positive_definite_solver
+from skginr.graphs import Graph, degrees_of, laplacian
 
 # Steps of inverse iteration towards the ground state of a group of new nodes. From
 # constants they converge fast, and the value only says where a singularity is near.

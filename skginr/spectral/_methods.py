@@ -7,16 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._core import Progress, check_points
-from skginr.graphs import (
-    Graph,
-    Laplacian,
-    array_digest,
-    degrees_of,
-    laplacian,
-    laplacian_of,
-    positive,
-)
+from skginr._core import Progress, check_points, positive
+from skginr.graphs import Graph, Laplacian, array_digest, degrees_of, laplacian, laplacian_of
 from skginr.spectral._embedding import Embedding, Kernel, NewNodes
 from skginr.spectral._extension import PLACED, extend_eigenvectors, loads_of, placed_share, reached
 from skginr.spectral._isomap import (

@@ -17,10 +17,10 @@ from skginr._core import (
     check_verbose,
     check_weights,
     open_progress,
+    positive,
     splits_of_rows,
     unchanged_on_error,
 )
-from skginr.graphs import positive
 from skginr.network import SIRENRegressor
 from skginr.smoothing import centre_and_spread
 from skginr.stacking._blend import shrunk_weights

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from skginr._core import _memory, available_bytes, check_fits
+from skginr._core import _memory, check_fits
+from skginr._core._memory import available_bytes
 
 GB = 10**9
 

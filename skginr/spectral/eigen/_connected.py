@@ -193,9 +193,14 @@ def choose_solver(problem: Problem, eigen_solver: str) -> str:
     most = problem.k > problem.n // 4 and problem.n <= _MAX_DENSE_NODES
     if problem.n <= _DENSE_NODES or most:
         return "dense"
-    if fills_in(problem.matrix):
+    return sparse_solver(problem.matrix)
+
+
+def sparse_solver(matrix: sp.csr_array) -> str:
+    """Return by which operator an iteration on a large matrix takes least."""
+    if fills_in(matrix):
         return "iterative"
-    return "multigrid" if is_too_large(problem.matrix) and has_multigrid() else "shift_invert"
+    return "multigrid" if is_too_large(matrix) and has_multigrid() else "shift_invert"
 
 
 def is_too_large(matrix: sp.csr_array) -> bool:
@@ -453,13 +458,8 @@ def _lanczos(
             report=problem.report,
         )
 
-    if solver == "shift_invert":
-        shift, power = _FACTORED[attempt]
-        problem.report("factorising", 0)
-        return largest(FactoredInverse(matrix, kernel, accuracy, shift=shift, power=power))
-    if solver == "multigrid":
-        problem.report("coarsening", 0)
-        return largest(MultigridInverse(matrix, kernel, accuracy, shift=_FACTORED[attempt][0]))
+    if solver != "iterative":
+        return largest(inverse_of(problem, solver, accuracy, attempt))
     for nearness in _NEARNESS:
         try:
             return largest(iterative_operator(matrix, kernel, k, accuracy, problem.bound, nearness))
@@ -467,6 +467,16 @@ def _lanczos(
             # Indefinite, or infinite: LAPACK's word for products beyond the range of numbers.
             continue
     return None
+
+
+def inverse_of(problem: Problem, solver: str, accuracy: Accuracy, attempt: int = 0) -> Operator:
+    """Return the inverse of a matrix, by a factorisation or by multigrid."""
+    shift, power = _FACTORED[attempt]
+    if solver == "multigrid":
+        problem.report("coarsening", 0)
+        return MultigridInverse(problem.matrix, problem.kernel, accuracy, shift=shift)
+    problem.report("factorising", 0)
+    return FactoredInverse(problem.matrix, problem.kernel, accuracy, shift=shift, power=power)
 
 
 def rayleigh_ritz(matrix: sp.csr_array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:

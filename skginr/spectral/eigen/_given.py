@@ -12,7 +12,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from skginr._core import has_multigrid
 from skginr.graphs import Laplacian
 from skginr.spectral.eigen._basis import Basis, equal_to_next, errors_of, make_canonical
 from skginr.spectral.eigen._connected import (
@@ -21,20 +20,15 @@ from skginr.spectral.eigen._connected import (
     Problem,
     accuracy_of,
     choose_solver,
-    fills_in,
-    is_too_large,
+    inverse_of,
     rayleigh_ritz,
     residuals_of,
     solve_connected,
+    sparse_solver,
 )
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import Operator, Start, multiply_in_place
-from skginr.spectral.eigen._operators import (
-    Accuracy,
-    FactoredInverse,
-    MultigridInverse,
-    shift_of,
-)
+from skginr.spectral.eigen._operators import Accuracy, shift_of
 from skginr.spectral.eigen._solve import (
     Ordinary,
     merge_pairs,
@@ -55,7 +49,7 @@ _STEPS, _NEAR = 3, 1e-2
 # is below it.
 _GLANCE, _EQUAL = 1e-4, 1e-3
 # Of the diagonal; see shift_of.
-_SHIFT, _POWER = 1e-8, 2
+_SHIFT = 1e-8
 _COLUMNS = 16
 
 
@@ -285,9 +279,9 @@ def _pairs(problem: Problem, vectors: NDArray[np.float64]) -> Pairs:
 
 def _inverse(problem: Problem) -> Operator:
     """Return an operator that leaves little of what is not of the first eigenvectors."""
-    matrix, kernel, accuracy = problem.matrix, problem.kernel, problem.accuracy
-    if fills_in(matrix):
-        return iterative_operator(matrix, kernel, problem.k, accuracy, problem.bound, 0.0)
-    if is_too_large(matrix) and has_multigrid():
-        return MultigridInverse(matrix, kernel, accuracy, shift=_SHIFT)
-    return FactoredInverse(matrix, kernel, accuracy, shift=_SHIFT, power=_POWER)
+    solver, accuracy = sparse_solver(problem.matrix), problem.accuracy
+    if solver != "iterative":
+        return inverse_of(problem, solver, accuracy)
+    return iterative_operator(
+        problem.matrix, problem.kernel, problem.k, accuracy, problem.bound, 0.0
+    )

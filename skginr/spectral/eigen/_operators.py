@@ -14,12 +14,12 @@ from scipy.linalg.blas import daxpy, ddot, dscal
 
 from skginr._core import (
     Multigrid,
+    conjugate_gradients,
     deflate,
     positive_definite_solver,
     row_parts,
     subtract_product,
 )
-from skginr.graphs import positive
 
 # An inverse finds small eigenvalues first, and to so many digits for nothing.
 _DIGITS = 1e-4
@@ -319,37 +319,24 @@ class MultigridInverse:
         return solution
 
     def _solve(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        residual = np.array(block, order="C")
-        enough = self._inner**2 * _squares(residual, residual)
-        solution, image = np.zeros_like(residual), np.empty_like(residual)
-        direction = self._conditioned(residual).copy()
-        square = _squares(residual, direction)
-        # Where a matrix is too graded for its levels, directions grow beyond all numbers.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(_MAX_CYCLES):
-                # A column that is solved stays as it is: a step of zero.
-                left = _squares(residual, residual) > enough
-                # What is not positive is rounding's, of which nothing better comes.
-                left &= square > 0
-                if not left.any():
-                    break
-                curvature = np.zeros(len(square))
-                for rows, matrix in self._rows:
-                    part = matrix @ direction
-                    part += self._shift * direction[rows]
-                    curvature += _squares(part, direction[rows])
-                    image[rows] = part
-                step = np.where(left & (curvature > 0), square / positive(curvature), 0.0)
-                for rows, _ in self._rows:
-                    solution[rows] += step * direction[rows]
-                    residual[rows] -= step * image[rows]
-                conditioned = self._conditioned(residual)
-                before, square = square, _squares(residual, conditioned)
-                direction *= np.where(left, square / positive(before), 0.0)
-                direction += conditioned
-        solution[:, ~np.isfinite(solution).all(axis=0)] = 0.0
+        solution, _ = conjugate_gradients(
+            self._multiply,
+            np.ascontiguousarray(block),
+            self._conditioned,
+            tolerance=self._inner,
+            max_iterations=_MAX_CYCLES,
+            euclidean=True,
+        )
         deflate(solution, self._kernel)
         return solution
+
+    def _multiply(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        image = np.empty_like(block)
+        for rows, matrix in self._rows:
+            part = matrix @ block
+            part += self._shift * block[rows]
+            image[rows] = part
+        return image
 
     def _conditioned(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
         conditioned = self._cycle(residual)
@@ -365,11 +352,6 @@ class MultigridInverse:
         """Return the residual wanted, in units of theta = 1 / (lambda + shift)."""
         theta = np.maximum(theta, np.finfo(float).tiny)
         return self._accuracy.at(1 / theta) * theta**2
-
-
-def _squares(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the products of columns of two blocks."""
-    return np.einsum("ij,ij->j", left, right)
 
 
 class Complement:

@@ -15,8 +15,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from skginr._core import QUIET, Progress, check_option, check_real, one_blas_thread, warn
-from skginr.graphs import Laplacian, components_by_size, positive
+from skginr._core import (
+    QUIET,
+    Progress,
+    check_option,
+    check_real,
+    one_blas_thread,
+    positive,
+    scaled,
+    warn,
+)
+from skginr.graphs import Laplacian, components_by_size
 from skginr.spectral.eigen._basis import Basis, Keep, equal_to_next, homes_of, make_canonical
 from skginr.spectral.eigen._connected import (
     LEAST_TOL,
@@ -76,9 +85,7 @@ def ordinary_problem(operator: Laplacian) -> Ordinary:
     """Return what is solved in place of ``operator``."""
     components = components_by_size(operator.stiffness)
     root = np.sqrt(positive(operator.mass))
-    matrix, scale = sp.csr_array(operator.stiffness, copy=True), 1 / root
-    matrix.data *= np.repeat(scale, np.diff(matrix.indptr))
-    matrix.data *= scale[matrix.indices]
+    matrix = scaled(operator.stiffness, 1 / root, 1 / root)
     kernel = root * operator.kernel
     kernel /= np.sqrt(np.bincount(components, kernel**2))[components]
     bound, exponent = np.frexp(gershgorin_bound(matrix))
