@@ -59,12 +59,17 @@ def test_cycle_is_near_the_inverse(name, kind, strength, share):
     assert values.max() < 1.2
 
 
-def test_hubs_do_not_pay():
-    adjacency = nx.to_scipy_sparse_array(nx.barabasi_albert_graph(3000, 8, seed=0), format="csr")
-    operator = laplacian(sp.csr_array(adjacency, dtype=float))
-    assert Multigrid(laplacian(sp.csr_array(grid(), dtype=float)).stiffness, np.ones(600)).pays
-    hubs = Multigrid(operator.stiffness, operator.kernel)
-    assert hubs.pays == (hubs.complexity <= 3)
+def test_hubs_make_coarser_matrices_dense(monkeypatch):
+    hubs = nx.to_scipy_sparse_array(nx.barabasi_albert_graph(3000, 3, seed=0), format="csr")
+    mesh, dense = (
+        Multigrid(operator.stiffness, operator.kernel)
+        for operator in (laplacian(sp.csr_array(a, dtype=float)) for a in (grid(), hubs))
+    )
+    assert mesh.complexity < 1.5
+    assert dense.complexity > 2
+    monkeypatch.setattr("skginr._core._multigrid._MOST_COMPLEXITY", 2.0)
+    assert mesh.pays
+    assert not dense.pays
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -118,7 +123,7 @@ def test_eigenvectors_are_those_of_lapack(name, kind):
     assert np.linalg.svd(inside[:11, :11], compute_uv=False).min() > 1 - 1e-6
 
 
-def test_inverse_solves(monkeypatch):
+def test_inverse_solves():
     operator = laplacian(sp.csr_array(grid(), dtype=float))
     n_nodes = len(operator.kernel)
     kernel = operator.kernel / np.linalg.norm(operator.kernel)
