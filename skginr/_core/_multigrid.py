@@ -180,12 +180,21 @@ class _Smoothed:
 
     def coarser(self, right: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what is left of the right-hand side, on the coarser level."""
-        left = self._array("step", right)
+        return self._down @ self._left(right, x, "step")
+
+    def left(self, right: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of the right-hand side."""
+        return self._left(right, x, "left")
+
+    def _left(
+        self, right: NDArray[np.float64], x: NDArray[np.float64], name: str
+    ) -> NDArray[np.float64]:
+        left = self._array(name, right)
         for rows, negative in self._negative:
             residual = negative @ x
             residual += right[rows]
             left[rows] = residual
-        return self._down @ left
+        return left
 
     def _array(self, name: str, like: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return an array to work in: of gigabytes, new ones take as long as the work."""
@@ -196,7 +205,11 @@ class _Smoothed:
 
 
 class Cycle:
-    """One V-cycle as an operator on blocks: symmetric, and positive definite."""
+    """One W-cycle as an operator on blocks: symmetric, and positive definite.
+
+    Every coarser level is solved for twice. Of a V-cycle the errors of all levels add up, and with a
+    level more it takes more iterations; a coarser level is small, and costs next to nothing.
+    """
 
     def __init__(
         self,
@@ -224,4 +237,13 @@ class Cycle:
             return np.ascontiguousarray(self._solve(right))
         level = self._levels[depth]
         x = level.smooth(right)
-        return level.correct(right, x, self._descend(level.coarser(right, x), depth + 1))
+        return level.correct(right, x, self._twice(level.coarser(right, x), depth + 1))
+
+    def _twice(self, right: NDArray[np.float64], depth: int) -> NDArray[np.float64]:
+        solved = self._descend(right, depth)
+        if depth == len(self._levels):
+            return solved
+        first = solved.copy()
+        again = self._descend(self._levels[depth].left(right, solved), depth)
+        again += first
+        return again

@@ -37,7 +37,7 @@ _FAR = 16.0
 _MAX_INNER_STEPS = 2_000
 # Residual of a solution by multigrid as a share of the digits wanted of eigenvalues, and how many
 # of its steps may be taken: a hierarchy that is any good needs twenty.
-_INNER, _MAX_CYCLES = 0.01, 100
+_INNER, _MAX_CYCLES = 0.003, 100
 # Numbers of a column times columns that are solved for at once: a dozen arrays of so many.
 _AT_ONCE = 40_000_000
 
