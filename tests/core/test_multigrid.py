@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import skginr.smoothing._penalty as penalty
 import skginr.spectral.eigen._operators as operators
 from skginr import Graph, GraphSmoother
-from skginr._core import Multigrid
+from skginr._core import Multigrid, conjugate_gradients
 from skginr.graphs import laplacian
 from skginr.spectral.eigen import solve
 
@@ -135,6 +135,35 @@ def test_inverse_solves():
     left = operator.stiffness @ solved + 4e-8 * solved - block
     assert np.linalg.norm(left) <= 1e-7 * np.linalg.norm(block)
     np.testing.assert_allclose(solved.mean(axis=0), 0, atol=1e-10)
+
+
+def steps_of_conjugate_gradients(size):
+    """How many it takes to solve for a random right-hand side on a grid of so many rows."""
+    operator = laplacian(sp.csr_array(grid(size, size), dtype=float))
+    shift, taken = 1e-10, []
+    cycle = Multigrid(operator.stiffness, operator.kernel).cycle(1.0, np.full(size**2, shift))
+    right = np.random.default_rng(0).normal(size=(size**2, 1))
+
+    def precondition(block):
+        taken.append(None)
+        conditioned = cycle(block)
+        return conditioned - conditioned.mean(axis=0)
+
+    _, converged = conjugate_gradients(
+        lambda block: operator.stiffness @ block + shift * block,
+        right - right.mean(),
+        precondition,
+        tolerance=1e-8,
+        max_iterations=100,
+        euclidean=True,
+    )
+    assert converged.all()
+    return len(taken)
+
+
+def test_more_levels_take_no_more_steps():
+    # Of one coarser level and of three.
+    assert steps_of_conjugate_gradients(240) <= steps_of_conjugate_gradients(40) + 1
 
 
 def test_random_numbers_of_the_user_are_left_alone():
