@@ -38,10 +38,10 @@ ROOMS = {
         _estimator _regressor _classifier _tangent_regressor _signal_denoiser
     """,
     "spectral": """
-        eigen._basis eigen._lanczos eigen._operators eigen._iterative eigen._connected eigen._solve
-        eigen._verify eigen._given eigen._cache _extension _embedding _isomap _lle _membership
-        _methods _rows _parameters _size _warnings _embedder _given_basis _several _alignment
-        _refinement _inspection _waves
+        eigen._basis eigen._subspace eigen._lanczos eigen._operators eigen._davidson
+        eigen._iterative eigen._connected eigen._solve eigen._verify eigen._given eigen._cache
+        _extension _embedding _isomap _lle _membership _methods _rows _parameters _size _warnings
+        _embedder _given_basis _several _alignment _refinement _inspection _waves
     """,
     "smoothing": """
         _gradation _penalty _penalised _generalised _posterior _strength _node_predictor _smoother

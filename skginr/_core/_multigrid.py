@@ -207,8 +207,8 @@ class _Smoothed:
 class Cycle:
     """One W-cycle as an operator on blocks: symmetric, and positive definite.
 
-    Every coarser level is solved for twice. Of a V-cycle the errors of all levels add up, and with a
-    level more it takes more iterations; a coarser level is small, and costs next to nothing.
+    Every coarser level is solved for twice, which costs little, since it is small. Errors of all
+    levels add up in a V-cycle, so that it takes more iterations with every level.
     """
 
     def __init__(

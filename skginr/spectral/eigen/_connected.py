@@ -23,22 +23,25 @@ from skginr._core import (
     level_sizes,
 )
 from skginr.spectral.eigen._basis import errors_of
+from skginr.spectral.eigen._davidson import smallest_eigenvectors
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import (
     Operator,
     Report,
     Start,
     largest_eigenvectors,
-    multiply_in_place,
     silent,
 )
 from skginr.spectral.eigen._operators import (
     Accuracy,
     FactoredInverse,
     IndefiniteError,
+    MultigridCycle,
     MultigridInverse,
+    by_columns,
     shift_of,
 )
+from skginr.spectral.eigen._subspace import multiply_in_place
 
 SOLVERS = ("auto", "dense", "shift_invert", "multigrid", "iterative")
 #: Residuals below this share of the bound are lost in the rounding of the operator itself.
@@ -81,6 +84,8 @@ _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
 # Bytes that a basis may have beyond the room that an iteration needs, and blocks beside it.
 _BASIS_BYTES, _BLOCKS_AT_WORK = 5e9, 4
+# Share of the tolerance that Davidson's method keeps to: what is believed is computed anew.
+_ROOM = 0.5
 # How much stricter an iteration is made whose pairs fell short of the tolerance.
 _STRICTER = 1e-2
 # Shift and power of a factored inverse, by attempt. A small shift tells the eigenvalues of long,
@@ -351,13 +356,13 @@ def _accurate_pairs(
 ) -> Pairs | None:
     """Return pairs whose residuals, computed with the matrix itself, are small enough."""
     if start is not None:
-        vectors = _lanczos(problem, solver, n_block, problem.accuracy, 0, start)
+        vectors = _vectors(problem, solver, n_block, problem.accuracy, 0, start)
         pairs = None if vectors is None else _accurate(problem, vectors)
         if pairs is not None:
             return pairs
     wanted = problem.accuracy
     for attempt in range(len(_FACTORED)):
-        vectors = _lanczos(problem, solver, n_block, wanted, attempt)
+        vectors = _vectors(problem, solver, n_block, wanted, attempt)
         if vectors is not None:
             pairs = _accurate(problem, vectors)
             if pairs is not None:
@@ -423,7 +428,7 @@ def residuals_of(
     return residuals, _LEAST * least, rounding
 
 
-def _lanczos(
+def _vectors(
     problem: Problem,
     solver: str,
     n_block: int,
@@ -458,6 +463,21 @@ def _lanczos(
             report=problem.report,
         )
 
+    if solver == "multigrid" and attempt == 0:
+        problem.report("coarsening", 0)
+        cycle = MultigridCycle(matrix, kernel, shift=_FACTORED[0][0])
+        return smallest_eigenvectors(
+            matrix,
+            kernel,
+            k,
+            lambda block: by_columns(cycle, block),
+            accuracy.times(_ROOM),
+            n_block=n_block,
+            max_size=size,
+            start=start,
+            keeper=keeper,
+            report=problem.report,
+        )
     if solver != "iterative":
         return largest(inverse_of(problem, solver, accuracy, attempt))
     for nearness in _NEARNESS:

@@ -27,7 +27,7 @@ from skginr.spectral.eigen._connected import (
     sparse_solver,
 )
 from skginr.spectral.eigen._iterative import iterative_operator
-from skginr.spectral.eigen._lanczos import Operator, Start, multiply_in_place
+from skginr.spectral.eigen._lanczos import Operator, Start
 from skginr.spectral.eigen._operators import Accuracy, shift_of
 from skginr.spectral.eigen._solve import (
     Ordinary,
@@ -36,6 +36,7 @@ from skginr.spectral.eigen._solve import (
     ordinary_problem,
     problem_on,
 )
+from skginr.spectral.eigen._subspace import multiply_in_place
 from skginr.spectral.eigen._verify import doubt_of, is_countable
 
 # Columns of which one differs from the span of others by less are dependent.

@@ -5,15 +5,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, qr
-from scipy.linalg.blas import dtrsm
 
-from skginr._core import deflate, eigh_subset, subtract_product
+from skginr._core import deflate, subtract_product
+from skginr.spectral.eigen._subspace import Subspace
 
-# A direction shorter than this share of what was multiplied is rounding.
-_VANISHED = 1e-13
-# Below this share, orthogonalising once more is needed.
-_SHORT = 1e-8
 # Steps between two checks where nothing is known of how fast residuals fall.
 _LEAST_WAIT = 3
 # Steps without progress, at least, after which an iteration is given up.
@@ -21,8 +16,6 @@ _PATIENCE = 40
 # A tolerance below this share of the largest theta is lost in rounding, with room for rough
 # estimates.
 _ROUNDING = 1e-19
-# Rows that are multiplied at a time where the result takes the place of a factor.
-_CHUNK = 8192
 
 
 # Takes a word on what is going on, and how many pairs have converged.
@@ -178,7 +171,7 @@ class CheckSchedule:
         self._last = step, to_go
 
 
-class KrylovSpace:
+class KrylovSpace(Subspace):
     """An orthonormal basis that grows by blocks, and the operator's projection onto it."""
 
     def __init__(
@@ -189,24 +182,21 @@ class KrylovSpace:
         max_size: int,
         start: Start | None = None,
     ) -> None:
-        self.operator, self.kernel, self.n_block = operator, kernel, n_block
-        self.basis = np.empty((len(kernel), max_size), order="F")
-        self.projection = np.zeros((max_size, max_size))
-        self.size = 0
+        super().__init__(kernel, max_size)
+        self.operator, self.n_block = operator, n_block
         # Where the vectors begin that the newest block is coupled to.
         self._coupled = 0
-        self._rng = np.random.default_rng(0)
         if start is not None:
             self.size = len(start.values)
             self.basis[:, : self.size] = start.vectors
             known = range(self.size)
             self.projection[known, known] = operator.theta(start.values)
-        rough, _ = self._orthonormal(np.zeros((len(kernel), n_block)), 1.0)
+        rough, _ = self.orthonormal(np.zeros((len(kernel), n_block)), 1.0)
         # Smooth from the start: what rounding leaves of a rough vector is nothing to a node of
         # ordinary mass, and all to one of next to none.
         smooth, scale = self._image(rough)
-        self._remove(smooth, 0)
-        self.block, self.coupling = self._orthonormal(smooth, scale)
+        self.remove(smooth, 0)
+        self.block, self.coupling = self.orthonormal(smooth, scale)
         self.append()
 
     def fill(self) -> None:
@@ -226,27 +216,20 @@ class KrylovSpace:
         newest = slice(self.size - self.n_block, self.size)
         image, scale = self._image(self.basis[:, newest])
         # First what is large, then all: the second pass takes the rounding of the first.
-        first = self._remove(image, self._coupled)
-        inside = self._remove(image, 0)
+        first = self.remove(image, self._coupled)
+        inside = self.remove(image, 0)
         inside[self._coupled :] += first
         # The operator need not know the kernel, and rounding that grows in it would be found.
         deflate(image, self.kernel)
         self.projection[: self.size, newest] = inside
         self.projection[newest, : self.size] = inside.T
-        self.block, self.coupling = self._orthonormal(image, scale)
+        self.block, self.coupling = self.orthonormal(image, scale)
         self._coupled = newest.start
 
     def _image(self, block: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return the operator times ``block``, and the length of the longest column."""
         image = np.asfortranarray(self.operator(block))
         return image, float(np.linalg.norm(image, axis=0).max())
-
-    def ritz_pairs(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the k largest eigenpairs of the projection, descending."""
-        projection = self.projection[: self.size, : self.size]
-        symmetric = (projection + projection.T) / 2
-        theta, ritz = eigh_subset(symmetric, self.size - k, self.size - 1)
-        return theta[::-1], ritz[:, ::-1]
 
     def refined(
         self, theta: NDArray[np.float64], ritz: NDArray[np.float64], ends: NDArray[np.float64]
@@ -261,60 +244,5 @@ class KrylovSpace:
 
     def restart(self, n_kept: int) -> None:
         """Compress the basis to its best ``n_kept`` vectors."""
-        theta, ritz = self.ritz_pairs(n_kept)
-        multiply_in_place(self.basis, self.size, ritz)
-        self.projection[:] = 0
-        self.projection[range(n_kept), range(n_kept)] = theta
-        self.size = n_kept
+        self.compress(n_kept)
         self._coupled = 0
-
-    def _remove(self, image: NDArray[np.float64], start: int) -> NDArray[np.float64]:
-        """Subtract from ``image`` what lies in the basis from ``start`` on, and return how much."""
-        basis = self.basis[:, start : self.size]
-        inside = basis.T @ image
-        subtract_product(image, basis, inside)
-        return inside
-
-    def _orthonormal(
-        self, image: NDArray[np.float64], scale: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return an orthonormal block Q, and R, with ``image`` = Q R but for rounding.
-
-        Columns of Q are random where ``image`` has not the rank, and R is zero there.
-        """
-        try:
-            block, coupling = _cholesky_qr(image)
-            if coupling.diagonal().min() > _SHORT * scale:
-                return block, coupling
-        except LinAlgError:
-            pass
-        block, coupling, order = qr(image, mode="economic", pivoting=True, check_finite=False)
-        coupling[:, order] = coupling.copy()
-        vanished = np.abs(np.linalg.norm(coupling, axis=1)) <= _VANISHED * scale
-        block[:, vanished] = self._rng.standard_normal((len(image), int(vanished.sum())))
-        coupling[vanished] = 0
-        for _ in range(2):
-            deflate(block, self.kernel)
-            self._remove(block, 0)
-            block = np.asfortranarray(qr(block, mode="economic", check_finite=False)[0])
-        return block, coupling
-
-
-def _cholesky_qr(
-    image: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Q and R of ``image``: its columns are few, and multiplying blocks is fast."""
-    coupling = np.eye(image.shape[1])
-    for _ in range(2):
-        factor = cholesky(image.T @ image, check_finite=False)
-        image = dtrsm(1.0, factor, image, side=1)
-        coupling = factor @ coupling
-    return image, coupling
-
-
-def multiply_in_place(basis: NDArray[np.float64], size: int, factor: NDArray[np.float64]) -> None:
-    """Let the first columns of ``basis`` be its first ``size`` columns times ``factor``."""
-    n_columns = factor.shape[1]
-    for start in range(0, len(basis), _CHUNK):
-        rows = basis[start : start + _CHUNK]
-        rows[:, :n_columns] = rows[:, :size] @ factor

@@ -5,6 +5,7 @@ multigrid where a factor takes too much memory; without either a polynomial of t
 inverse by conjugate gradients.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -283,11 +284,45 @@ class ConjugateGradientInverse:
         return self._accuracy.at(values) * theta**2
 
 
-class MultigridInverse:
-    """x -> (M + shift I)^-1 x, by conjugate gradients with a cycle of multigrid.
+class MultigridCycle:
+    """x -> about (M + shift I)^-1 x, by one cycle of multigrid.
 
     In the memory of some copies of the matrix, and in a time that grows with its size, where a
     factor takes more and more for every node.
+
+    Parameters
+    ----------
+    matrix, kernel, shift
+        As for :class:`FactoredInverse`.
+    """
+
+    def __init__(self, matrix: sp.csr_array, kernel: NDArray[np.float64], *, shift: float) -> None:
+        self._kernel = kernel
+        self.shift = shift_of(matrix, kernel, shift)
+        self._cycle = Multigrid(matrix, kernel).cycle(1.0, np.full(len(kernel), self.shift))
+
+    def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return about the inverse times ``block``, which the next call overwrites."""
+        conditioned = self._cycle(block)
+        # Rounding in the kernel is what an inverse magnifies most.
+        deflate(conditioned, self._kernel)
+        return conditioned
+
+
+def by_columns(
+    operation: Callable[[NDArray[np.float64]], NDArray[np.float64]], block: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what an operation makes of ``block``, some columns at a time where they are long."""
+    result = np.empty(block.shape, order="F")
+    width = max(_AT_ONCE // len(block), 1)
+    for start in range(0, block.shape[1], width):
+        columns = slice(start, start + width)
+        result[:, columns] = operation(np.ascontiguousarray(block[:, columns]))
+    return result
+
+
+class MultigridInverse:
+    """x -> (M + shift I)^-1 x, by conjugate gradients with a cycle of multigrid.
 
     Parameters
     ----------
@@ -304,25 +339,19 @@ class MultigridInverse:
         shift: float,
     ) -> None:
         self._rows, self._kernel, self._accuracy = row_parts(matrix), kernel, accuracy
-        self._shift = shift_of(matrix, kernel, shift)
+        self._cycle = MultigridCycle(matrix, kernel, shift=shift)
+        self._shift = self._cycle.shift
         self._inner = max(_INNER * accuracy.digits, 1e-12)
-        shifts = np.full(len(kernel), self._shift)
-        self._cycle = Multigrid(matrix, kernel).cycle(1.0, shifts)
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the operator times ``block``; columns that do not converge are as they are."""
-        solution = np.empty(block.shape)
-        width = max(_AT_ONCE // len(block), 1)
-        for start in range(0, block.shape[1], width):
-            columns = slice(start, start + width)
-            solution[:, columns] = self._solve(block[:, columns])
-        return solution
+        return by_columns(self._solve, block)
 
     def _solve(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         solution, _ = conjugate_gradients(
             self._multiply,
-            np.ascontiguousarray(block),
-            self._conditioned,
+            block,
+            self._cycle,
             tolerance=self._inner,
             max_iterations=_MAX_CYCLES,
             euclidean=True,
@@ -337,12 +366,6 @@ class MultigridInverse:
             part += self._shift * block[rows]
             image[rows] = part
         return image
-
-    def _conditioned(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
-        conditioned = self._cycle(residual)
-        # Rounding in the kernel is what an inverse magnifies most.
-        deflate(conditioned, self._kernel)
-        return conditioned
 
     def theta(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what the operator makes of eigenvalues of M."""
