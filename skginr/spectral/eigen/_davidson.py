@@ -71,7 +71,7 @@ def smallest_eigenvectors(
     R. Morgan and D. Scott, "Generalizations of Davidson's method for computing eigenvalues of
     sparse symmetric matrices", SIAM J. Sci. Stat. Comput. 7, 1986.
     """
-    space = _RitzSpace(matrix, kernel, max(max_size, least_size(k, n_block)))
+    space = RitzSpace(matrix, kernel, max(max_size, least_size(k, n_block)))
     n_begun = k + _GUARDS
     space.begin(precondition, n_begun, n_block, start)
     converged = np.zeros(k, dtype=bool)
@@ -103,7 +103,7 @@ def least_size(k: int, n_block: int) -> int:
     return k + _GUARDS + _STEPS_OF_ROOM * n_block
 
 
-class _RitzSpace(Subspace):
+class RitzSpace(Subspace):
     """A basis, and the projection onto it of a matrix upside down: the smallest are the largest."""
 
     def __init__(self, matrix: sp.csr_array, kernel: NDArray[np.float64], max_size: int) -> None:

@@ -10,7 +10,7 @@ import trimesh
 
 from skginr.graphs import Graph, laplacian, laplacian_of
 from skginr.spectral import eigen
-from skginr.spectral.eigen import _connected, _lanczos, shared_basis, solve
+from skginr.spectral.eigen import _connected, _davidson, _lanczos, shared_basis, solve
 
 
 def adjacency_of(graph):
@@ -43,13 +43,18 @@ OPERATORS = {
 def steps(monkeypatch):
     """Count the applications of operators: a list that grows by each."""
     applied = []
-    multiply = _lanczos.KrylovSpace.multiply
+    multiply, grow = _lanczos.KrylovSpace.multiply, _davidson.RitzSpace.grow
 
     def counted(space):
-        applied.append(space.n_block)
+        applied.append(None)
         multiply(space)
 
+    def counted_of_davidson(space, block):
+        applied.append(None)
+        grow(space, block)
+
     monkeypatch.setattr(_lanczos.KrylovSpace, "multiply", counted)
+    monkeypatch.setattr(_davidson.RitzSpace, "grow", counted_of_davidson)
     return applied
 
 
