@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import skginr.smoothing._penalty as penalty
+import skginr.spectral.eigen._davidson as davidson
 import skginr.spectral.eigen._operators as operators
 from skginr import Graph, GraphSmoother
 from skginr._core import Multigrid, conjugate_gradients
@@ -187,3 +188,29 @@ def test_few_observations_and_much_smoothing(order, n_observed, monkeypatch):
     found = GraphSmoother(graph=graph, order=order, alpha=1e6).fit(table, y)
     spread = np.ptp(expected.signal_)
     np.testing.assert_allclose(found.signal_, expected.signal_, atol=1e-5 * spread)
+
+
+def test_davidson_gives_up_where_the_inverse_is_too_rough(monkeypatch):
+    operator = laplacian(sp.csr_array(grid(350, 2), dtype=float))
+    kernel = operator.kernel / np.linalg.norm(operator.kernel)
+    accuracy = operators.Accuracy(1e-8, 1e-6, 1e-12)
+    arguments = operator.stiffness, kernel, 4
+    assert davidson.smallest_eigenvectors(*arguments, np.copy, accuracy, n_block=8) is None
+    # Lanczos on an inverse follows.
+    expected = solve(operator, 4, eigen_solver="shift_invert")
+    monkeypatch.setattr(operators.MultigridCycle, "__call__", lambda cycle, block: block.copy())
+    monkeypatch.setattr(operators, "_MAX_CYCLES", 2000)
+    found = solve(operator, 4, eigen_solver="multigrid")
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-8)
+
+
+def test_davidson_finds_all_copies():
+    # A hub with 40 equal legs has eigenvalues of multiplicity 39: more than a block has vectors.
+    n_legs, length = 40, 25
+    spider = nx.disjoint_union_all([nx.path_graph(length) for _ in range(n_legs)])
+    spider.add_edges_from(("hub", leg * length) for leg in range(n_legs))
+    operator = laplacian(sp.csr_array(nx.to_scipy_sparse_array(spider, dtype=float)))
+    expected = solve(operator, 45, eigen_solver="dense")
+    found = solve(operator, 45, eigen_solver="multigrid")
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-8)
+    np.testing.assert_array_equal(found.cuts_eigenspace, expected.cuts_eigenspace)

@@ -473,7 +473,6 @@ def _vectors(
             lambda block: by_columns(cycle, block),
             accuracy.times(_ROOM),
             n_block=n_block,
-            max_size=size,
             start=start,
             keeper=keeper,
             report=problem.report,

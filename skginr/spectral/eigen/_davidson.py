@@ -12,8 +12,9 @@ from skginr.spectral.eigen._operators import Accuracy
 from skginr.spectral.eigen._subspace import Subspace
 
 # Vectors beside those wanted: the nearer the first unwanted eigenvalue, the slower the last wanted
-# pairs converge. And room for those of so many steps before the basis is compressed.
-_GUARDS = 8
+# pairs converge. And room for those of so many steps before the basis is compressed; with twice as
+# much it takes as long.
+_GUARDS = 16
 _STEPS_OF_ROOM = 4
 # Cycles that make random vectors smooth.
 _SMOOTHINGS = 2
@@ -32,7 +33,6 @@ def smallest_eigenvectors(
     accuracy: Accuracy,
     *,
     n_block: int,
-    max_size: int,
     start: Start | None = None,
     keeper: Keeper | None = None,
     report: Report = silent,
@@ -56,8 +56,6 @@ def smallest_eigenvectors(
         Wanted.
     n_block : int
         Most pairs that are improved at once.
-    max_size : int
-        Most columns of the basis; what :func:`least_size` says is the least.
     start, keeper, report
         As for :func:`largest_eigenvectors`.
 
@@ -71,8 +69,8 @@ def smallest_eigenvectors(
     R. Morgan and D. Scott, "Generalizations of Davidson's method for computing eigenvalues of
     sparse symmetric matrices", SIAM J. Sci. Stat. Comput. 7, 1986.
     """
-    space = RitzSpace(matrix, kernel, max(max_size, least_size(k, n_block)))
-    n_begun = k + _GUARDS
+    n_begun = min(k + _GUARDS, len(kernel) - 1)
+    space = RitzSpace(matrix, kernel, min(n_begun + _STEPS_OF_ROOM * n_block, len(kernel) - 1))
     space.begin(precondition, n_begun, n_block, start)
     converged = np.zeros(k, dtype=bool)
     for step in range(1, _MAX_STEPS + _MORE_STEPS * k + 1):
@@ -96,11 +94,6 @@ def smallest_eigenvectors(
                 space.compress(n_begun)
             space.grow(precondition(residuals[:, ~good] / lengths[~good]))
     return None
-
-
-def least_size(k: int, n_block: int) -> int:
-    """Return how many columns a basis for k pairs needs."""
-    return k + _GUARDS + _STEPS_OF_ROOM * n_block
 
 
 class RitzSpace(Subspace):
