@@ -58,6 +58,12 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
     FileExistsError
         If the folder holds eigenvectors, or is a file.
 
+    See Also
+    --------
+    add_basis : Takes in the eigenvectors that were solved for; it comes next.
+    SpectralEmbedder : Its ``fit`` solves the same problem on one machine.
+    shared_graphs : For a search on a cluster of dask, once the basis is there.
+
     Examples
     --------
     >>> import tempfile

@@ -44,6 +44,7 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     See Also
     --------
     SpectralEmbedder : Its ``memory=`` keeps bases on a disk that workers share.
+    save_eigenproblem : For one eigenproblem that is too large for one machine.
 
     Examples
     --------

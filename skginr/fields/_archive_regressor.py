@@ -75,8 +75,8 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
 
     See Also
     --------
-    SignalDistribution : What is learned of the archive.
-    GraphSmoother : For a signal without others like it.
+    SignalDistribution : What is learned from the archive; it comes before.
+    GraphSmoother : For a signal without an archive of others like it.
 
     Examples
     --------

@@ -130,6 +130,12 @@ class SharedCorrector(BaseEstimator):
         If a graph has no positions or edges, a name or label is unknown, y is not finite, a signal
         is constant or known at fewer than 48 nodes, or there is only one.
 
+    See Also
+    --------
+    SignalDistribution : For many signals on the same graph.
+    CorrectedSmoother : For one signal on one graph.
+    MultiGraphEmbedder : Coordinates on several graphs, for one network that learns from all.
+
     Notes
     -----
     Lengths are counted in mean edges: in ``fit``, graphs should be about as fine as each other,

@@ -140,8 +140,10 @@ default "combinatorial"
 
     See Also
     --------
-    ArchiveRegressor : A signal of which some nodes are known.
-    SpaceTimeSmoother : One record in time, in which what was just before tells of now.
+    ArchiveRegressor : What :meth:`condition` returns: a signal of which some nodes are known.
+    SignalGenerator : For signals with spots or fronts that may be anywhere.
+    SharedCorrector : For signals that each have a graph of their own.
+    SpaceTimeSmoother : For one record in time, in which what was just before tells of now.
 
     Notes
     -----

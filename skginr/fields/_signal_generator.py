@@ -84,7 +84,9 @@ class SignalGenerator(NodeEstimator):
 
     See Also
     --------
-    SignalDistribution : Gaussian signals, with gaps, given some of their nodes.
+    SignalDistribution : For Gaussian fields and for archives with gaps; in seconds. It also
+        completes a signal of which some nodes are known.
+    make_surrogates : Random maps like one signal, where there is no archive.
 
     References
     ----------

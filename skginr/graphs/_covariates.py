@@ -52,6 +52,12 @@ class NeighborMeans(TransformerMixin, NodeEstimator):
     ValueError
         If the graph has no attributes, or one is not numeric and finite, or a label is unknown.
 
+    See Also
+    --------
+    Graph.with_attributes : Gives a graph its covariates; it comes before.
+    CorrectedSmoother : Comes next: takes node labels and covariates in one table.
+    GraphSmoother : The same in less time; covariates enter linearly.
+
     Examples
     --------
     >>> import networkx as nx

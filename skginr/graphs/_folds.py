@@ -60,6 +60,13 @@ class GraphBlockKFold(BaseCrossValidator):
     UserWarning
         If most of the nodes that X names have no edge: blocks are then single nodes.
 
+    See Also
+    --------
+    sklearn.model_selection.KFold : Holds out single nodes at random, where those will be missing in
+        use.
+    SpaceTimeKFold : For tables of nodes and times.
+    predict_frame : With ``cv=``, predicts each known row by a model fitted without its fold.
+
     Notes
     -----
     Folds are evened out by number of rows, to within 10% where blocks can be cut so

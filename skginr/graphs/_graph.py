@@ -129,6 +129,14 @@ class Graph:
     source : str, default "adjacency"
         Where the graph came from, for its ``repr``.
 
+    See Also
+    --------
+    SpectralEmbedder : Coordinates of the nodes, for any regressor of scikit-learn.
+    CorrectedSmoother : Predicts a signal at nodes where it was not observed; the model to try
+        first.
+    GraphBlockKFold : Folds that hold out whole regions of the graph.
+    skginr.plotting.plot_signal : Draws a signal on the graph.
+
     Examples
     --------
     >>> import pandas as pd

@@ -62,9 +62,12 @@ class SeasonalFeatures(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.preprocessing.SplineTransformer :
-        With ``extrapolation="periodic"`` bumps in place of waves, for what changes quickly at one
-        hour; of numbers, such as ``table["time"].dt.hour``.
+    SpaceTimeSmoother : Reads times as they are, and needs no such columns.
+    SpectralEmbedder : Makes the columns that say where in the graph a row is, to stand beside
+        these.
+    sklearn.preprocessing.SplineTransformer : With ``extrapolation="periodic"``, bumps instead of
+        waves, for what changes quickly at one hour. It takes numbers, such as
+        ``table["time"].dt.hour``.
 
     Notes
     -----

@@ -78,6 +78,12 @@ class SpaceTimeKFold(BaseCrossValidator):
         node is unknown, a time missing, several columns could be the node or the time, or
         ``length`` is given where nothing is held out in runs.
 
+    See Also
+    --------
+    GraphBlockKFold : For tables without times, or to hold out whole regions at all times.
+    SpaceTimeSmoother : Takes such folds as ``cv``, to choose its strengths for them.
+    GraphImputer : Fills the gaps of a wide table of times by nodes.
+
     Notes
     -----
     Rows of the same node and time are in one fold, and every row is held out once. Folds are

@@ -57,6 +57,13 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         or lengths differ.
     <failure>
 
+    See Also
+    --------
+    GraphSmootherClassifier : For classes of nodes, try this first: it reads node labels, with no
+        coordinates in between.
+    SpectralEmbedder : Makes the coordinates of nodes; it comes before in a pipeline.
+    SIRENRegressor : For numbers.
+
     References
     ----------
     <references>

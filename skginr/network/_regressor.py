@@ -61,6 +61,14 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         If a hyper-parameter is out of range, X or y is not finite, or lengths differ.
     <failure>
 
+    See Also
+    --------
+    SpectralEmbedder : Makes the coordinates of nodes; it comes before in a pipeline.
+    CorrectedSmoother : To predict nodes on a graph, try this first: smoothers, and this network for
+        what they get wrong.
+    TangentKernelRegressor : Fits further signals on the same nodes without another training.
+    SIRENClassifier : For classes.
+
     Notes
     -----
     Standard deviations and draws are those of a Bayesian linear regression on the features of the

@@ -72,6 +72,13 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         If X or y is not finite, a frozen network takes another number of columns, weights are
         negative or all zero, or the system is singular in the precision of the network.
 
+    See Also
+    --------
+    SIRENRegressor : The network; by itself for one signal alone.
+    SignalDistribution : For a new signal of which few nodes are known, after many signals on the
+        same nodes.
+    GraphSmoother : For a signal on a graph, without a network.
+
     Notes
     -----
     n rows take n² numbers and n³ / 3 multiplications, once: a fit to another signal on the same X

@@ -54,7 +54,8 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
 
     See Also
     --------
-    load : The way back.
+    load : Reads the file again.
+    to_onnx : Writes a network alone, for programs without skginr.
 
     Notes
     -----
@@ -119,6 +120,11 @@ def load(path: str | os.PathLike[str]) -> Any:
         If a part had ``memory=``, a folder, which is left out.
     sklearn.exceptions.InconsistentVersionWarning
         If a part of scikit-learn was saved by another version of it.
+
+    See Also
+    --------
+    save : Writes such a file; it comes before.
+    to_onnx : Writes files for other programs, which this does not read.
 
     Examples
     --------

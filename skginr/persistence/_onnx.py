@@ -51,7 +51,8 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
 
     See Also
     --------
-    save : Whole pipelines, for skginr.
+    save : Writes whole pipelines, for skginr.
+    SIRENRegressor : The network.
 
     Notes
     -----

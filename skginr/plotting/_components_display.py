@@ -51,6 +51,12 @@ class ComponentsDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Makes such a search; it comes before.
+    skginr.GraphBlockKFold : Folds for the search that hold out whole regions.
+    plot_spectrum : Hints at the number of components from the graph alone.
+
     Examples
     --------
     >>> import networkx as nx

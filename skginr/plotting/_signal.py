@@ -85,6 +85,13 @@ def plot_signal(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    plot_signal_html : A file for the browser, to turn and zoom.
+    animate_signal : A signal in time, picture by picture.
+    SignalDisplay : A signal beside its prediction and the error.
+    plot_mesh : A mesh alone, with every keyword of matplotlib.
+
     Examples
     --------
     >>> import networkx as nx

@@ -56,6 +56,12 @@ class SignalDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    plot_signal : One signal alone.
+    skginr.predict_frame : The same numbers in a table, with intervals.
+    plot_record : For signals in time: a few nodes, observed and predicted.
+
     Examples
     --------
     >>> import geopandas as gpd

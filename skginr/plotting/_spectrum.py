@@ -48,6 +48,12 @@ def plot_spectrum(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    skginr.inspect_spectrum : The numbers that are drawn.
+    ComponentsDisplay : Where a signal is known: held-out scores over ``n_components``.
+    plot_embedding : Draws the coordinates themselves.
+
     Examples
     --------
     >>> import networkx as nx

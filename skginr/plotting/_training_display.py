@@ -54,6 +54,12 @@ class TrainingDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    skginr.SIRENRegressor : Its ``history_`` is what is drawn; presets other than "predict" have a
+        training.
+    ComponentsDisplay : Held-out scores of a search over the number of components.
+
     Examples
     --------
     >>> import numpy as np

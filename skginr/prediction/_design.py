@@ -55,6 +55,12 @@ def suggest_measurements(
         If the model is not fitted, X has fewer rows, or a row of X is in a component of the graph
         in which nothing was observed.
 
+    See Also
+    --------
+    GraphSmoother : A model for it, on large graphs too.
+    SpatialGaussianProcessRegressor : A model for it, for places on a map.
+    predict_frame : Puts predictions and intervals of all rows into a table.
+
     References
     ----------
     A. Krause, A. Singh and C. Guestrin, "Near-optimal sensor placements in Gaussian processes",

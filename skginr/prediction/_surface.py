@@ -52,7 +52,8 @@ def surface_gradient(
 
     See Also
     --------
-    SIRENRegressor.gradient : By the columns that the network takes, and exact.
+    SIRENRegressor.gradient : Exact derivatives by the columns that the network takes.
+    Graph.from_mesh : Makes the graph of a mesh.
 
     Notes
     -----

@@ -100,6 +100,14 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         covariance allows, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
 
+    See Also
+    --------
+    SpatialGaussianProcessRegressor : By distance in space instead of edges; the first choice on a
+        map.
+    GraphSmoother : For large graphs: time goes with the number of edges.
+    CorrectedSmoother : Blends this process with other models.
+    suggest_measurements : Says which nodes to measure next; it comes after ``fit``.
+
     Notes
     -----
     A row of weight w has the noise of one row, divided by w, and its density counts in the

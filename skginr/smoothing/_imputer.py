@@ -72,8 +72,9 @@ class GraphImputer(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    SpaceTimeSmoother : Of a long table; with standard deviations.
-    SpaceTimeKFold : Folds for a score of how well gaps are filled.
+    SpaceTimeSmoother : What fills by default. By itself it takes a long table, and has standard
+        deviations.
+    SpaceTimeKFold : Folds to measure how well gaps are filled.
 
     Notes
     -----

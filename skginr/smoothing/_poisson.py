@@ -139,6 +139,12 @@ default "combinatorial"
         If the graph has no edges, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
 
+    See Also
+    --------
+    GraphSmoother : For values that are no counts.
+    GraphSmootherClassifier : For classes.
+    sklearn.linear_model.PoissonRegressor : For rates that covariates explain, without a graph.
+
     Notes
     -----
     Found by Laplace's approximation: f, b and c at their most likely values, by Newton's method,

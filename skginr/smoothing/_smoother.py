@@ -125,6 +125,14 @@ default "combinatorial"
         be predicted is in a component in which nothing was observed (with ``return_std`` the
         standard deviation says so), or weights differ so much that rounding decides.
 
+    See Also
+    --------
+    CorrectedSmoother : Blends several smoothers and learns where they are wrong; takes longer.
+    SpatialGaussianProcessRegressor : For signals that depend on places more than on edges, as most
+        maps do.
+    SpaceTimeSmoother : For signals that change in time.
+    GraphPoissonRegressor : For counts, such as deaths among births.
+
     Notes
     -----
     Where weights differ by many powers of ten the system is solved without powers of B, up to

@@ -93,6 +93,12 @@ default "combinatorial"
         If the graph has no edges, or a row to be predicted is in a component in which nothing was
         observed.
 
+    See Also
+    --------
+    SIRENClassifier : For classes of rows of numbers, such as coordinates.
+    GraphSmoother : For numbers.
+    GraphBlockKFold : Folds to choose the strength for predicting whole regions.
+
     Notes
     -----
     Found by Laplace's approximation: signals at their most likely values, by Newton's method, and

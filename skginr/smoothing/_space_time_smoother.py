@@ -153,9 +153,10 @@ default "combinatorial"
 
     See Also
     --------
+    GraphImputer : Fills a wide table, a row per time and a column per node.
+    SpaceTimeKFold : Folds of such tables, made of what will be missing in use.
     GraphSmoother : For signals that do not change in time.
-    GraphImputer : Fills a table of times by nodes.
-    SpaceTimeKFold : Folds of such tables.
+    skginr.plotting.plot_record : Draws observations and predictions of a few nodes against time.
 
     Notes
     -----

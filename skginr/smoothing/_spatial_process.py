@@ -91,6 +91,13 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     UserWarning
         If y goes with positions no more than noise would.
 
+    See Also
+    --------
+    GraphGaussianProcessRegressor : For signals that follow edges, or a graph without positions.
+    CorrectedSmoother : Blends this process with other models; takes much longer.
+    ThinPlateSplineRegressor : For more rows than this can take, without standard deviations.
+    suggest_measurements : Says which nodes to measure next; it comes after ``fit``.
+
     Notes
     -----
     Weights and normal scores are as in :class:`~skginr.GraphGaussianProcessRegressor`.

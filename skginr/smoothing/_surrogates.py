@@ -104,6 +104,13 @@ def make_surrogates(
     UserWarning
         If no two known nodes are joined, so that surrogates are plain permutations.
 
+    See Also
+    --------
+    correlate_maps : The correlation of two maps with a p-value; it comes next.
+    GraphSmoother.sample_y : Draws maps that agree with the observations, to say how unsure a
+        prediction is.
+    SignalDistribution : Draws new signals where there is an archive of many.
+
     Notes
     -----
     Connected components are independent of each other, and share one set of values: a node without
@@ -184,6 +191,12 @@ def correlate_maps(
     ValueError
         If a map is not one as in :func:`make_surrogates`, surrogates are unknown at other nodes
         than the signal, or a map is constant where both are known.
+
+    See Also
+    --------
+    make_surrogates : Makes the surrogates; it comes before.
+    scipy.stats.pearsonr : A p-value that takes values for independent of each other, which those of
+        neighbours are not.
 
     Examples
     --------

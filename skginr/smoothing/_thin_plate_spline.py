@@ -59,6 +59,13 @@ class ThinPlateSplineRegressor(SignalsMixin, NodeEstimator):
         If the graph has no positions, a label is unknown, y is not finite or of another length, a
         signal is known at places that span no space, or weights are negative or all zero.
 
+    See Also
+    --------
+    SpatialGaussianProcessRegressor : Learns how signals vary in space, and has standard deviations;
+        for up to some thousands of rows.
+    GraphSmoother : For signals that live on the surface or follow edges.
+    CorrectedSmoother : On a mesh, blends this spline with smoothers along the surface.
+
     Notes
     -----
     By :class:`scipy.interpolate.RBFInterpolator`. Rows of one place count as their

@@ -53,6 +53,11 @@ class Alignment:
     ValueError
         By :meth:`transform`, if no coordinate travels or too few are given.
 
+    See Also
+    --------
+    align : Makes an alignment of two fitted embedders.
+    SpectralEmbedder : Its ``transform``, fitted to graph b, gives the coordinates to map.
+
     Examples
     --------
     >>> import numpy as np
@@ -147,6 +152,13 @@ def align(
         If a or b is not fitted (a ``NotFittedError``) or has no graph, their methods
         differ, one has no coordinates, a label is unknown, or fewer than k distinct nodes are
         shared.
+
+    See Also
+    --------
+    Alignment : What is returned.
+    refine_model : For a finer graph that holds all nodes of the other.
+    SpectralEmbedder.extend : For a graph that has grown and keeps its edges.
+    MultiGraphEmbedder : For several graphs in one model, without a common frame.
 
     Notes
     -----

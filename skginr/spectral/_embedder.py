@@ -191,6 +191,13 @@ default "nearest_neighbors"
         ``fit`` had none, so that a regressor has not learned it; or X, where ``graph`` is None,
         looks like labels or degrees.
 
+    See Also
+    --------
+    SIRENRegressor : The network that is made for these coordinates; it comes next in a pipeline.
+    inspect_spectrum : Hints at how many components to keep.
+    MultiGraphEmbedder : For signals that each have a graph of their own.
+    refine_model : Makes a fitted pipeline predict on a finer graph.
+
     Notes
     -----
     The paper counts the constant eigenvector: its k is ``n_components + 1`` on a

@@ -82,7 +82,8 @@ def add_basis(embedder: SpectralEmbedder, eigenvectors: ArrayLike | pd.DataFrame
 
     See Also
     --------
-    save_eigenproblem : Writes the operator for SLEPc, or for any other solver.
+    save_eigenproblem : Writes the operator for SLEPc, or for any other solver; it comes before.
+    SpectralEmbedder : Its ``fit`` uses what was taken in, and else computes eigenvectors itself.
 
     Examples
     --------

@@ -51,6 +51,13 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
     ValueError
         If it has no components, as that of a graph without edges.
 
+    See Also
+    --------
+    SpectralEmbedder : Its ``n_components`` is the number to choose.
+    skginr.plotting.plot_spectrum : Draws these hints.
+    skginr.plotting.ComponentsDisplay : Where a signal is known: draws held-out scores of a search
+        over ``n_components``.
+
     References
     ----------
     U. von Luxburg, "A tutorial on spectral clustering", Statistics and Computing 17, 2007.

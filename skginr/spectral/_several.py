@@ -57,6 +57,13 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
         If ``embedder`` has another ``output`` than "array", X has not two columns or names a graph
         or node that is not there, or the graphs have unequal numbers of coordinates.
 
+    See Also
+    --------
+    SpectralEmbedder : For one graph.
+    SIRENRegressor : The network that comes next in a pipeline.
+    SharedCorrector : Learns from signals on several graphs too, and predicts on graphs that it has
+        never seen.
+
     Examples
     --------
     >>> import networkx as nx

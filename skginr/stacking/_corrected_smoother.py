@@ -130,6 +130,13 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
     UserWarning
         If no default smoother predicts held-out rows better than the mean of y.
 
+    See Also
+    --------
+    GraphSmoother : One smoother alone, in a fraction of the time; for very large graphs.
+    SpatialGaussianProcessRegressor : For a map, nearly as good alone and much faster.
+    default_smoothers : The list of smoothers, to change and give as ``smoothers``.
+    predict_frame : Puts predictions and intervals into a table; it comes after ``fit``.
+
     References
     ----------
     D. H. Wolpert, "Stacked generalization", Neural Networks 1992.

@@ -77,6 +77,12 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     ValueError
         If X has fewer columns than ``n_prediction_columns``, or is not finite.
 
+    See Also
+    --------
+    CorrectedSmoother : Makes the out-of-fold predictions of smoothers itself, and ends in this.
+    sklearn.ensemble.StackingRegressor : Makes them of any regressors; give this as
+        ``final_estimator``.
+
     Examples
     --------
     >>> import numpy as np

@@ -79,6 +79,11 @@ def default_smoothers(
     TypeError
         If ``graph`` is not a Graph.
 
+    See Also
+    --------
+    CorrectedSmoother : Takes the list as ``smoothers``; it comes next.
+    GraphSmoother : What to add for smoothing of another order or Laplacian.
+
     Examples
     --------
     >>> from skginr import Graph
