@@ -337,6 +337,19 @@ default "combinatorial"
         -------
         DataFrame of shape (n_signals, n_components)
             The index names signals.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from skginr import Graph, SignalDistribution
+        >>> ring = Graph.from_networkx(nx.cycle_graph(12))
+        >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
+        >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
+        >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
+        >>> distribution.transform(X, y).shape
+        (30, 10)
         """
         archive = self._signals(X, y)
         every = np.arange(self.graph_.n_nodes)
@@ -362,6 +375,23 @@ default "combinatorial"
         -------
         Series of shape (n_signals,)
             The index names signals.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from skginr import Graph, SignalDistribution
+        >>> ring = Graph.from_networkx(nx.cycle_graph(12))
+        >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
+        >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
+        >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
+
+        A day that is unlike the others is less probable:
+
+        >>> odd = y.where(X["day"] != 7, 3.0 * (X["node"] % 2))
+        >>> int(distribution.score_samples(X, odd).idxmin())
+        7
         """
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)

@@ -236,6 +236,15 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         See Also
         --------
         skginr.surface_gradient : Along the surface of a mesh, of any pipeline.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skginr import SIRENRegressor
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> network = SIRENRegressor(random_state=0).fit(X, np.sin(2 * X[:, 0]))
+        >>> network.gradient([[0.0]]).round(1)
+        array([[2.]])
         """
         check_is_fitted(self)
         gradient = self._model.gradient(validate_inputs(self, X, reset=False))

@@ -98,6 +98,16 @@ class TrainingDisplay:
         Returns
         -------
         TrainingDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skginr import SIRENRegressor
+        >>> from skginr.plotting import TrainingDisplay
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> network = SIRENRegressor("train", max_epochs=5, random_state=0).fit(X, X[:, 0])
+        >>> TrainingDisplay.from_estimator(network).axes_.shape
+        (2,)
         """
         network = network_of(model)
         return cls(network.history_, network.stop_reason_).plot(ax=ax)

@@ -319,6 +319,17 @@ default "combinatorial"
             Whole numbers; 0 where nothing is known.
         high : ndarray of the same shape
             Infinite where nothing is known.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from skginr import Graph, GraphPoissonRegressor
+        >>> path = Graph.from_networkx(nx.path_graph(4))
+        >>> model = GraphPoissonRegressor(graph=path, alpha=100.0, overdispersion=0.0)
+        >>> model = model.fit([[0], [1], [2]], [0.008, 0.012, 0.011], sample_weight=[1000] * 3)
+        >>> low, high = model.predict_counts([[3], [3]], exposure=[1000, 2000])
+        >>> bool(high[0] < high[1])
+        True
         """
         check_real("interval", interval, minimum=0, strict=True)
         if interval >= 1:

@@ -434,6 +434,19 @@ default "combinatorial"
         -------
         mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
         std : ndarray of the same shape, if ``return_std``
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> from sklearn.model_selection import KFold
+        >>> from skginr import Graph, GraphSmoother
+        >>> ring = Graph.from_networkx(nx.cycle_graph(20))
+        >>> X, y = np.arange(20)[:, None], np.sin(np.arange(20) * np.pi / 10)
+        >>> smoother = GraphSmoother(graph=ring).fit(X, y)
+        >>> folds = KFold(4, shuffle=True, random_state=0).split(X)
+        >>> smoother.predict_out_of_fold(folds).shape
+        (20,)
         """
         check_flag("return_std", return_std)
         problem = self._fitted_problem()
@@ -460,6 +473,17 @@ default "combinatorial"
         Returns
         -------
         GraphSmoother
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> from skginr import Graph, GraphSmoother
+        >>> ring = Graph.from_networkx(nx.cycle_graph(20))
+        >>> X, y = np.arange(20)[:, None], np.sin(np.arange(20) * np.pi / 10)
+        >>> smoother = GraphSmoother(graph=ring).fit(X, y)
+        >>> smoother.tuned_clone().alpha == smoother.alpha_
+        True
         """
         check_is_fitted(self)
         return clone(self).set_params(alpha=self.alpha_)

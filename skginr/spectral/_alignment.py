@@ -87,6 +87,14 @@ class Alignment:
         -------
         ndarray of shape (n_rows, n_components)
             To be read by a model of the first ``n_components`` coordinates of a.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> flip = np.array([[-1.0]])
+        >>> alignment = Alignment(flip, clusters=np.array([0]), quality=np.ones(1), n_components=1)
+        >>> alignment.transform([[2.0]])
+        array([[-2.]])
         """
         array = check_points("coordinates", coordinates)
         k = len(self.matrix)
