@@ -37,8 +37,8 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
         and where ``max_components`` is not given at least 129, by default up to 1,001. How exact
         they are follows from ``eigen_tol``.
     folder : str or path
-        Made where absent. It is for one problem: files of an earlier one are replaced, but not its
-        eigenvectors.
+        Made where absent. It holds one problem: files of an earlier one are replaced, but its
+        eigenvectors are not.
 
     Returns
     -------

@@ -37,7 +37,7 @@ _FAR = 8.0
 
 
 class ArchiveRegressor(SignalsMixin, NodeEstimator):
-    """A signal of which some nodes are known, by the distribution of an archive of signals.
+    """Completes a signal of which some nodes are known, by the distribution of an archive.
 
     It is what :meth:`SignalDistribution.condition` returns: nothing is trained, one linear system
     of the size of the rows is solved.

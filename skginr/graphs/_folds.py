@@ -44,8 +44,8 @@ class GraphBlockKFold(BaseCrossValidator):
     buffer : int, default 0
         Training rows within so many hops of a test node are left out.
     random_state : int, RandomState instance or None, default None
-        None: always the same blocks. An int: another cut, as compact. Scores on a few cuts say
-        more than on one.
+        None: always the same blocks. An int: other blocks, as compact. Scores on a few such cuts
+        say more than on one.
 
     Raises
     ------

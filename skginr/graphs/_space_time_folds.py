@@ -34,7 +34,7 @@ _REGIONS_PER_FOLD = 4
 
 
 class SpaceTimeKFold(BaseCrossValidator):
-    """K folds of a table of nodes and times, each without what a use would have to fill.
+    """K folds of a table of nodes and times, which hold out what will be missing in use.
 
     Scores depend on what is held out: a single hour is filled from the hour before, a sensor that
     pauses from its neighbours, and a place without a sensor from no record of its own. Hold out

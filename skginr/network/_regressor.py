@@ -28,7 +28,7 @@ from skginr.network.training import SquaredLoss
 
 @documented(start="the mean", kept="target scale", loss="of the standardised target", score="R²")
 class SIRENRegressor(RegressorMixin, SIRENEstimator):
-    """Multilayer perceptron with sine activations, run by skorch.
+    """Multilayer perceptron with sine activations (SIREN), as a regressor; skorch trains it.
 
     Made for the coordinates of a :class:`~skginr.SpectralEmbedder`, the first of which has unit
     mean square; scale other columns so. The target is standardised inside, one output at a time.

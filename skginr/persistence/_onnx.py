@@ -47,7 +47,7 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     ValueError
-        If numbers of signals are one in the precision of the network.
+        If numbers of different signals are equal in the precision of the network.
 
     See Also
     --------

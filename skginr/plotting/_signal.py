@@ -34,7 +34,7 @@ def plot_signal(
 ) -> Axes:
     """Draw a signal on whatever its graph has: polygons, a mesh, positions, or nothing but edges.
 
-    What there is of these comes first:
+    The first of these that is there is used:
 
     - polygons, lines or points of a map: ``geometry``, or in place of the graph;
     - positions on a sphere around the origin, as of :meth:`Graph.from_sphere` or of a map in

@@ -20,7 +20,7 @@ _N_GAPS = 3
 def plot_spectrum(
     embedder: SpectralEmbedder, *, ax: Sequence[Axes] | None = None
 ) -> Sequence[Axes]:
-    """Draw hints at the size of an embedding: its eigenvalues, their gaps, what they leave.
+    """Draw hints at the size of an embedding: its eigenvalues, their gaps, what is unexplained.
 
     The picture of :func:`~skginr.inspect_spectrum`: the three widest relative gaps
     are marked, the widest first in the legend, and eigenvalues after which an embedding would cut

@@ -80,10 +80,11 @@ class SpaceTimeSmoother(SignalsMixin, NodeEstimator):
 
     The signal is a Gaussian process: a sum of parts, each the product of a covariance in space and
     one in time, and noise. In space a part is common to all nodes, smooth over the graph (a Matérn
-    covariance), or a node's own; in time it is a level that stays, the waves of a period, or it
-    fades within few steps or many. How much there is of each, how far and how long it reaches, is
-    chosen by how probable rows held out are: entries, runs in time at a node, whole nodes and whole
-    times, unless ``cv`` says what is going to be predicted.
+    covariance), or a node's own; in time it is a constant level, a wave that repeats with a period,
+    or something that fades within few or many steps. The size of each part, and how far it reaches
+    in space and time, are chosen so that held-out rows are most probable. Held out are entries,
+    runs in time at a node, whole nodes and whole times, unless ``cv`` says what is going to be
+    predicted.
 
     Parameters
     ----------
@@ -98,18 +99,18 @@ default "combinatorial"
         Smoothness in time of what fades fast: a Matérn covariance of smoothness
         ``time_order - 1/2``, once differentiable with 2.
     periods : "auto" or sequence, default "auto"
-        Lengths of what repeats: numbers in the unit of times, or of datetimes "day", "24h", "7D",
-        "year" and so on. "auto" takes of a day, a week and a year those that datetimes go through
-        twice, in steps of less than half of it; and none of numbers.
+        Lengths of what repeats: numbers in the unit of times, or for datetimes "day", "24h", "7D",
+        "year" and so on. For datetimes "auto" takes a day, a week and a year, each if the record
+        covers it twice, in steps of less than half of it. For numbers it takes none.
     cv : int, splitter or iterable, optional
-        Folds by which strengths are chosen, as in scikit-learn. Give those of the use, such as
-        ``SpaceTimeKFold(hold_out="nodes", ...)``, where it is one alone.
+        Folds by which strengths are chosen, as in scikit-learn. Where you know what will be
+        predicted, give folds like it, such as ``SpaceTimeKFold(hold_out="nodes", ...)``.
     strengths : Strengths or list of them, optional
         ``strengths_`` of a fitted smoother, to be used as they are, without choosing; of several
         signals a list, one for each.
     n_waves : int, optional
         Eigenvectors of the Laplacian that covariances in space are made of. Default: all, on graphs
-        of up to 3,000 nodes, and else 1,000; what is finer is a node's own.
+        of up to 3,000 nodes, and else 1,000; finer detail then counts as a node's own.
     node, time : int or column name, optional
         The columns of X that hold node labels and times: positions, or names where X is a
         DataFrame. Default: the first that names nodes, and the one of datetimes, or the only other.
@@ -170,10 +171,10 @@ default "combinatorial"
     nodes. Nothing of the size of all rows by all rows is formed. Times that are on no regular grid
     are moved to one with a quarter of their mean step, or less.
 
-    ``predict(X, return_std=True)`` and ``sample_y`` draw from the posterior, a solve each. They
-    take strengths for known. Variances, the noise among them, are scaled alike until 90% intervals
-    hold 90% of entries held out at random, if by the strengths chosen they would hold fewer; not
-    where nodes by times are more than a million.
+    ``predict(X, return_std=True)`` and ``sample_y`` draw from the posterior, a solve each.
+    Strengths count as known there. Variances, the noise among them, are scaled alike until 90%
+    intervals hold 90% of entries held out at random, if by the strengths chosen they would hold
+    fewer; not where nodes by times are more than a million.
 
     A trend is a covariate: the time once more, as a number.
 

@@ -45,8 +45,8 @@ class Alignment:
         Correlation of each coordinate of a with the mapped one, on shared nodes held out
         from the fit of the map: 1 where it travels perfectly, about 0 where not at all.
     n_components : int
-        How many coordinates travel: the first of quality .9 or more, up to a gap between
-        eigenvalues of a.
+        How many coordinates travel, so that a model of a can read them: the first of quality .9 or
+        more, up to a gap between eigenvalues of a.
 
     Raises
     ------
@@ -130,11 +130,10 @@ def align(
 ) -> Alignment:
     """Return the map that brings b's coordinates into a's frame.
 
-    A model trained on coordinates of a then reads those of b. The map is the orthogonal
-    one nearest to the shared nodes (Procrustes), inside clusters of components that mix with
-    each other alone. Clusters are found from the data: one rotation of everything
-    tells how much of the first i components leaves for later ones, and where that is next
-    to nothing is a cut.
+    A model trained on coordinates of a then reads those of b. The map is the orthogonal one that
+    fits the shared nodes best (Procrustes), found separately for each cluster of components that
+    mix only with each other. Clusters are found from the data: a rotation of all components shows
+    how much of the first i goes into later ones; where that is nearly nothing, a cluster ends.
 
     Parameters
     ----------
@@ -170,13 +169,13 @@ def align(
 
     Notes
     -----
-    The last coordinates mix with some beyond k, which are not there, and do not travel. Fit
+    The last coordinates mix with some beyond k, which are not there, and so do not travel. Fit
     both embedders with more components than are needed: on a mesh that lost a fifth of its
     vertices, 30 more raised the lowest quality of the first 100 from .52 to .96.
 
-    Quality is measured on held-out nodes, because a rotation of k components fits k nodes
-    whatever they are. Several times k shared nodes make a good map; nothing is known of
-    regions where no node is shared.
+    Quality is measured on held-out nodes, because a rotation of k components fits any k nodes.
+    Several times k shared nodes make a good map; nothing is known of regions where no node is
+    shared.
 
     References
     ----------

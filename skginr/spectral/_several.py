@@ -30,7 +30,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
     """Coordinates on several graphs, each embedded by itself.
 
     For signals that live on graphs of their own, as the fields on many surfaces do, and are
-    learned by one network. Coordinates of two graphs have nothing in common but their scale.
+    learned by one network. Coordinates of two graphs have only their scale in common.
 
     Parameters
     ----------
