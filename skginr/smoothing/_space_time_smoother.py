@@ -171,10 +171,10 @@ default "combinatorial"
     nodes. Nothing of the size of all rows by all rows is formed. Times that are on no regular grid
     are moved to one with a quarter of their mean step, or less.
 
-    ``predict(X, return_std=True)`` and ``sample_y`` draw from the posterior, a solve each.
-    Strengths count as known there. Variances, the noise among them, are scaled alike until 90%
-    intervals hold 90% of entries held out at random, if by the strengths chosen they would hold
-    fewer; not where nodes by times are more than a million.
+    ``predict(X, return_std=True)`` and ``sample_y`` draw from the posterior, a solve each. They
+    take strengths for known. Variances, the noise among them, are scaled alike until 90% intervals
+    hold 90% of entries held out at random, if by the strengths chosen they would hold fewer; not
+    where nodes by times are more than a million.
 
     A trend is a covariate: the time once more, as a number.
 

@@ -59,8 +59,8 @@ def default_smoothers(
     for heavy tails.
 
     On a mesh order 1 of the combinatorial Laplacian; order 2 of the combinatorial, the symmetric
-    and the cotangent one and order 3 of the random walk and the cotangent one, whose influence fades
-    with distance; and up to 20,000 nodes a :class:`~skginr.ThinPlateSplineRegressor`.
+    and the cotangent one and order 3 of the random walk and the cotangent one, whose influence
+    fades with distance; and up to 20,000 nodes a :class:`~skginr.ThinPlateSplineRegressor`.
 
     Parameters
     ----------
