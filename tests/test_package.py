@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -267,7 +268,7 @@ def public_objects():
 @pytest.mark.parametrize(("name", "thing"), list(public_objects()))
 def test_public_objects_are_documented(name, thing):
     text = inspect.getdoc(thing)
-    assert "Examples\n--------" in text or name.startswith("fetch_")
+    assert "Examples\n--------\n" in text
     assert "Raises\n------" in text or name == "Graph"
     parameters = set(inspect.signature(thing).parameters)
     documented = {
@@ -277,3 +278,30 @@ def test_public_objects_are_documented(name, thing):
         for word in line.partition(" : ")[0].split(",")
     }
     assert parameters <= documented
+
+
+def home_of(name):
+    return next(room for room in (skginr, skginr.datasets, skginr.plotting) if name in dir(room))
+
+
+@pytest.mark.parametrize(("name", "thing"), list(public_objects()))
+def test_public_objects_say_what_to_read_next(name, thing):
+    """numpydoc asks for it of every method too, or of nothing."""
+    section = re.search(r"See Also\n--------\n(.+?)(?:\n\n|\Z)", inspect.getdoc(thing), re.DOTALL)
+    entries = [line for line in section[1].splitlines() if not line.startswith(" ")]
+    assert 2 <= len(entries) <= 4
+    for entry in entries:
+        other, description = entry.split(" : ", 1)
+        assert description
+        elsewhere = other.startswith(("skginr.", "sklearn.", "scipy."))
+        address = other if elsewhere else f"{home_of(name).__name__}.{other}"
+        assert pkgutil.resolve_name(address) is not thing
+
+
+def test_the_reference_lists_every_public_object():
+    page = (PACKAGE.parent / "docs" / "api.rst").read_text()
+    found = []
+    for part in page.split(".. currentmodule:: ")[1:]:
+        found += [f"{part.split()[0]}.{name}" for name in re.findall(r"^   (\w+)$", part, re.M)]
+    public = [f"{home_of(name).__name__}.{name}" for name, _ in public_objects()]
+    assert sorted(found) == sorted(public)

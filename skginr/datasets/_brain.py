@@ -39,6 +39,12 @@ def load_fsaverage5(surface: str = "pial") -> Bunch:
     ValueError
         If ``surface`` is none of the three.
 
+    See Also
+    --------
+    fetch_conte69 : A finer cortex, whose maps have a gap.
+    skginr.plotting.plot_signal : Draws a map on the surface.
+    skginr.make_surrogates : Random maps to test a correlation of two maps with.
+
     References
     ----------
     .. [1] B. Fischl et al., "High-resolution intersubject averaging and a coordinate system for
@@ -87,10 +93,25 @@ def fetch_conte69() -> Bunch:
     ValueError
         If a file is not the one expected.
 
+    See Also
+    --------
+    load_fsaverage5 : A coarser cortex that ships in a package.
+    skginr.make_surrogates : Random maps to test a correlation of two maps with; they keep the gap.
+
     References
     ----------
     .. [1] D. C. Van Essen et al., "Parcellations and hemispheric asymmetries of human cerebral
        cortex analyzed on surface-based atlases", Cerebral Cortex 22, 2012.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_conte69
+    >>> brain = fetch_conte69()
+    >>> brain.graph
+    <Graph: 32,492 nodes, 97,470 edges, 1 component, from a mesh of 64,980 faces>
+    >>> cortex = brain.frame.dropna()
+    >>> len(cortex)
+    29271
     """
     path = data_path("brain_conte69", "conte69_32k_left.npz", owner="fetch_conte69")
     names = {

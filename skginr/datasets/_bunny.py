@@ -42,9 +42,21 @@ def fetch_bunny(resolution: int = 1) -> Graph:
     ValueError
         If ``resolution`` is none of the four, or the file is not the one expected.
 
+    See Also
+    --------
+    make_reaction_diffusion : Makes a signal on it.
+    fetch_protein_surface : Meshes that come with a signal.
+    skginr.Graph.from_mesh : Makes the graph of a mesh of your own.
+
     References
     ----------
     .. [1] G. Turk and M. Levoy, "Zippered Polygon Meshes from Range Images", SIGGRAPH 1994.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_bunny
+    >>> fetch_bunny(4)
+    <Graph: 453 nodes, 1,363 edges, 1 component, from part of a mesh of 908 faces>
     """
     check_count("resolution", resolution, minimum=1)
     if resolution not in _FILES:

@@ -56,10 +56,27 @@ def fetch_protein_surface(name: str = "1A2K_AB") -> Bunch:
     ValueError
         If a file is not the one expected.
 
+    See Also
+    --------
+    fetch_bunny : A mesh without a signal, in four resolutions.
+    skginr.SharedCorrector : Learns from the signals of several proteins, for one that is new.
+    skginr.ThinPlateSplineRegressor : For fields in space that are sampled on a surface, as this is.
+
     References
     ----------
     .. [1] D. Grattarola and P. Vandergheynst, "Generalised Implicit Neural Representations",
        NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_protein_surface
+    >>> protein = fetch_protein_surface("1A2K_AB")
+    >>> protein.graph
+    <Graph: 11,134 nodes, 33,396 edges, 1 component, from a mesh of 22,264 faces>
+    >>> protein.frame.head(2).round(1)
+       vertex  charge
+    0       0   -10.2
+    1       1   -10.4
     """
     check_option("name", name, PROTEIN_SURFACES)
     path = data_path("protein_surfaces", f"{name}.npz", owner="fetch_protein_surface")

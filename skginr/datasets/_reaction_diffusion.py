@@ -77,6 +77,11 @@ def make_reaction_diffusion(
     FloatingPointError
         If the pattern grows without bound.
 
+    See Also
+    --------
+    fetch_bunny : The mesh of the paper's experiment.
+    fetch_protein_surface : Meshes with a signal that is computed from physics.
+
     References
     ----------
     .. [1] D. Grattarola and P. Vandergheynst, "Generalised Implicit Neural Representations",

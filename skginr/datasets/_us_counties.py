@@ -38,6 +38,12 @@ def load_us_unemployment() -> "geopandas.GeoDataFrame":
     ModuleNotFoundError
         If ``bokeh-sampledata`` is not installed.
 
+    See Also
+    --------
+    skginr.Graph.from_geodataframe : Makes the graph of counties that touch; it comes next.
+    fetch_us_election : Another signal of counties, with covariates, on the graph of their
+        friendships.
+
     Examples
     --------
     >>> counties = load_us_unemployment()
@@ -87,10 +93,25 @@ def fetch_us_election(year: int = 2012) -> Bunch:
     ValueError
         If ``year`` is none of the two, or a file is not the one expected.
 
+    See Also
+    --------
+    load_us_unemployment : Another signal of counties, which ships in a package.
+    skginr.NeighborMeans : Joins covariates with their means over neighbours.
+
     References
     ----------
     .. [1] J. Jia and A. R. Benson, "A Unifying Generative Model for Graph Learning
        Algorithms: Label Propagation, Graph Convolutions, and Combinations", 2021.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_us_election
+    >>> votes = fetch_us_election(2012)
+    >>> votes.graph
+    <Graph: 3,106 nodes, 22,574 edges, 1 component, from an edge table>
+    >>> columns = ["income", "migration", "birth", "death", "education", "unemployment"]
+    >>> covariates = votes.frame.set_index("fips")[columns]
+    >>> described = votes.graph.with_attributes(covariates)
     """
     check_option("year", str(year), ("2012", "2016"))
     owner = "fetch_us_election"

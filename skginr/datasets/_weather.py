@@ -37,6 +37,22 @@ def fetch_navy_winds() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_era_interim : Winds on a finer grid, at two levels, in two months.
+    fetch_mpi_esm : Smooth winds and temperatures from a model of the climate.
+    skginr.Graph.from_sphere : Makes the graph of points on a globe of your own.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_navy_winds
+    >>> winds = fetch_navy_winds()
+    >>> winds.graph
+    <Graph: 10,226 nodes, 30,672 edges, 1 component, from a sphere of 20,448 faces>
+    >>> january = winds.frame[winds.frame["time"] == "1982-01-01"]
+    >>> january.shape
+    (10224, 4)
     """
     path = data_path("weather_navy_winds", "navy_winds_monthly.npz", owner="fetch_navy_winds")
     with np.load(path) as data:
@@ -68,6 +84,22 @@ def fetch_era_interim() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_navy_winds : Winds on a coarser grid, in 48 months.
+    fetch_mpi_esm : Smooth winds and temperatures from a model of the climate, month by month.
+    skginr.Graph.from_sphere : Makes the graph of points on a globe of your own.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_era_interim
+    >>> climate = fetch_era_interim()
+    >>> climate.graph
+    <Graph: 28,562 nodes, 85,680 edges, 1 component, from a sphere of 57,120 faces>
+    >>> july = climate.frame.query("month == 7 and level == 850")
+    >>> july.shape
+    (28560, 6)
     """
     path = data_path("weather_era_interim", "era_interim_uvz_1p5deg.npz", owner="fetch_era_interim")
     with np.load(path) as data:
@@ -103,6 +135,20 @@ def fetch_mpi_esm() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_navy_winds : Monthly winds from analyses of observations.
+    fetch_coads : Monthly climate of the oceans from ships' reports, with gaps.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_mpi_esm
+    >>> climate = fetch_mpi_esm()
+    >>> climate.graph
+    <Graph: 18,432 nodes, 55,290 edges, 1 component, from a sphere of 36,860 faces>
+    >>> climate.frame.groupby("month").size().iloc[0]
+    np.int64(18432)
     """
     path = data_path("climate_mpi_esm", "mpi_esm_2005_monthly.npz", owner="fetch_mpi_esm")
     return _twelve_months(path, {"temperature": "tas", "u": "uas", "v": "vas"})
@@ -130,6 +176,21 @@ def fetch_coads() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_mpi_esm : A year of the globe without gaps, from a model of the climate.
+    fetch_colorado_climate : Records of stations, with gaps in time.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_coads
+    >>> ocean = fetch_coads()
+    >>> ocean.graph
+    <Graph: 11,036 nodes, 31,614 edges, 8 components, from part of a sphere of 32,396 faces>
+    >>> known = ocean.frame.dropna(subset="sea_surface_temperature")
+    >>> len(known) < len(ocean.frame)
+    True
     """
     path = data_path("climate_coads", "coads_climatology.npz", owner="fetch_coads")
     names = {"sea_surface_temperature": "sst"}
@@ -161,6 +222,24 @@ def fetch_era5_uk() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_colorado_climate : Records of stations, with gaps.
+    skginr.SpaceTimeSmoother : Predicts signals that change in time.
+    skginr.SignalDistribution : Learns from the maps of many hours, to complete one from a few
+        places.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_era5_uk
+    >>> weather = fetch_era5_uk()
+    >>> weather.graph
+    <Graph: 1,617 nodes, 4,688 edges, 1 component, from a mesh of 3,072 faces>
+    >>> weather.frame.head(2)
+       node       time  temperature
+    0     0 2019-03-01         9.27
+    1     1 2019-03-01         9.16
     """
     path = data_path("weather_era5_uk_hourly", "era5_t2m_uk_2019-03.npz", owner="fetch_era5_uk")
     with np.load(path) as data:
@@ -199,6 +278,22 @@ def fetch_colorado_climate() -> Bunch:
         If ``SKGINR_DATA`` is not set or lacks the file.
     ValueError
         If the file is not the one expected.
+
+    See Also
+    --------
+    fetch_era5_uk : An hourly signal without gaps.
+    skginr.GraphImputer : Fills the gaps of the wide table.
+    skginr.plotting.plot_record : Draws the record of a station beside what a model predicts.
+
+    Examples
+    --------
+    >>> from skginr.datasets import fetch_colorado_climate
+    >>> climate = fetch_colorado_climate()
+    >>> climate.graph
+    <Graph: 376 nodes, 2,655 edges, 1 component, from points by 10 nearest neighbours>
+    >>> table = climate.frame.pivot(index="time", columns="station", values="temperature")
+    >>> table.shape
+    (1236, 376)
     """
     name, owner = "colorado_tmax_monthly.npz", "fetch_colorado_climate"
     with np.load(data_path("colorado_climate", name, owner=owner)) as data:

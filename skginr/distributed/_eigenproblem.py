@@ -37,8 +37,8 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
         and where ``max_components`` is not given at least 129, by default up to 1,001. How exact
         they are follows from ``eigen_tol``.
     folder : str or path
-        Made where absent. It is for one problem: files of an earlier one are replaced, but not its
-        eigenvectors.
+        Made where absent. It holds one problem: files of an earlier one are replaced, but its
+        eigenvectors are not.
 
     Returns
     -------
@@ -57,6 +57,12 @@ def save_eigenproblem(embedder: SpectralEmbedder, folder: str | os.PathLike) -> 
         If it has no graph or ``method="isomap"``, or the graph has more than 100 components.
     FileExistsError
         If the folder holds eigenvectors, or is a file.
+
+    See Also
+    --------
+    add_basis : Takes in the eigenvectors that were solved for; it comes next.
+    SpectralEmbedder : Its ``fit`` solves the same problem on one machine.
+    shared_graphs : For a search on a cluster of dask, once the basis is there.
 
     Examples
     --------

@@ -17,10 +17,10 @@ from skginr.spectral import bases_of
 def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     """Send graphs, and what is known of their eigenvectors, once to each worker of a cluster.
 
-    A search clones its estimator for every task, and each clone holds its graph: inside this
-    context dask sends a name of some bytes in its place. Workers that join later, or take the place
-    of one that died, are sent it too. A basis that was solved here before is sent
-    along; otherwise each worker solves it once.
+    A search clones its estimator for every task, and each clone holds its graph. Inside this
+    context dask sends a name of a few bytes instead. Workers that join later, or replace one that
+    failed, get the graphs too. A basis that was solved here before is sent along; otherwise each
+    worker solves it once.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ def shared_graphs(client: Any, *graphs: Graph) -> Iterator[None]:
     See Also
     --------
     SpectralEmbedder : Its ``memory=`` keeps bases on a disk that workers share.
+    save_eigenproblem : For one eigenproblem that is too large for one machine.
 
     Examples
     --------

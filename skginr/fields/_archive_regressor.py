@@ -37,7 +37,7 @@ _FAR = 8.0
 
 
 class ArchiveRegressor(SignalsMixin, NodeEstimator):
-    """A signal of which some nodes are known, by the distribution of an archive of signals.
+    """Completes a signal of which some nodes are known, by the distribution of an archive.
 
     It is what :meth:`SignalDistribution.condition` returns: nothing is trained, one linear system
     of the size of the rows is solved.
@@ -75,8 +75,8 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
 
     See Also
     --------
-    SignalDistribution : What is learned of the archive.
-    GraphSmoother : For a signal without others like it.
+    SignalDistribution : What is learned from the archive; it comes before.
+    GraphSmoother : For a signal without an archive of others like it.
 
     Examples
     --------

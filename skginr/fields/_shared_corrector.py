@@ -80,12 +80,13 @@ class _Mask(NamedTuple):
 class SharedCorrector(BaseEstimator):
     """Interpolation of signals on graphs, learned from signals on other graphs.
 
-    From many signals, each masked at random, it learns how values at two places go together: a
-    covariance by their distance through space and by how the surface turns, with which it predicts
-    from the nearest observations (kriging), blended with smoothers along edges; and what a
-    regressor can tell of the error that is left, from what is seen around a node. All of that is
-    local, and the same however the graph is numbered, turned, moved or scaled, so that it holds for
-    graphs and resolutions that were never seen. A new signal takes a second or two.
+    It learns from many signals, each masked at random, in two steps. The first is a covariance of
+    values at two places, by their distance in space and by how the surface turns; with it, values
+    are predicted from the nearest observations (kriging) and blended with smoothers along edges.
+    The second is a regressor that predicts the error that is left, from what is observed around a
+    node. Both are local, and the same however the graph is numbered, turned, moved or scaled, so
+    they also hold for graphs and resolutions that were never seen. A new signal takes a second or
+    two.
 
     Parameters
     ----------
@@ -101,8 +102,8 @@ class SharedCorrector(BaseEstimator):
         Of each signal.
     cv : int or splitter, default 5
         Folds over graphs, as in :class:`sklearn.model_selection.GroupKFold`, or over signals if all
-        are of one graph: the correction counts as much as it was worth where it was not learned,
-        and the mean over folds is used.
+        are of one graph. The correction counts as much as it helped on the fold where it was not
+        learned, and the mean over folds is used.
     random_state : int, default 0
         Of masks and the default corrector.
     verbose : {0, 1}, default 0
@@ -129,6 +130,12 @@ class SharedCorrector(BaseEstimator):
     ValueError
         If a graph has no positions or edges, a name or label is unknown, y is not finite, a signal
         is constant or known at fewer than 48 nodes, or there is only one.
+
+    See Also
+    --------
+    SignalDistribution : For many signals on the same graph.
+    CorrectedSmoother : For one signal on one graph.
+    MultiGraphEmbedder : Coordinates on several graphs, for one network that learns from all.
 
     Notes
     -----

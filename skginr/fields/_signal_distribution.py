@@ -57,19 +57,20 @@ _MOST_ROWS = 10_000
 class SignalDistribution(NodeEstimator):
     """The distribution of signals on a graph, learned from an archive of them.
 
-    A signal has the mean of its phase (its month, its hour: what signals have in common), and a
-    Gaussian field about it. The field's covariance is a share of that of the archive, which is
-    tapered with distance, since few signals tell little of nodes far apart, and a remainder that
-    depends on the graph alone: a Matérn covariance of distances or of the graph's eigenvectors,
-    or one whose spectrum is that of the archive. Share, taper, remainder and noise are those that
-    foretell signals held out best from some of their nodes, by the continuous ranked probability
-    score.
+    A signal is the mean of its phase (what signals have in common, such as the month or the hour)
+    and a Gaussian field about that mean. The covariance of the field has two parts. One is a share
+    of the covariance of the archive; it is tapered with distance, because few signals say little
+    about nodes far apart. The other depends on the graph alone: a Matérn covariance of distances or
+    of the graph's eigenvectors, or one whose spectrum is that of the archive. Share, taper, this
+    remainder and noise are chosen so that held-out signals are predicted best from some of their
+    nodes, by the continuous ranked probability score.
 
     Parameters
     ----------
     graph : Graph
-        The graph whose nodes X names. Nodes that no signal of the archive has get values too: with
-        an archive on some nodes of a finer graph, signals have its resolution.
+        The graph whose nodes X names. Nodes that no signal of the archive has get values too: if
+        the archive has only some nodes of a finer graph, signals still get the resolution of that
+        graph.
     signal : int or column name, optional
         The column of X that names signals: a position, or a name where X is a DataFrame. Default:
         the one of datetimes, or the one that does not name nodes.
@@ -78,9 +79,9 @@ class SignalDistribution(NodeEstimator):
     node : int or column name, optional
         The column of X that holds node labels. Default: the first that can.
     marginals : {"gaussian", "normal_scores"}, default "gaussian"
-        Whether what is left of signals without their mean is Gaussian, or its normal scores are:
-        values of a normal distribution of the same ranks. For skewed signals and heavy tails;
-        nothing beyond the least and largest of what was left comes back.
+        What is taken for Gaussian: signals less their mean, or the normal scores of that (values of
+        a normal distribution with the same ranks). Normal scores are for skewed signals and heavy
+        tails; no such difference is then predicted beyond the least and largest of the archive.
     laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
 default "combinatorial"
         Of the eigenvectors, as in :class:`~skginr.SpectralEmbedder`.
@@ -92,12 +93,12 @@ default "combinatorial"
         where these are fewer.
     cv : int, splitter or iterable, default 5
         Folds of signals (not of rows), which are held out to choose the covariance. A number means
-        that many runs of signals in the order of their names, since days that follow each other
-        are alike (of each phase by itself, where that would take most of a phase): name signals by
-        numbers or times, so that this is their order. A splitter or pairs are of numbers of
-        signals, names ascending.
+        that many runs of signals in the order of their names, because days that follow each other
+        are alike. (Runs are made in each phase separately where they would else take most of a
+        phase.) Name signals by numbers or times, so that this order is right. A splitter or pairs
+        are of numbers of signals, names ascending.
     random_state : int, RandomState instance or None, default 0
-        Of nodes that are told of signals held out.
+        Chooses the nodes that are known of held-out signals.
     verbose : {0, 1}, default 0
         Whether to show progress.
 
@@ -140,23 +141,26 @@ default "combinatorial"
 
     See Also
     --------
-    ArchiveRegressor : A signal of which some nodes are known.
-    SpaceTimeSmoother : One record in time, in which what was just before tells of now.
+    ArchiveRegressor : What :meth:`condition` returns: a signal of which some nodes are known.
+    SignalGenerator : For signals with spots or fronts that may be anywhere.
+    SharedCorrector : For signals that each have a graph of their own.
+    SpaceTimeSmoother : For one record in time, in which what was just before tells of now.
 
     Notes
     -----
     The mean of a phase is drawn towards the level of the node and the change common to all nodes,
-    by as much as few signals leave it unsure; deviations of new signals are larger by that.
+    the more so the fewer signals it has; standard deviations of new signals are larger by this
+    uncertainty.
 
-    Gaps of the archive are filled with what is expected by the remainder alone, and then by the
+    Gaps of the archive are filled with expected values: first by the remainder alone, then by the
     covariance chosen.
 
     Nodes that fewer than four signals have are as nodes without a record. The covariance of the
     archive holds the noise of its rows too: where nearly all nodes are told, standard deviations of
     the signal are somewhat too small.
 
-    Signals are taken for independent. Those of a record in time are not, and the last one known
-    tells of the next: where it is known use :class:`~skginr.SpaceTimeSmoother`.
+    Signals count as independent. Those of a record in time are not: the last known one helps to
+    predict the next. Where it is known, use :class:`~skginr.SpaceTimeSmoother`.
 
     References
     ----------
@@ -335,6 +339,19 @@ default "combinatorial"
         -------
         DataFrame of shape (n_signals, n_components)
             The index names signals.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from skginr import Graph, SignalDistribution
+        >>> ring = Graph.from_networkx(nx.cycle_graph(12))
+        >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
+        >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
+        >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
+        >>> distribution.transform(X, y).shape
+        (30, 10)
         """
         archive = self._signals(X, y)
         every = np.arange(self.graph_.n_nodes)
@@ -346,10 +363,10 @@ default "combinatorial"
         return pd.DataFrame(left @ self.components_.T, index=archive.signals, columns=names)
 
     def score_samples(self, X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series) -> pd.Series:
-        """Return how probable signals are: the logarithm of their density, a row's mean.
+        """Return how probable signals are: the logarithm of their density, as a mean per row.
 
-        Of signals that have about as many rows: of few rows each tells less of the others, and is
-        less probable for that.
+        Compare only signals that have about as many rows: with few rows, each says less about the
+        others, and is less probable for that reason.
 
         Parameters
         ----------
@@ -360,6 +377,23 @@ default "combinatorial"
         -------
         Series of shape (n_signals,)
             The index names signals.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from skginr import Graph, SignalDistribution
+        >>> ring = Graph.from_networkx(nx.cycle_graph(12))
+        >>> X = pd.DataFrame({"day": np.repeat(range(30), 12), "node": np.tile(range(12), 30)})
+        >>> y = np.sin(X["day"]) * np.cos(X["node"] * np.pi / 6) + np.cos(X["day"])
+        >>> distribution = SignalDistribution(graph=ring, signal="day").fit(X, y)
+
+        A day that is unlike the others is less probable:
+
+        >>> odd = y.where(X["day"] != 7, 3.0 * (X["node"] % 2))
+        >>> int(distribution.score_samples(X, odd).idxmin())
+        7
         """
         archive = self._signals(X, y)
         model, every = self._model, np.arange(self.graph_.n_nodes)

@@ -23,14 +23,14 @@ _N_WAVES = 100
 
 
 class SignalGenerator(NodeEstimator):
-    """Draws new signals on a graph like those of an archive: spots, fronts, whatever these have.
+    """Draws new signals on a graph like those of an archive, with their spots or fronts.
 
-    A network learns to take noise off the archive's signals, little or much, and new signals come
-    from noise alone, taken off step by step: a diffusion model. The network is local and the same
-    at all nodes, and so learns from every node of every signal; what is somewhere in the archive
-    may be anywhere in a new signal. Where signals are Gaussian fields, or what is typical of a
-    place matters, such as height or coast, use :class:`SignalDistribution`, which takes seconds
-    and can be conditioned too.
+    This is a diffusion model. A network learns to remove noise, little or much, from the archive's
+    signals; a new signal is made from pure noise, which is removed step by step. The network is
+    local and the same at all nodes, so it learns from every node of every signal, and what occurs
+    somewhere in the archive may occur anywhere in a new signal. Where signals are Gaussian fields,
+    or what is typical of a place matters, such as height or coast, use :class:`SignalDistribution`,
+    which takes seconds and can be conditioned too.
 
     Parameters
     ----------
@@ -84,7 +84,9 @@ class SignalGenerator(NodeEstimator):
 
     See Also
     --------
-    SignalDistribution : Gaussian signals, with gaps, given some of their nodes.
+    SignalDistribution : For Gaussian fields and for archives with gaps; in seconds. It also
+        completes a signal of which some nodes are known.
+    make_surrogates : Random maps like one signal, where there is no archive.
 
     References
     ----------

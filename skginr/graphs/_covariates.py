@@ -23,8 +23,8 @@ class NeighborMeans(TransformerMixin, NodeEstimator):
     """Join the attributes of each node, and their weighted means over its neighbours.
 
     Reads covariates from ``graph.attributes`` (:meth:`Graph.with_attributes`), where all nodes
-    have them, observed or not; it never sees the signal. The output goes before a smoother as
-    it is, and with ``passthrough=False`` before any regressor on numbers.
+    have them, observed or not; it never sees the signal. A smoother can follow it in a pipeline;
+    with ``passthrough=False`` any regressor on numbers can.
 
     Parameters
     ----------
@@ -51,6 +51,12 @@ class NeighborMeans(TransformerMixin, NodeEstimator):
         If ``graph`` is not a Graph.
     ValueError
         If the graph has no attributes, or one is not numeric and finite, or a label is unknown.
+
+    See Also
+    --------
+    Graph.with_attributes : Gives a graph its covariates; it comes before.
+    CorrectedSmoother : Comes next: takes node labels and covariates in one table.
+    GraphSmoother : The same in less time; covariates enter linearly.
 
     Examples
     --------

@@ -44,8 +44,8 @@ class GraphBlockKFold(BaseCrossValidator):
     buffer : int, default 0
         Training rows within so many hops of a test node are left out.
     random_state : int, RandomState instance or None, default None
-        None: always the same blocks. An int: another cut, as compact. Scores on a few cuts say
-        more than on one.
+        None: always the same blocks. An int: other blocks, as compact. Scores on a few such cuts
+        say more than on one.
 
     Raises
     ------
@@ -59,6 +59,13 @@ class GraphBlockKFold(BaseCrossValidator):
     -----
     UserWarning
         If most of the nodes that X names have no edge: blocks are then single nodes.
+
+    See Also
+    --------
+    sklearn.model_selection.KFold : Holds out single nodes at random, where those will be missing in
+        use.
+    SpaceTimeKFold : For tables of nodes and times.
+    predict_frame : With ``cv=``, predicts each known row by a model fitted without its fold.
 
     Notes
     -----

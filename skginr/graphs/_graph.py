@@ -115,11 +115,12 @@ class Graph:
     labels : pandas.Index of length n_nodes, optional
         One distinct name per node, which tables refer to. Default 0, 1, 2, ...
     edge_lengths : sparse array of shape (n_nodes, n_nodes), optional
-        Positive and symmetric, one for each edge. Default: distances between
-        positions, else 1 a hop. Never the weights, which are similarities.
+        Positive and symmetric, one for each edge. Default: distances between positions, else 1 for
+        every edge. Weights are never used as lengths: they are similarities.
     positions : array-like of shape (n_nodes, n_dimensions), optional
-        Where the nodes are, in any unit. Rows of what has an index (areas and attributes too) go by
-        label where it holds the labels, and in their order where it only counts rows.
+        Where the nodes are, in any unit. If this has an index (areas and attributes too), rows are
+        matched by label where the index holds the labels, and taken in order where it only counts
+        rows.
     faces : array-like of int of shape (n_faces, 3), optional
         Triangles of a mesh, as row numbers of ``positions``.
     node_areas : array-like of shape (n_nodes,), optional
@@ -128,6 +129,14 @@ class Graph:
         Covariates of the nodes, never the signal to be learned.
     source : str, default "adjacency"
         Where the graph came from, for its ``repr``.
+
+    See Also
+    --------
+    SpectralEmbedder : Coordinates of the nodes, for any regressor of scikit-learn.
+    CorrectedSmoother : Predicts a signal at nodes where it was not observed; the model to try
+        first.
+    GraphBlockKFold : Folds that hold out whole regions of the graph.
+    skginr.plotting.plot_signal : Draws a signal on the graph.
 
     Examples
     --------
@@ -280,10 +289,10 @@ class Graph:
         length : column name, optional
             Positive lengths, in any unit, for methods that measure distances.
         nodes : array-like of shape (n_nodes,), optional
-            The labels of all nodes, in the order that they are to have: those without an edge too.
+            The labels of all nodes, also of those without an edge, in the order that you want.
         combine : {"max", "min", "sum", "mean"}, optional
-            What an edge weighs that is listed with several weights, as where its two directions
-            are. Its length is then the shortest.
+            The weight of an edge that is listed with several weights, for example one for each
+            direction. Its length is then the shortest.
 
         Raises
         ------
@@ -325,11 +334,11 @@ class Graph:
         Parameters
         ----------
         graph : networkx.Graph
-            Or a MultiGraph, whose parallel edges add their weights unless ``combine`` is given, or
-            a directed one, for which it has to be given.
+            Or a MultiGraph: weights of parallel edges are added, unless ``combine`` is given. A
+            directed graph needs ``combine``.
         weight : str or None, default "weight"
-            Edge attribute that holds the similarity. Another than the default must be there for
-            every edge; with None all weigh 1, and so do edges without a ``"weight"``.
+            Edge attribute that holds the similarity. With the default, edges without a ``"weight"``
+            weigh 1; any other attribute must be there for every edge. With None all edges weigh 1.
         length : str, optional
             Edge attribute that holds the length, in any unit, for methods that measure distances.
         position : str or pair of str, optional
@@ -337,8 +346,8 @@ class Graph:
             ``("x", "y")``. Longitudes and latitudes, where ``graph.graph["crs"]`` says so, become
             points on the sphere in metres.
         combine : {"max", "min", "sum", "mean"}, optional
-            What an edge weighs that is there in both directions, or in parallel; its length is
-            then the shortest. Without, such lengths must be the same.
+            The weight of an edge that is there in both directions, or several times; its length is
+            then the shortest. Without ``combine`` such lengths must be the same.
 
         Raises
         ------
@@ -375,8 +384,8 @@ class Graph:
             Symmetric, unless ``combine`` is given: row-standardised weights and k nearest
             neighbours are not.
         combine : {"max", "min", "sum", "mean"}, optional
-            What an edge weighs whose two directions differ; one that goes one way keeps its
-            weight.
+            The weight of an edge whose two directions have different weights. An edge in one
+            direction only keeps its weight.
 
         Raises
         ------
@@ -405,11 +414,11 @@ class Graph:
         n_neighbors: int = 8,
         tolerance: float | None = None,
     ) -> Self:
-        """Return the neighbour graph of a map: areas or lines that touch, or what is near.
+        """Return the neighbour graph of a map: areas or lines that touch, or points that are near.
 
         Edges weigh 1. ``positions`` is a point inside every geometry: in the units of
-        the CRS, or on the sphere in metres where the CRS is longitude and latitude, whose 180th
-        meridian is no border: cells on both sides meet, and one across it is one.
+        the CRS, or on the sphere in metres where the CRS is longitude and latitude. There the 180th
+        meridian is no border: cells on its two sides meet, and a cell that it cuts is one cell.
 
         Parameters
         ----------
@@ -499,9 +508,9 @@ class Graph:
 
         The weight of an edge of length d is the mean of phi(d / r_i) and phi(d / r_j), with
         phi(t) = (1 - t**2)**2 for t < 1, else 0, and r the reach of a point: 1.05 times the
-        distance to the first that is not among its nearest neighbours. No bandwidth, no
-        units; a point far from all others reaches no further than to the nearest of them.
-        ``SpectralEmbedder(graph=None)`` uses the same.
+        distance to the first that is not among its nearest neighbours. There is no bandwidth to
+        choose, and units do not matter; a point far from all others reaches no further than to the
+        nearest of them. ``SpectralEmbedder(graph=None)`` uses the same.
 
         Parameters
         ----------
@@ -514,9 +523,9 @@ class Graph:
         n_neighbors : int, default 10
             Nearest neighbours of each point, near ties included; less than n_nodes.
         weighted : bool, default True
-            False gives an edge of weight 1 to points of which one is among the ``n_neighbors``
-            nearest of the other, and to no others: for methods that read no weights, as Isomap and
-            LLE, which would count in full the edges that weights fade out.
+            With False, two points have an edge, of weight 1, if and only if one is among the
+            ``n_neighbors`` nearest of the other. This is for methods that read no weights, such as
+            Isomap and LLE: they would count in full the edges whose weights are near 0.
 
         Raises
         ------
@@ -596,11 +605,11 @@ class Graph:
             are then their centroids and ``node_areas`` their areas, and the graph has no faces
             itself.
         merge : bool or float, optional
-            Many files hold a vertex once for each face (STL), or once for each side of a seam of
-            the texture, and the faces are then not joined there. True makes vertices in one place
-            one node, a number those within that distance: the first of each place is the node,
-            under its label. False keeps the mesh cut where it is. Default: False, with a warning if
-            vertices coincide.
+            Whether vertices in one place become one node. Many files hold a vertex once for each
+            face (STL), or once for each side of a seam of the texture, and the faces are then not
+            joined there. True merges vertices in the same place, a number those within that
+            distance; the first of them is the node, with its label. False leaves the mesh cut.
+            Default: False, with a warning if vertices coincide.
 
         Raises
         ------
@@ -717,7 +726,7 @@ class Graph:
         """Return the triangulated sphere: points all around it, joined by Delaunay triangles.
 
         ``positions`` are on the unit sphere, so the cotangent Laplacian has eigenvalues near
-        l (l + 1). Its mass knows how dense a grid of equal angles is near the poles.
+        l (l + 1). Its mass matrix allows for a grid of equal angles, which is dense near the poles.
 
         Parameters
         ----------
@@ -860,12 +869,11 @@ class Graph:
     def refine(self, n_times: int = 1) -> tuple[Self, sp.csr_array]:
         """Return the mesh with every face cut in four, and where its vertices are in this one.
 
-        New vertices are the middles of sides, on the flat faces: the surface stays as it is. For
-        another place of theirs, as on a sphere or a finer scan, build
-        ``Graph.from_mesh(positions, fine.faces, labels=fine.labels)``. Nodes of this graph come
-        first, with their labels; new ones get numbers after the largest, or words
-        ``"new0"``, ``"new1"``, ... Edges are the sides of faces and weigh 1, whatever the edges of
-        this graph; attributes are left behind.
+        New vertices are the middles of sides, so the surface keeps its shape. To move them, for
+        example onto a sphere or a finer scan, build ``Graph.from_mesh(positions, fine.faces,
+        labels=fine.labels)``. Nodes of this graph come first, with their labels; new ones get
+        numbers after the largest, or words ``"new0"``, ``"new1"``, ... Edges are the sides of faces
+        and weigh 1, whatever the edges of this graph; attributes are left behind.
 
         Parameters
         ----------
@@ -949,7 +957,7 @@ class Graph:
 
     @property
     def is_faded(self) -> bool:
-        """Whether edges fade out to nothing with distance, as :meth:`from_points` weighs them."""
+        """Whether weights go to 0 with distance, as those of :meth:`from_points` do."""
         return self._source.removeprefix("part of ").startswith(_FADED)
 
     def _on_edges(self, data: NDArray[np.float64]) -> sp.csr_array:
@@ -1074,7 +1082,7 @@ class Graph:
         return self
 
     def to_state(self) -> dict[str, Any]:
-        """Return what a file keeps of it: all that it is made of, and nothing that follows.
+        """Return what a file keeps of it: its parts, and nothing that is computed from them.
 
         Returns
         -------
@@ -1084,7 +1092,7 @@ class Graph:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Return the graph of a file, built as any other is: a file is not believed.
+        """Return the graph of a file; the builder checks it as it checks any other.
 
         Parameters
         ----------

@@ -27,21 +27,21 @@ _USUAL = ("day", "year")
 
 
 class SeasonalFeatures(TransformerMixin, BaseEstimator):
-    """Make sines and cosines of times, whole waves of which fit into each period.
+    """Make sines and cosines of times: whole waves that fit into each period.
 
-    For networks and linear models: a time is then where in the day and in the year it is, and
-    midnight is beside midnight. Every column of X is one of times; in a table a
+    For networks and linear models. A time becomes its place in the day and in the year, so that
+    23:59 is beside 0:00. Every column of X must hold times; in a larger table a
     ``ColumnTransformer`` selects it.
 
     Parameters
     ----------
     periods : sequence of str, float or timedelta, optional
-        Lengths of what comes again: numbers where times are numbers; for datetimes "day", "week",
-        "year", what pandas reads, such as "12h" or "3MS", or timedeltas. Default: "day" and
-        "year", those that the times of ``fit`` go through at least once, in steps that show them.
+        Lengths of what repeats: numbers where times are numbers; for datetimes "day", "week",
+        "year", what pandas reads, such as "12h" or "3MS", or timedeltas. Default: "day" and "year",
+        those that the times of ``fit`` go through at least once, in steps that show them.
     n_harmonics : int, default 3
-        Waves per period, at most: one, two, ... of them fit into it. Those are left out that the
-        times of ``fit`` cannot tell: of no more than twice their shortest step.
+        Waves per period, at most: one, two, ... of them fit into it. Waves no longer than twice the
+        shortest step of the times of ``fit`` are left out, because these times cannot show them.
     trend : bool, default False
         Whether the time itself is a column too, from -1 to 1 over the times of ``fit``.
 
@@ -62,9 +62,12 @@ class SeasonalFeatures(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.preprocessing.SplineTransformer :
-        With ``extrapolation="periodic"`` bumps in place of waves, for what changes quickly at one
-        hour; of numbers, such as ``table["time"].dt.hour``.
+    SpaceTimeSmoother : Reads times as they are, and needs no such columns.
+    SpectralEmbedder : Makes the columns that say where in the graph a row is, to stand beside
+        these.
+    sklearn.preprocessing.SplineTransformer : With ``extrapolation="periodic"``, bumps instead of
+        waves, for what changes quickly at one hour. It takes numbers, such as
+        ``table["time"].dt.hour``.
 
     Notes
     -----

@@ -34,7 +34,7 @@ _REGIONS_PER_FOLD = 4
 
 
 class SpaceTimeKFold(BaseCrossValidator):
-    """K folds of a table of nodes and times, each without what a use would have to fill.
+    """K folds of a table of nodes and times, which hold out what will be missing in use.
 
     Scores depend on what is held out: a single hour is filled from the hour before, a sensor that
     pauses from its neighbours, and a place without a sensor from no record of its own. Hold out
@@ -77,6 +77,12 @@ class SpaceTimeKFold(BaseCrossValidator):
         If there are fewer of these pieces than folds, one time alone where runs are held out, a
         node is unknown, a time missing, several columns could be the node or the time, or
         ``length`` is given where nothing is held out in runs.
+
+    See Also
+    --------
+    GraphBlockKFold : For tables without times, or to hold out whole regions at all times.
+    SpaceTimeSmoother : Takes such folds as ``cv``, to choose its strengths for them.
+    GraphImputer : Fills the gaps of a wide table of times by nodes.
 
     Notes
     -----

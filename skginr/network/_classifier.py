@@ -27,8 +27,8 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
 
     The same network and training as :class:`~skginr.SIRENRegressor`, with one output for each
     class, made probabilities by the softmax, and the cross-entropy for its loss. Preset "predict"
-    solves for the shares of classes by least squares, and makes them as sharp as makes rows that
-    were held out most probable. Every hyper-parameter left at None is the preset's:
+    solves for the shares of classes by least squares, and then sharpens them so that
+    held-out rows are most probable. Every hyper-parameter left at None is the preset's:
 
     <table>
 
@@ -40,8 +40,8 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
     target_score : float or "off", optional
         Accuracy on the training rows (with ``validation``, on those held out) at which training
         stops, below 1; rows count by their weight. With 0.9999, up to 10,000 rows of equal
-        weight are all right. Probabilities are those of that moment: on rows that can all be told
-        apart, the loss and with it ``"auto"`` would go on falling.
+        weight are all right. Probabilities are those at that point: where classes can be separated
+        perfectly, the loss would go on falling, and with it ``"auto"`` would go on training.
     <run parameters>
 
     Attributes
@@ -56,6 +56,13 @@ class SIRENClassifier(ClassifierMixin, SIRENEstimator):
         If a hyper-parameter is out of range, X is not finite, y holds numbers that are no labels,
         or lengths differ.
     <failure>
+
+    See Also
+    --------
+    GraphSmootherClassifier : For classes of nodes, try this first: it reads node labels, with no
+        coordinates in between.
+    SpectralEmbedder : Makes the coordinates of nodes; it comes before in a pipeline.
+    SIRENRegressor : For numbers.
 
     References
     ----------

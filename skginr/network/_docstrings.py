@@ -13,17 +13,18 @@ _T = TypeVar("_T")
 _PRESETS = """\
 (``last_layer`` comes with the preset.)
 
-**"predict" solves.** Its first layer is drawn once: waves of many lengths over the columns, which
-count as much as they are wide. The last layer sees these and the columns themselves, and is the
-solution of a ridge regression, averaged over its strengths by how well each predicts rows that were
-held out: one by one, exactly, or with ``validation`` in blocks, to predict regions.
-``held_out_score_`` is what came of it. Rows with the same X count as one, held out together. How it
-would train (``learning_rate``, ``batch_size`` and so on) is for ``partial_fit``.
+**"predict" solves.** Its first layer is drawn at random once: waves of many lengths over the
+columns, where wider columns count more. The last layer sees these waves and the columns themselves.
+It is the solution of a ridge regression, averaged over several strengths of the ridge; a strength
+counts more if it predicts held-out rows well. Rows are held out one by one, exactly, or with
+``validation`` in blocks, to predict regions. ``held_out_score_`` is the score on them. Rows with
+the same X count as one, held out together. The parameters of training (``learning_rate``,
+``batch_size`` and so on) are used by ``partial_fit`` only.
 
 **The others train.** Training ends by whichever comes first of ``max_epochs``, ``patience``,
 ``target_score`` and ``max_time``; ``stop_reason_`` says which. However it ends, the best weights
-seen are kept. Where the loss is lost, training goes on from the best weights at a quarter of the
-rate, with a ConvergenceWarning, three times at most."""
+seen are kept. If the loss diverges, training goes on from the best weights at a quarter of the
+learning rate, with a ConvergenceWarning, three times at most."""
 
 _NETWORK = """\
 preset : {"predict", "train", "represent", "reproduce"}, default "predict"
@@ -39,9 +40,9 @@ omega_0 : float, optional
     Factor inside the sine. It multiplies the effective learning rate too.
 first_gain : float, "auto" or "siren", optional
     Standard deviation of the first layer's pre-activations at the start: larger fits finer
-    detail, and more noise. "predict" has half of its waves at half of it; "auto", which it alone
-    has, is 1, or 2, 4 or 8 where that predicts rows better that are held out. "siren" takes the
-    initialisation of [2]_ in all layers.
+    detail, and more noise. "predict" has half of its waves at half of it. "auto" is for "predict"
+    only: 1, or 2, 4 or 8 where that predicts held-out rows better. "siren" takes the initialisation
+    of [2]_ in all layers.
 hidden_gain : float, optional
     The same for the other layers; 1 keeps the distribution from layer to layer.
 zero_output : bool, optional
@@ -49,7 +50,7 @@ zero_output : bool, optional
 skip : bool, optional
     Whether the input also enters the middle layer (of two layers, the last).
 input_scaling : {"given", "unit"}, optional
-    Whether columns of X count as much as they are wide, or are brought to unit mean square first.
+    Whether wider columns of X count more ("given"), or all are brought to unit mean square first.
 learning_rate : float, optional
     Of AdamW; its largest value under a schedule.
 weight_decay : float, optional
@@ -84,9 +85,9 @@ validation : float or "off", optional
     picks the weights and stops the training; where it solves, shares are held out in turn and
     pick the strength of the ridge: 0.2 is for predicting regions.
 latent_dim : int, optional
-    Length of the code of a signal, for one network of many signals. X's last column is then the
-    number of the signal that a row is of, any number, and the network sees the code in its
-    place, which is trained with it. Of many signals y has one mean and one spread.
+    Length of the code of a signal, for one network of many signals. The last column of X is then a
+    number that says which signal a row belongs to. The network sees the code of that signal
+    instead, and codes are trained with the network. All signals share one mean and one spread of y.
 dtype : {"float32", "float64"}, default "float32"
     Precision of the network.
 device : str, default "auto"

@@ -28,7 +28,7 @@ from skginr.network.training import SquaredLoss
 
 @documented(start="the mean", kept="target scale", loss="of the standardised target", score="R²")
 class SIRENRegressor(RegressorMixin, SIRENEstimator):
-    """Multilayer perceptron with sine activations, run by skorch.
+    """Multilayer perceptron with sine activations (SIREN), as a regressor; skorch trains it.
 
     Made for the coordinates of a :class:`~skginr.SpectralEmbedder`, the first of which has unit
     mean square; scale other columns so. The target is standardised inside, one output at a time.
@@ -60,6 +60,14 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
     ValueError
         If a hyper-parameter is out of range, X or y is not finite, or lengths differ.
     <failure>
+
+    See Also
+    --------
+    SpectralEmbedder : Makes the coordinates of nodes; it comes before in a pipeline.
+    CorrectedSmoother : To predict nodes on a graph, try this first: smoothers, and this network for
+        what they get wrong.
+    TangentKernelRegressor : Fits further signals on the same nodes without another training.
+    SIRENClassifier : For classes.
 
     Notes
     -----
@@ -228,6 +236,15 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         See Also
         --------
         skginr.surface_gradient : Along the surface of a mesh, of any pipeline.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skginr import SIRENRegressor
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> network = SIRENRegressor(random_state=0).fit(X, np.sin(2 * X[:, 0]))
+        >>> network.gradient([[0.0]]).round(1)
+        array([[2.]])
         """
         check_is_fitted(self)
         gradient = self._model.gradient(validate_inputs(self, X, reset=False))

@@ -39,17 +39,17 @@ _CHUNK = 4096
 class TangentKernelRegressor(RegressorMixin, BaseEstimator):
     """Kernel ridge regression with the tangent kernel of a network.
 
-    A network that moves little from its weights w is ``f(x) + J(x) dw``, and the best ``dw``
-    follows from one linear system instead of a training [1]_. Of a network that has learned one
-    signal, J knows the graph and what signals on it look like: another signal on the same nodes is
-    fitted as well as by a training of its own, in a fraction of the time.
+    For small changes dw of its weights, a network is ``f(x) + J(x) dw``, with J its derivatives by
+    the weights. The best ``dw`` is the solution of one linear system, without a training [1]_. If
+    the network has learned one signal, J fits the graph and signals on it: another signal on the
+    same nodes is fitted as well as by a training of its own, in a fraction of the time.
 
     Parameters
     ----------
     network : SIRENRegressor, or FrozenEstimator of a fitted one, or None, default None
-        Whose tangents. ``FrozenEstimator(model)`` (of :mod:`sklearn.frozen`) is used as it is,
-        whatever it was fitted to; a bare one is first fitted to the signal itself, as a copy. None
-        is ``SIRENRegressor("train")``.
+        The network whose derivatives are used. ``FrozenEstimator(model)`` (of
+        :mod:`sklearn.frozen`) is used as it is, whatever it was fitted to; of any other, a copy is
+        first fitted to the signal itself. None is ``SIRENRegressor("train")``.
     alpha : float, default 1e-4
         Ridge of a row of weight 1, in units of the kernel's mean diagonal: 1e-5 repeats a signal
         that is known everywhere, more leaves out noise.
@@ -71,6 +71,13 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
     ValueError
         If X or y is not finite, a frozen network takes another number of columns, weights are
         negative or all zero, or the system is singular in the precision of the network.
+
+    See Also
+    --------
+    SIRENRegressor : The network; by itself for one signal alone.
+    SignalDistribution : For a new signal of which few nodes are known, after many signals on the
+        same nodes.
+    GraphSmoother : For a signal on a graph, without a network.
 
     Notes
     -----

@@ -54,15 +54,16 @@ def save(model: BaseEstimator | Graph, path: str | os.PathLike[str]) -> None:
 
     See Also
     --------
-    load : The way back.
+    load : Reads the file again.
+    to_onnx : Writes a network alone, for programs without skginr.
 
     Notes
     -----
     pickle and joblib keep everything, and run whatever the file says when it is loaded. Here a list
-    says which classes there may be; their state is put back, and none of their code is chosen by
-    the file. Weights are kept with the state of their optimiser, so that training goes on as it
-    would have. A folder, ``memory=``, is kept, but :func:`load` does not take it up again. What a
-    process that was killed has left beside the file is removed when it is saved again.
+    says which classes a file may hold; only their state is read, and the file does not choose what
+    code runs. Weights are kept with the state of their optimiser, so that training goes on as it
+    would have. The folder ``memory=`` is written, but :func:`load` does not use it. What an
+    interrupted save has left beside the file is removed by the next one.
 
     Examples
     --------
@@ -119,6 +120,11 @@ def load(path: str | os.PathLike[str]) -> Any:
         If a part had ``memory=``, a folder, which is left out.
     sklearn.exceptions.InconsistentVersionWarning
         If a part of scikit-learn was saved by another version of it.
+
+    See Also
+    --------
+    save : Writes such a file; it comes before.
+    to_onnx : Writes files for other programs, which this does not read.
 
     Examples
     --------

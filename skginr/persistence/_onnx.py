@@ -47,11 +47,12 @@ def to_onnx(network: SIRENEstimator, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     ValueError
-        If numbers of signals are one in the precision of the network.
+        If numbers of different signals are equal in the precision of the network.
 
     See Also
     --------
-    save : Whole pipelines, for skginr.
+    save : Writes whole pipelines, for skginr.
+    SIRENRegressor : The network.
 
     Notes
     -----

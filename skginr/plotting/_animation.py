@@ -84,6 +84,11 @@ def animate_signal(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    plot_signal : One picture.
+    plot_record : A few nodes against time, with predictions.
+
     Examples
     --------
     >>> import networkx as nx

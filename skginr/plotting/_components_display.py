@@ -51,6 +51,12 @@ class ComponentsDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Makes such a search; it comes before.
+    skginr.GraphBlockKFold : Folds for the search that hold out whole regions.
+    plot_spectrum : Hints at the number of components from the graph alone.
+
     Examples
     --------
     >>> import networkx as nx
@@ -98,6 +104,22 @@ class ComponentsDisplay:
         Returns
         -------
         ComponentsDisplay
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skginr import Graph, SpectralEmbedder
+        >>> from skginr.plotting import ComponentsDisplay
+        >>> ring = Graph.from_networkx(nx.cycle_graph(40))
+        >>> model = make_pipeline(SpectralEmbedder(graph=ring), Ridge(1e-3))
+        >>> search = GridSearchCV(model, {"spectralembedder__n_components": [2, 4]}, cv=4)
+        >>> search = search.fit(ring.labels.to_frame(), np.sin(np.arange(40) * np.pi / 20))
+        >>> sorted(ComponentsDisplay.from_search(search).scores["size"])
+        [2, 4]
         """
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_

@@ -79,6 +79,12 @@ def plot_embedding(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    skginr.SpectralEmbedder : Makes the coordinates; it comes before.
+    plot_spectrum : Draws how many of them to keep.
+    plot_signal : Draws a signal on the graph, one picture.
+
     Examples
     --------
     >>> import networkx as nx

@@ -72,6 +72,11 @@ def plot_signal_html(
     ModuleNotFoundError
         If plotly is not installed (extra ``interactive``).
 
+    See Also
+    --------
+    plot_signal : A still picture by matplotlib, for print.
+    plot_mesh : A still picture of a mesh, with every keyword of matplotlib.
+
     Examples
     --------
     >>> import tempfile

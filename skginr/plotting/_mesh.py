@@ -62,6 +62,12 @@ def plot_mesh(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    plot_signal : Chooses colours and adds a colour bar; takes any graph.
+    plot_signal_html : A file for the browser, to turn and zoom.
+    skginr.Graph.from_mesh : Makes the graph of a mesh.
+
     Examples
     --------
     >>> from skginr import Graph

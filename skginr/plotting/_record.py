@@ -76,6 +76,12 @@ def plot_record(
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    animate_signal : All nodes, one picture per time.
+    skginr.SpaceTimeSmoother : A model of such tables, which has standard deviations for the band.
+    skginr.GraphImputer : Fills the gaps of a wide table.
+
     Examples
     --------
     >>> import numpy as np

@@ -34,7 +34,7 @@ def plot_signal(
 ) -> Axes:
     """Draw a signal on whatever its graph has: polygons, a mesh, positions, or nothing but edges.
 
-    What there is of these comes first:
+    The first of these that is there is used:
 
     - polygons, lines or points of a map: ``geometry``, or in place of the graph;
     - positions on a sphere around the origin, as of :meth:`Graph.from_sphere` or of a map in
@@ -84,6 +84,13 @@ def plot_signal(
         each is, or no value is known.
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
+
+    See Also
+    --------
+    plot_signal_html : A file for the browser, to turn and zoom.
+    animate_signal : A signal in time, picture by picture.
+    SignalDisplay : A signal beside its prediction and the error.
+    plot_mesh : A mesh alone, with every keyword of matplotlib.
 
     Examples
     --------

@@ -56,6 +56,12 @@ class SignalDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    plot_signal : One signal alone.
+    skginr.predict_frame : The same numbers in a table, with intervals.
+    plot_record : For signals in time: a few nodes, observed and predicted.
+
     Examples
     --------
     >>> import geopandas as gpd
@@ -120,6 +126,18 @@ class SignalDisplay:
         Returns
         -------
         SignalDisplay
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from skginr import Graph, GraphSmoother
+        >>> from skginr.plotting import SignalDisplay
+        >>> path = Graph.from_networkx(nx.path_graph(5))
+        >>> X, y = path.labels.to_frame(name="node"), [0.0, 1.0, None, 3.0, 4.0]
+        >>> model = GraphSmoother(graph=path, alpha=1e-3).fit(X.drop(2), [0.0, 1.0, 3.0, 4.0])
+        >>> display = SignalDisplay.from_estimator(model, X, y, label="height, m")
+        >>> len(display.axes_)
+        3
         """
         graph = graph_of(model) if graph is None else check_graph(graph)
         nodes = named_nodes(X, graph, fitted_column(model, X) if node is None else node)
@@ -160,6 +178,16 @@ class SignalDisplay:
         Returns
         -------
         SignalDisplay
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from skginr import Graph
+        >>> from skginr.plotting import SignalDisplay
+        >>> path = Graph.from_networkx(nx.path_graph(3))
+        >>> display = SignalDisplay.from_predictions(path, [1.0, 2.0, None], [1.2, 1.9, 2.5])
+        >>> len(display.axes_)
+        3
         """
         return cls(graph, y_true, y_pred, geometry=geometry).plot(ax=ax, **look)
 

@@ -20,7 +20,7 @@ _N_GAPS = 3
 def plot_spectrum(
     embedder: SpectralEmbedder, *, ax: Sequence[Axes] | None = None
 ) -> Sequence[Axes]:
-    """Draw hints at the size of an embedding: its eigenvalues, their gaps, what they leave.
+    """Draw hints at the size of an embedding: its eigenvalues, their gaps, what is unexplained.
 
     The picture of :func:`~skginr.inspect_spectrum`: the three widest relative gaps
     are marked, the widest first in the legend, and eigenvalues after which an embedding would cut
@@ -47,6 +47,12 @@ def plot_spectrum(
         If it is not fitted.
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
+
+    See Also
+    --------
+    skginr.inspect_spectrum : The numbers that are drawn.
+    ComponentsDisplay : Where a signal is known: held-out scores over ``n_components``.
+    plot_embedding : Draws the coordinates themselves.
 
     Examples
     --------

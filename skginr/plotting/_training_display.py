@@ -54,6 +54,12 @@ class TrainingDisplay:
     ModuleNotFoundError
         If matplotlib is not installed (extra ``plot``).
 
+    See Also
+    --------
+    skginr.SIRENRegressor : Its ``history_`` is what is drawn; presets other than "predict" have a
+        training.
+    ComponentsDisplay : Held-out scores of a search over the number of components.
+
     Examples
     --------
     >>> import numpy as np
@@ -92,6 +98,16 @@ class TrainingDisplay:
         Returns
         -------
         TrainingDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skginr import SIRENRegressor
+        >>> from skginr.plotting import TrainingDisplay
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> network = SIRENRegressor("train", max_epochs=5, random_state=0).fit(X, X[:, 0])
+        >>> TrainingDisplay.from_estimator(network).axes_.shape
+        (2,)
         """
         network = network_of(model)
         return cls(network.history_, network.stop_reason_).plot(ax=ax)

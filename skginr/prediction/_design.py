@@ -25,11 +25,11 @@ def suggest_measurements(
     *,
     random_state: int | np.random.RandomState | None = 0,
 ) -> NDArray[np.intp]:
-    """Return the rows of a table to be measured next, the most telling one first.
+    """Return the rows of a table to be measured next, the most informative one first.
 
-    One after the other, whichever lowers the variances of all rows most, given those before it.
-    What is told is how much is learned, not what: values that were measured play a part only by
-    the strength and the noise that the model has found by them.
+    Rows are chosen one after the other: each time the one that lowers the variances of all rows
+    most, given those before it. Measured values count only through the strength and the noise that
+    the model has found from them.
 
     Parameters
     ----------
@@ -54,6 +54,12 @@ def suggest_measurements(
     ValueError
         If the model is not fitted, X has fewer rows, or a row of X is in a component of the graph
         in which nothing was observed.
+
+    See Also
+    --------
+    GraphSmoother : A model for it, on large graphs too.
+    SpatialGaussianProcessRegressor : A model for it, for places on a map.
+    predict_frame : Puts predictions and intervals of all rows into a table.
 
     References
     ----------

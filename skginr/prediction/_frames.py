@@ -87,6 +87,13 @@ def predict_frame(
         ``interval`` is not between 0 and 1 or the model knows no standard deviations, or the model
         was fitted with weights and ``cv`` comes without ``sample_weight``.
 
+    See Also
+    --------
+    skginr.plotting.SignalDisplay : Draws what was observed, what is predicted, and the error.
+    suggest_measurements : Says which rows to measure next.
+    GraphBlockKFold : Folds for ``cv`` that hold out whole regions.
+    sklearn.model_selection.cross_val_predict : The array of out-of-fold predictions alone.
+
     Examples
     --------
     >>> import networkx as nx

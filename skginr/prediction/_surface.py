@@ -20,9 +20,9 @@ def surface_gradient(
 ) -> NDArray[np.float64]:
     """Return the gradient of a fitted signal along the surface of a mesh.
 
-    The signal is predicted at a vertex and at those around it, all else of the row being equal, and
-    taken as linear on every face; the gradient at a vertex is the mean over its faces, by area.
-    Any regressor will do.
+    The signal is predicted at a vertex and at those around it, with the other columns of the row
+    unchanged. It is taken as linear on every face; the gradient at a vertex is the mean over its
+    faces, weighted by area. Any regressor can be used.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def surface_gradient(
 
     See Also
     --------
-    SIRENRegressor.gradient : By the columns that the network takes, and exact.
+    SIRENRegressor.gradient : Exact derivatives by the columns that the network takes.
+    Graph.from_mesh : Makes the graph of a mesh.
 
     Notes
     -----

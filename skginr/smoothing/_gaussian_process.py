@@ -30,15 +30,15 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     ``k = s_g**2 k_graph(node, node') + k_x + noise``, with k_graph the Matérn covariance
     ``(kappa**2 M + K)^-order`` of the graph, scaled to unit mean variance in every component, and
     ``k_x = s_x**2 exp(-sum_j (x_j - x'_j)**2 / (2 l_j**2)) + s_l**2 sum_j x_j x'_j`` of scaled
-    covariates: what bends, and what is linear. Where rows tell them apart every covariate has a
-    length scale of its own, so that those without use are left out; else one is for all (Schwarz's
-    criterion). Amplitudes, length scales and noise maximise the marginal likelihood of
+    covariates: a non-linear and a linear part. Where there are rows enough to support it (Schwarz's
+    criterion), every covariate has its own length scale, so that useless ones are left out; else
+    all share one. Amplitudes, length scales and noise maximise the marginal likelihood of
     ``n_tune`` rows; predictions use all. Built on
     :class:`sklearn.gaussian_process.GaussianProcessRegressor`.
 
     For graphs of up to some thousands of nodes: time goes with the cube of the number of distinct
-    rows (rows that are alike count as one, and as often as there are of them), and memory with the
-    square of the number of nodes.
+    rows (equal rows count as one row of larger weight), and memory with the square of the number of
+    nodes.
 
     Parameters
     ----------
@@ -49,17 +49,17 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
     order : int, default 2
         Smoothness of the covariance over the graph.
     kappa : float, default 0.3
-        Inverse of the distance at which nodes no longer tell of each other, in the units of
-        the square root of an eigenvalue; above 0.
+        Inverse of the distance beyond which nodes have little to do with each other, in the units
+        of the square root of an eigenvalue; above 0.
     n_tune : int, default 500
         Distinct rows, drawn at random, by which the hyper-parameters of the covariance are chosen.
     normal_scores : bool, default False
-        Whether to put normal scores in the place of y: values of a normal distribution of the same
+        Whether to replace y by its normal scores: values of a normal distribution with the same
         ranks. For heavy tails. Predictions are expectations of y itself, never beyond its least and
         largest value; a value that is wrong by a factor of ten is better left out.
     kernel : sklearn.gaussian_process.kernels.Kernel or list of them, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
-        choosing; of several signals a list, one for each.
+        choosing again; for several signals a list, one for each.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
         Default: the first, if no other could name nodes.
@@ -100,12 +100,20 @@ class GraphGaussianProcessRegressor(PenaltyMixin, NodeProcess):
         covariance allows, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
 
+    See Also
+    --------
+    SpatialGaussianProcessRegressor : By distance in space instead of edges; the first choice on a
+        map.
+    GraphSmoother : For large graphs: time goes with the number of edges.
+    CorrectedSmoother : Blends this process with other models.
+    suggest_measurements : Says which nodes to measure next; it comes after ``fit``.
+
     Notes
     -----
     A row of weight w has the noise of one row, divided by w, and its density counts in the
-    likelihood to the power of w: whole weights are as many rows, and others lie between. Weights
-    that sum to less than there are distinct rows tell by their ratios alone. Larger ones say that
-    rows were seen again, and never differed.
+    likelihood to the power of w: whole weights are as many rows, and others lie between. If weights
+    sum to less than the number of distinct rows, only their ratios count. Larger weights say that
+    rows were seen again, and with the same value.
 
     With ``normal_scores`` the signal is what is expected of a row of weight 1, given the score
     without noise: of this are standard deviations and draws.

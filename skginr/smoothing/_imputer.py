@@ -38,11 +38,12 @@ class GraphImputer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : regressor, optional
-        What fills: fitted, as a copy, to a table of the known entries whose columns are "node", a
-        label of the graph, and "time". Its parameters ``graph``, ``node`` and ``time`` are filled
-        in where it has them and they are None. Default: ``SpaceTimeSmoother(graph=graph)``.
+        What predicts the missing values. A copy of it is fitted to a table of the known entries
+        with the columns "node", a label of the graph, and "time". Its parameters ``graph``,
+        ``node`` and ``time`` are filled in where it has them and they are None. Default:
+        ``SpaceTimeSmoother(graph=graph)``.
     graph : Graph, optional
-        Whose nodes the columns are. Default: that of ``estimator``, if it has one.
+        The columns of X are its nodes. Default: the graph of ``estimator``, if it has one.
     add_indicator : bool, default False
         Whether columns of 0 and 1 follow, 1 where a value was missing: for each column in which
         one was missing in ``fit``.
@@ -72,22 +73,23 @@ class GraphImputer(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    SpaceTimeSmoother : Of a long table; with standard deviations.
-    SpaceTimeKFold : Folds for a score of how well gaps are filled.
+    SpaceTimeSmoother : What fills by default. By itself it takes a long table, and has standard
+        deviations.
+    SpaceTimeKFold : Folds to measure how well gaps are filled.
 
     Notes
     -----
     Times are the index of a DataFrame, numbers or datetimes, each larger than the one before.
     Rows of anything else are steps 0, 1, 2, ..., and its columns are the nodes in the order of the
-    graph. Nodes without a column are between the others all the same, and are no columns of the
-    output. A column or a row without any value is filled.
+    graph. Nodes without a column still connect their neighbours, and are no columns of the output.
+    A column or a row without any value is filled.
 
-    ``transform`` of the table of ``fit`` fills by the model that was fitted to it. Of any other
-    table, such as a later week, only the strengths of smoothing are those of ``fit``: what is
-    missing is filled from what is known in that table, by ``estimator_.tuned_clone()``. So
-    nothing of rows held out gets into those of ``fit``, and nothing the other way.
-    :class:`~skginr.SpaceTimeSmoother` needs two times for that. An estimator without
-    ``tuned_clone`` predicts as it was fitted, whatever the table holds.
+    ``transform`` of the table of ``fit`` fills by the model that was fitted to it. For any other
+    table, such as a later week, only the strengths of smoothing come from ``fit``: what is missing
+    is filled from what is known in that table, by ``estimator_.tuned_clone()``. So no value of
+    held-out rows gets into those of ``fit``, nor the other way. :class:`~skginr.SpaceTimeSmoother`
+    needs two times for that. An estimator without ``tuned_clone`` predicts as it was fitted,
+    whatever the table holds.
 
     Examples
     --------

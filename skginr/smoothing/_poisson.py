@@ -64,17 +64,17 @@ class RateFit(NamedTuple):
 
 
 class GraphPoissonRegressor(SignalsMixin, LaplaceNodes):
-    """Rates of counts that are smooth over a graph: Poisson regression with a map in it.
+    """Rates of counts that are smooth over a graph: Poisson regression with a signal on the graph.
 
-    Deaths among births, crimes among inhabitants, votes among votes: a count is Poisson, and its
-    mean is the exposure times a rate whose logarithm is::
+    For deaths among births, or crimes among inhabitants. A count is Poisson, and its mean is the
+    exposure times a rate whose logarithm is::
 
         b + c'x + f(node) + u(node)
 
     with f smooth along the edges, of precision ``alpha Q`` (Q as in
-    :class:`~skginr.GraphSmoother`), and u what each node has to itself, normal and independent of
-    variance ``overdispersion``: the model of Besag, York and Mollié [1]_. Rates of few events are
-    pulled to those of their neighbours, rates of many stay.
+    :class:`~skginr.GraphSmoother`), and u what belongs to each node alone, normal and independent,
+    of variance ``overdispersion``: the model of Besag, York and Mollié [1]_. Rates of few events
+    are pulled towards those of their neighbours; rates of many events stay nearly as they are.
 
     As in :class:`~sklearn.linear_model.PoissonRegressor`, y is the rate, ``counts / exposure``, and
     ``sample_weight`` the exposure.
@@ -95,8 +95,9 @@ default "combinatorial"
     overdispersion : float or "cv", default "cv"
         Variance of u; 0 leaves it out. "cv" chooses it together with ``alpha``.
     kappa : float, default 0.0
-        Inverse of the distance at which nodes no longer tell of each other, in the units of
-        the square root of an eigenvalue: the Matérn covariance. 0 has no such distance.
+        Inverse of the distance beyond which nodes have little to do with each other (as in a Matérn
+        covariance), in the units of the square root of an eigenvalue. With 0 there is no such
+        distance.
     cv : int, splitter or iterable, optional
         Folds of "cv", as in scikit-learn; by default ten, at random. With
         :class:`~skginr.GraphBlockKFold` both are the best to predict whole regions.
@@ -139,20 +140,26 @@ default "combinatorial"
         If the graph has no edges, or a row to be predicted is in a component in which nothing was
         observed (with ``return_std`` the standard deviation says so).
 
+    See Also
+    --------
+    GraphSmoother : For values that are no counts.
+    GraphSmootherClassifier : For classes.
+    sklearn.linear_model.PoissonRegressor : For rates that covariates explain, without a graph.
+
     Notes
     -----
     Found by Laplace's approximation: f, b and c at their most likely values, by Newton's method,
-    and a normal distribution about these. Each connected component counts as if one event more had
-    been seen, at the mean rate: so a component without any event has a rate that is small, and not
-    0 for sure.
+    and a normal distribution about these. Each connected component counts as if one more event had
+    been seen there, at the mean rate. So a component without any event gets a small rate, and not
+    exactly 0.
 
     Strengths are chosen by the probability of counts that were held out, Poisson of a lognormal
-    mean, in which it counts how sure f is. All folds of one strength are solved together; in tables
-    of more than 10,000 rows no more folds than hold out as many. On graphs of more than 300 nodes
-    variances are estimated by draws there, and in predictions of more than 64 nodes on graphs of
-    more than 10,000.
+    mean, so that the uncertainty of f counts. All folds of one strength are solved together; in
+    tables of more than 10,000 rows no more folds than hold out as many. On graphs of more than 300
+    nodes variances are estimated by draws there, and in predictions of more than 64 nodes on graphs
+    of more than 10,000.
 
-    ``overdispersion_`` is chosen and taken for known, as is ``alpha_``.
+    Once chosen, ``overdispersion_`` and ``alpha_`` count as known.
 
     References
     ----------
@@ -313,6 +320,17 @@ default "combinatorial"
             Whole numbers; 0 where nothing is known.
         high : ndarray of the same shape
             Infinite where nothing is known.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from skginr import Graph, GraphPoissonRegressor
+        >>> path = Graph.from_networkx(nx.path_graph(4))
+        >>> model = GraphPoissonRegressor(graph=path, alpha=100.0, overdispersion=0.0)
+        >>> model = model.fit([[0], [1], [2]], [0.008, 0.012, 0.011], sample_weight=[1000] * 3)
+        >>> low, high = model.predict_counts([[3], [3]], exposure=[1000, 2000])
+        >>> bool(high[0] < high[1])
+        True
         """
         check_real("interval", interval, minimum=0, strict=True)
         if interval >= 1:

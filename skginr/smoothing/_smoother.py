@@ -72,12 +72,13 @@ default "combinatorial"
         Power of the Laplacian: 1 pulls each node to the mean of its neighbours, 2
         continues slopes too, 3 curvature.
     alpha : float or "cv", default "cv"
-        Strength of the smoothing. "cv" takes the one whose predictions of held-out rows have
-        the least squared error, to half a power of ten; standard deviations then allow for
-        others that may be right as well. A number is taken for known.
+        Strength of the smoothing. "cv" takes the one whose predictions of held-out rows have the
+        least squared error, to half a power of ten; standard deviations then allow for other
+        strengths that may be right as well. A number counts as known.
     kappa : float, default 0.0
-        Inverse of the distance at which nodes no longer tell of each other, in the units of
-        the square root of an eigenvalue: the Matérn covariance. 0 has no such distance.
+        Inverse of the distance beyond which nodes have little to do with each other (as in a Matérn
+        covariance), in the units of the square root of an eigenvalue. With 0 there is no such
+        distance.
     cv : int, splitter or iterable, optional
         Folds of ``alpha="cv"``, as in scikit-learn; by default ten, at random. With
         :class:`~skginr.GraphBlockKFold` the strength is the best to predict whole regions.
@@ -125,6 +126,14 @@ default "combinatorial"
         be predicted is in a component in which nothing was observed (with ``return_std`` the
         standard deviation says so), or weights differ so much that rounding decides.
 
+    See Also
+    --------
+    CorrectedSmoother : Blends several smoothers and learns where they are wrong; takes longer.
+    SpatialGaussianProcessRegressor : For signals that depend on places more than on edges, as most
+        maps do.
+    SpaceTimeSmoother : For signals that change in time.
+    GraphPoissonRegressor : For counts, such as deaths among births.
+
     Notes
     -----
     Where weights differ by many powers of ten the system is solved without powers of B, up to
@@ -137,9 +146,8 @@ default "combinatorial"
     system for each distinct node asked for and each strength that counts.
 
     A row of weight 2 counts exactly as the row twice at a given ``alpha``, and with folds that hold
-    out both of its copies at once. Random folds of a table in which rows are repeated do not: a
-    copy that was left tells of the one held out, and the strength comes out too weak. Give weights
-    instead.
+    out both copies at once. Random folds of a table with repeated rows do not do that: the copy
+    that stays predicts the one held out, and the strength comes out too weak. Give weights instead.
 
     With ``alpha="cv"`` the variance is the expectation of ``(f - mean)**2`` over strengths, each
     weighted by its likelihood as held-out rows tell it: their squared errors to the power of minus
@@ -426,6 +434,19 @@ default "combinatorial"
         -------
         mean : ndarray of shape (n_rows,) or (n_rows, n_signals)
         std : ndarray of the same shape, if ``return_std``
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> from sklearn.model_selection import KFold
+        >>> from skginr import Graph, GraphSmoother
+        >>> ring = Graph.from_networkx(nx.cycle_graph(20))
+        >>> X, y = np.arange(20)[:, None], np.sin(np.arange(20) * np.pi / 10)
+        >>> smoother = GraphSmoother(graph=ring).fit(X, y)
+        >>> folds = KFold(4, shuffle=True, random_state=0).split(X)
+        >>> smoother.predict_out_of_fold(folds).shape
+        (20,)
         """
         check_flag("return_std", return_std)
         problem = self._fitted_problem()
@@ -452,6 +473,17 @@ default "combinatorial"
         Returns
         -------
         GraphSmoother
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> import numpy as np
+        >>> from skginr import Graph, GraphSmoother
+        >>> ring = Graph.from_networkx(nx.cycle_graph(20))
+        >>> X, y = np.arange(20)[:, None], np.sin(np.arange(20) * np.pi / 10)
+        >>> smoother = GraphSmoother(graph=ring).fit(X, y)
+        >>> smoother.tuned_clone().alpha == smoother.alpha_
+        True
         """
         check_is_fitted(self)
         return clone(self).set_params(alpha=self.alpha_)

@@ -28,12 +28,13 @@ _SHARE = 0.25
 
 
 class GraphSmootherClassifier(ClassifierMixin, LaplaceNodes):
-    """Classes of nodes, from those of their neighbours: logistic regression with a map in it.
+    """Classes of nodes, from those of their neighbours: logistic regression over a graph.
 
     The log odds of each class against all others are ``b + c'x + f(node)``, f smooth along the
     edges, of precision ``alpha Q`` as in :class:`~skginr.GraphSmoother`. Probabilities are averaged
-    over what is not known of f, and made to sum to 1: far from all nodes whose class is known they
-    are those of the classes in all. Of two classes one signal is fitted, of more as many.
+    over the uncertainty of f, and made to sum to 1. Far from all nodes whose class is known they
+    are the shares of the classes in the table. For two classes one signal is fitted, for more one
+    per class.
 
     Parameters
     ----------
@@ -49,8 +50,9 @@ default "combinatorial"
         Strength of the smoothing. "cv" takes the one with the least log loss of rows that were
         held out, to half a power of ten.
     kappa : float, default 0.0
-        Inverse of the distance at which nodes no longer tell of each other, in the units of
-        the square root of an eigenvalue: the Matérn covariance. 0 has no such distance.
+        Inverse of the distance beyond which nodes have little to do with each other (as in a Matérn
+        covariance), in the units of the square root of an eigenvalue. With 0 there is no such
+        distance.
     cv : int, splitter or iterable, optional
         Folds of ``alpha="cv"``, as in scikit-learn; by default ten, at random. With
         :class:`~skginr.GraphBlockKFold` the strength is the best to predict whole regions.
@@ -93,14 +95,20 @@ default "combinatorial"
         If the graph has no edges, or a row to be predicted is in a component in which nothing was
         observed.
 
+    See Also
+    --------
+    SIRENClassifier : For classes of rows of numbers, such as coordinates.
+    GraphSmoother : For numbers.
+    GraphBlockKFold : Folds to choose the strength for predicting whole regions.
+
     Notes
     -----
     Found by Laplace's approximation: signals at their most likely values, by Newton's method, and
     normal distributions about these, by which probabilities are averaged as MacKay does [1]_, with
     a quarter of the variance, which predicts better.
-    Each component counts as if one row more had been seen, of the classes that all rows have: so a
-    class that no node of a component has is unlikely there, and not impossible. Time goes with the
-    number of edges and of classes.
+    Each component counts as if one more row had been seen there, of all classes by their shares. So
+    a class that no node of a component has is unlikely there, but not impossible. Time goes with
+    the number of edges and of classes.
 
     References
     ----------

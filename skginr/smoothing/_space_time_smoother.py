@@ -80,10 +80,11 @@ class SpaceTimeSmoother(SignalsMixin, NodeEstimator):
 
     The signal is a Gaussian process: a sum of parts, each the product of a covariance in space and
     one in time, and noise. In space a part is common to all nodes, smooth over the graph (a Matérn
-    covariance), or a node's own; in time it is a level that stays, the waves of a period, or it
-    fades within few steps or many. How much there is of each, how far and how long it reaches, is
-    chosen by how probable rows held out are: entries, runs in time at a node, whole nodes and whole
-    times, unless ``cv`` says what is going to be predicted.
+    covariance), or a node's own; in time it is a constant level, a wave that repeats with a period,
+    or something that fades within few or many steps. The size of each part, and how far it reaches
+    in space and time, are chosen so that held-out rows are most probable. Held out are entries,
+    runs in time at a node, whole nodes and whole times, unless ``cv`` says what is going to be
+    predicted.
 
     Parameters
     ----------
@@ -98,18 +99,18 @@ default "combinatorial"
         Smoothness in time of what fades fast: a Matérn covariance of smoothness
         ``time_order - 1/2``, once differentiable with 2.
     periods : "auto" or sequence, default "auto"
-        Lengths of what repeats: numbers in the unit of times, or of datetimes "day", "24h", "7D",
-        "year" and so on. "auto" takes of a day, a week and a year those that datetimes go through
-        twice, in steps of less than half of it; and none of numbers.
+        Lengths of what repeats: numbers in the unit of times, or for datetimes "day", "24h", "7D",
+        "year" and so on. For datetimes "auto" takes a day, a week and a year, each if the record
+        covers it twice, in steps of less than half of it. For numbers it takes none.
     cv : int, splitter or iterable, optional
-        Folds by which strengths are chosen, as in scikit-learn. Give those of the use, such as
-        ``SpaceTimeKFold(hold_out="nodes", ...)``, where it is one alone.
+        Folds by which strengths are chosen, as in scikit-learn. Where you know what will be
+        predicted, give folds like it, such as ``SpaceTimeKFold(hold_out="nodes", ...)``.
     strengths : Strengths or list of them, optional
         ``strengths_`` of a fitted smoother, to be used as they are, without choosing; of several
         signals a list, one for each.
     n_waves : int, optional
         Eigenvectors of the Laplacian that covariances in space are made of. Default: all, on graphs
-        of up to 3,000 nodes, and else 1,000; what is finer is a node's own.
+        of up to 3,000 nodes, and else 1,000; finer detail then counts as a node's own.
     node, time : int or column name, optional
         The columns of X that hold node labels and times: positions, or names where X is a
         DataFrame. Default: the first that names nodes, and the one of datetimes, or the only other.
@@ -153,9 +154,10 @@ default "combinatorial"
 
     See Also
     --------
+    GraphImputer : Fills a wide table, a row per time and a column per node.
+    SpaceTimeKFold : Folds of such tables, made of what will be missing in use.
     GraphSmoother : For signals that do not change in time.
-    GraphImputer : Fills a table of times by nodes.
-    SpaceTimeKFold : Folds of such tables.
+    skginr.plotting.plot_record : Draws observations and predictions of a few nodes against time.
 
     Notes
     -----

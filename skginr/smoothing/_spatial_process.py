@@ -26,18 +26,18 @@ _SOMETHING = 2.0
 
 
 class SpatialGaussianProcessRegressor(NodeProcess):
-    """Gaussian process of where nodes are, and of covariates: kriging, with its covariance learned.
+    """Gaussian process of positions and covariates: kriging with a learned covariance.
 
     ``k = sum_r a_r exp(-d / r) + b_r (1 + 3**.5 d / r) exp(-3**.5 d / r) + k_x + noise``, with d
     the distance of two nodes in space and r four ranges, .1, .3, 1 and 3 times the median
-    distance of nodes from their middle: what is rough and what is smooth, near and far, each with
-    an amplitude of its own. ``k_x`` is the covariance of covariates, as in
-    :class:`~skginr.GraphGaussianProcessRegressor`. Amplitudes, length scales and noise maximise
-    the marginal likelihood of ``n_tune`` rows; predictions use all. Far from all observations it
-    falls back to their mean.
+    distance of nodes from their middle: rough and smooth parts of short and long range, each with
+    its own amplitude. ``k_x`` is the covariance of covariates, as in
+    :class:`~skginr.GraphGaussianProcessRegressor`. Amplitudes, length scales and noise maximise the
+    marginal likelihood of ``n_tune`` rows; predictions use all. Far from all observations it falls
+    back to their mean.
 
-    For signals that are fields in space, as those of most maps are; edges are not looked at.
-    Places to be predicted are nodes of the graph: put them into the table that makes the graph
+    For signals that are fields in space, as those of most maps are; edges are not used. Places to
+    be predicted are nodes of the graph: put them into the table that makes the graph
     (``Graph.from_points``, ``Graph.from_geodataframe``), and leave them out of X and y of ``fit``.
 
     For up to some thousands of rows: time goes with the cube of the number of distinct rows.
@@ -52,7 +52,7 @@ class SpatialGaussianProcessRegressor(NodeProcess):
         As in :class:`~skginr.GraphGaussianProcessRegressor`: for heavy tails.
     kernel : sklearn.gaussian_process.kernels.Kernel or list of them, optional
         ``process_.kernel_`` of a fitted process on this graph, to be used as it is, without
-        choosing; of several signals a list, one for each.
+        choosing again; for several signals a list, one for each.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
         Default: the first, if no other could name nodes.
@@ -90,6 +90,13 @@ class SpatialGaussianProcessRegressor(NodeProcess):
     -----
     UserWarning
         If y goes with positions no more than noise would.
+
+    See Also
+    --------
+    GraphGaussianProcessRegressor : For signals that follow edges, or a graph without positions.
+    CorrectedSmoother : Blends this process with other models; takes much longer.
+    ThinPlateSplineRegressor : For more rows than this can take, without standard deviations.
+    suggest_measurements : Says which nodes to measure next; it comes after ``fit``.
 
     Notes
     -----

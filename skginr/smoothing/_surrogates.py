@@ -63,9 +63,10 @@ def make_surrogates(
 ) -> NDArray[np.float64]:
     """Return random maps with the values of a signal, and its autocorrelation along the graph.
 
-    Maps that the signal could have been, had its hills been elsewhere: a null distribution for
-    whatever is computed from maps, such as their correlation (:func:`correlate_maps`). Beside plain
-    permutations, which have no hills, any two smooth maps seem related.
+    These are maps as smooth as the signal, with hills at other places. They are a null distribution
+    for anything that is computed from maps, such as a correlation (:func:`correlate_maps`). Plain
+    permutations would not do: they are not smooth, and compared with them any two smooth maps seem
+    related.
 
     A surrogate is a mix of Gaussian fields of several ranges over the graph, and white noise, whose
     nodes get the values of the signal in the order of their ranks. The mix is chosen so that after
@@ -78,13 +79,13 @@ def make_surrogates(
     graph : Graph
     signal : array-like of shape (n_nodes,)
         In the order of ``graph.labels``; of a Series by its index, which holds the labels or counts
-        rows from 0. NaN where it is not known: surrogates are NaN there, and paths lead through.
-        Where they should not, take ``graph.subgraph`` of the nodes that are known. Two values
-        (0 and 1) make a binary map.
+        rows from 0. NaN where it is not known: surrogates are NaN there, but paths may go through
+        these nodes. If they should not, take ``graph.subgraph`` of the known nodes. Two values (0
+        and 1) make a binary map.
     n_surrogates : int, default 100
         A p-value is never below ``1 / (n_surrogates + 1)``.
     random_state : int, RandomState instance or None, default 0
-        The first maps of a number are the same, however many are drawn.
+        With the same int the first maps are the same, however many are drawn.
 
     Returns
     -------
@@ -103,6 +104,13 @@ def make_surrogates(
     -----
     UserWarning
         If no two known nodes are joined, so that surrogates are plain permutations.
+
+    See Also
+    --------
+    correlate_maps : The correlation of two maps with a p-value; it comes next.
+    GraphSmoother.sample_y : Draws maps that agree with the observations, to say how unsure a
+        prediction is.
+    SignalDistribution : Draws new signals where there is an archive of many.
 
     Notes
     -----
@@ -184,6 +192,12 @@ def correlate_maps(
     ValueError
         If a map is not one as in :func:`make_surrogates`, surrogates are unknown at other nodes
         than the signal, or a map is constant where both are known.
+
+    See Also
+    --------
+    make_surrogates : Makes the surrogates; it comes before.
+    scipy.stats.pearsonr : A p-value that takes values for independent of each other, which those of
+        neighbours are not.
 
     Examples
     --------

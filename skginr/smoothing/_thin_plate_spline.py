@@ -26,9 +26,9 @@ from skginr.smoothing._likelihood import distinct_rows
 class ThinPlateSplineRegressor(SignalsMixin, NodeEstimator):
     """Thin-plate spline through the nearest observations in space, not along the graph.
 
-    For signals that are fields in space of which a surface is only the sample, such as an
-    electrostatic potential: there points that are far along the surface and near through the
-    air still tell of each other. For signals that live on the surface, use the graph.
+    For signals that are fields in space and only sampled on a surface, such as an electrostatic
+    potential. There, points that are far apart along the surface but near in space have similar
+    values. For signals that live on the surface, use the graph.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class ThinPlateSplineRegressor(SignalsMixin, NodeEstimator):
     n_neighbors : int, default 60
         Observations that each prediction uses.
     smoothing : float, default 0.0
-        0 goes through every observation.
+        With 0 the spline goes through every observation.
     node : int or column name, optional
         The column of X that holds node labels: a position, or a name where X is a DataFrame.
         Default: the first, if no other could name nodes.
@@ -58,6 +58,13 @@ class ThinPlateSplineRegressor(SignalsMixin, NodeEstimator):
     ValueError
         If the graph has no positions, a label is unknown, y is not finite or of another length, a
         signal is known at places that span no space, or weights are negative or all zero.
+
+    See Also
+    --------
+    SpatialGaussianProcessRegressor : Learns how signals vary in space, and has standard deviations;
+        for up to some thousands of rows.
+    GraphSmoother : For signals that live on the surface or follow edges.
+    CorrectedSmoother : On a mesh, blends this spline with smoothers along the surface.
 
     Notes
     -----

@@ -45,13 +45,18 @@ class Alignment:
         Correlation of each coordinate of a with the mapped one, on shared nodes held out
         from the fit of the map: 1 where it travels perfectly, about 0 where not at all.
     n_components : int
-        How many coordinates travel: the first of quality .9 or more, up to a gap between
-        eigenvalues of a.
+        How many coordinates travel, so that a model of a can read them: the first of quality .9 or
+        more, up to a gap between eigenvalues of a.
 
     Raises
     ------
     ValueError
         By :meth:`transform`, if no coordinate travels or too few are given.
+
+    See Also
+    --------
+    align : Makes an alignment of two fitted embedders.
+    SpectralEmbedder : Its ``transform``, fitted to graph b, gives the coordinates to map.
 
     Examples
     --------
@@ -82,6 +87,14 @@ class Alignment:
         -------
         ndarray of shape (n_rows, n_components)
             To be read by a model of the first ``n_components`` coordinates of a.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> flip = np.array([[-1.0]])
+        >>> alignment = Alignment(flip, clusters=np.array([0]), quality=np.ones(1), n_components=1)
+        >>> alignment.transform([[2.0]])
+        array([[-2.]])
         """
         array = check_points("coordinates", coordinates)
         k = len(self.matrix)
@@ -117,11 +130,10 @@ def align(
 ) -> Alignment:
     """Return the map that brings b's coordinates into a's frame.
 
-    A model trained on coordinates of a then reads those of b. The map is the orthogonal
-    one nearest to the shared nodes (Procrustes), inside clusters of components that mix with
-    each other alone. Clusters are found from the data: one rotation of everything
-    tells how much of the first i components leaves for later ones, and where that is next
-    to nothing is a cut.
+    A model trained on coordinates of a then reads those of b. The map is the orthogonal one that
+    fits the shared nodes best (Procrustes), found separately for each cluster of components that
+    mix only with each other. Clusters are found from the data: a rotation of all components shows
+    how much of the first i goes into later ones; where that is nearly nothing, a cluster ends.
 
     Parameters
     ----------
@@ -148,15 +160,22 @@ def align(
         differ, one has no coordinates, a label is unknown, or fewer than k distinct nodes are
         shared.
 
+    See Also
+    --------
+    Alignment : What is returned.
+    refine_model : For a finer graph that holds all nodes of the other.
+    SpectralEmbedder.extend : For a graph that has grown and keeps its edges.
+    MultiGraphEmbedder : For several graphs in one model, without a common frame.
+
     Notes
     -----
-    The last coordinates mix with some beyond k, which are not there, and do not travel. Fit
+    The last coordinates mix with some beyond k, which are not there, and so do not travel. Fit
     both embedders with more components than are needed: on a mesh that lost a fifth of its
     vertices, 30 more raised the lowest quality of the first 100 from .52 to .96.
 
-    Quality is measured on held-out nodes, because a rotation of k components fits k nodes
-    whatever they are. Several times k shared nodes make a good map; nothing is known of
-    regions where no node is shared.
+    Quality is measured on held-out nodes, because a rotation of k components fits any k nodes.
+    Several times k shared nodes make a good map; nothing is known of regions where no node is
+    shared.
 
     References
     ----------

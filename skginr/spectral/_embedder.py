@@ -53,16 +53,16 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
 
     Node i becomes e_i = sqrt(n) (w_1 u_1i, ..., w_k u_ki), from the k eigenvectors of smallest
     eigenvalue outside the kernel [1]_: smooth over the graph, so that near nodes are
-    near. How wide coordinates are, w, is ``scaling``. The signal y is never seen. What X is
-    depends on ``graph``:
+    near. ``scaling`` chooses the widths w. The signal y is never seen. What X is depends on
+    ``graph``:
 
     - a :class:`~skginr.Graph`: X is one column of node labels, ``table[["fips"]]``;
     - None, ``affinity="nearest_neighbors"``: X is coordinates or features. A
       neighbour graph is built from the training rows, and new rows are placed by
       their affinities to it;
     - None, ``affinity="precomputed"``: X is a matrix of affinities to the training
-      rows, square in ``fit``; its diagonal, the affinity of a row with itself, is no edge, and is
-      used to place new rows alone;
+      rows, square in ``fit``; its diagonal, the affinity of a row with itself, is no edge; only new
+      rows are placed by it;
     - None, ``affinity="precomputed_distances"``: X is a matrix of distances to the training
       rows, square in ``fit``, of which a neighbour graph is built.
 
@@ -70,10 +70,10 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
     ----------
     n_components : int or None, default None
         k, the number of coordinates; the kernel (one vector per connected component)
-        does not count. None means as many as there are, of the Laplacian's at most 1000 and as
-        many as take 128 MiB, and of coordinates that do not fade at most 64 (but none that cuts an
-        eigenspace); without ``graph``, as many of these as the equations that place new rows
-        hold for.
+        does not count. None means as many as there are, up to a limit: where later coordinates are
+        narrower, as by default, 1000, or as many as take 128 MiB; else 64. (None of them cuts an
+        eigenspace.) Without ``graph`` it means as many of these as the equations that place new
+        rows hold for.
     graph : Graph or None, default None
         The graph whose nodes X names.
     method : {"laplacian", "diffusion_map", "isomap", "lle"}, default "laplacian"
@@ -87,9 +87,9 @@ class SpectralEmbedder(TransformerMixin, BaseEstimator):
         - "isomap": classical scaling of distances along edges [3]_, by edge lengths and never
           by weights, so that the first coordinate has unit mean square; times
           ``sqrt(eigenvalues_[0] / n_nodes)`` they are in units of length;
-        - "lle": locally linear embedding [4]_, coordinates of unit mean square, in which nodes
-          are the same weighted means of their neighbours as in features: coordinates X, or the
-          positions of the graph's nodes, else their attributes divided by their spread.
+        - "lle": locally linear embedding [4]_, coordinates of unit mean square, in which each node
+          is the same weighted mean of its neighbours as it is in the features. Features are X, or
+          the positions of the graph's nodes, else their attributes divided by their spread.
     laplacian : {"combinatorial", "symmetric", "random_walk", "cotangent"}, \
 default "combinatorial"
         For ``method="laplacian"``: D - A, D^-1/2 (D - A) D^-1/2, I - D^-1 A, or on a mesh the
@@ -99,9 +99,9 @@ default "combinatorial"
         For ``method="laplacian"``, how wide coordinates are. "unit" is [1]_: all have unit mean
         square. By default coordinate j is sqrt(eigenvalues_[0] / eigenvalues_[j]) times as wide,
         the first having unit mean square: squares of distances are then the times that a random
-        walk takes from one node to another and back [5]_, up to a factor, and a model that
-        takes columns for as important as they are wide expects a signal to be smooth. (A
-        ten-thousandth of the mean eigenvalue is added to all, so that no coordinate takes all.)
+        walk takes from one node to another and back [5]_, up to a factor, and a model for which
+        wide columns count more expects a smooth signal. (A ten-thousandth of the mean eigenvalue is
+        added to all, so that no coordinate takes all.)
     alpha : float, default 1.0
         For ``method="diffusion_map"``: how much of the density of nodes to take out, A
         becoming D^-alpha A D^-alpha. 0 leaves it in; at 1 only the shape remains.
@@ -132,14 +132,15 @@ default "nearest_neighbors"
         Whether a graph of several components gets a 0/1 column for each (at most 64:
         the smallest share the last). They follow the eigenvectors.
     structural_features : bool, default False
-        Whether columns follow that tell nodes by their surroundings: the square root of the
-        degree, and its mean over neighbours taken once, twice and three times, standardised.
-        For signals that depend on them, as those do that are smooth in the symmetric Laplacian.
+        Whether to add columns that describe the surroundings of a node: the square root of the
+        degree, and its mean over neighbours taken once, twice and three times, standardised. For
+        signals that depend on degrees, as signals that are smooth in the symmetric Laplacian do.
         Needs a graph.
     max_components : int or None, default None
         How many eigenvectors to compute at once and share, at least ``n_components``;
-        None means 128, or the default number of components, but of huge graphs no more than
-        are wanted or take 1 GiB. A search over larger k is solved once by naming the largest.
+        None means 128, or the default number of components if that is more; on huge graphs no more
+        than are wanted, or than take 1 GiB. For a search over larger k, give the largest: then it
+        is solved once.
     memory : str, path, joblib.Memory or None, default None
         Folder that keeps decompositions on disk. What one process has solved, others
         read: fit once before a search with ``n_jobs`` and no worker solves. What is read is checked
@@ -152,8 +153,8 @@ default "nearest_neighbors"
         before a :class:`~skginr.SIRENRegressor`: a row takes 4 bytes, whatever k. "indexed" needs
         a graph, and ``set_output(transform="pandas")`` here or on what this is a step of.
     verbose : {0, 1}, default 0
-        Whether to show how many eigenvectors have converged, where any are computed: none are that
-        this process, or ``memory``, has.
+        Whether to show how many eigenvectors have converged. Those that this process or ``memory``
+        already has are not computed again.
 
     Attributes
     ----------
@@ -190,6 +191,13 @@ default "nearest_neighbors"
         embedded (its coordinates are then 0, their mean); rows name nodes of a component in which
         ``fit`` had none, so that a regressor has not learned it; or X, where ``graph`` is None,
         looks like labels or degrees.
+
+    See Also
+    --------
+    SIRENRegressor : The network that is made for these coordinates; it comes next in a pipeline.
+    inspect_spectrum : Hints at how many components to keep.
+    MultiGraphEmbedder : For signals that each have a graph of their own.
+    refine_model : Makes a fitted pipeline predict on a finer graph.
 
     Notes
     -----

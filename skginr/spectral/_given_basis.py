@@ -37,9 +37,10 @@ def add_basis(embedder: SpectralEmbedder, eigenvectors: ArrayLike | pd.DataFrame
     They may be of SLEPc (see :func:`save_eigenproblem`), PRIMME, MATLAB or a colleague: in any
     order, sign and scale, turned within equal eigenvalues or mixing connected components, with the
     kernel or without, in single or double precision. Eigenvalues are computed from them. They are
-    put into the form that a solve gives, made exact by up to three steps of inverse iteration
-    where they are not, and checked as what is read from ``memory=`` is. From then on every fit with
-    this graph and operator uses them: in this process, and with ``memory=`` in all others.
+    brought into the form that a solve gives. If they are not exact, up to three steps of inverse
+    iteration make them so; then they are checked, as what is read from ``memory=`` is. From then on
+    every fit with this graph and operator uses them: in this process, and with ``memory=`` in all
+    others.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ def add_basis(embedder: SpectralEmbedder, eigenvectors: ArrayLike | pd.DataFrame
 
     See Also
     --------
-    save_eigenproblem : Writes the operator for SLEPc, or for any other solver.
+    save_eigenproblem : Writes the operator for SLEPc, or for any other solver; it comes before.
+    SpectralEmbedder : Its ``fit`` uses what was taken in, and else computes eigenvectors itself.
 
     Examples
     --------

@@ -15,10 +15,10 @@ _CONSTANT = 1e-12
 
 
 def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
-    """Return hints at how many components to keep.
+    """Return a table of hints: how many components to keep.
 
-    Good sizes lie before a wide gap, cut no eigenspace, and leave little of what is known of
-    the nodes unexplained. They are hints: with labels, search over ``n_components``.
+    A good size lies before a wide gap, cuts no eigenspace, and explains most of what is known about
+    the nodes. These are only hints: where a signal is known, search over ``n_components``.
 
     Parameters
     ----------
@@ -50,6 +50,13 @@ def inspect_spectrum(embedder: SpectralEmbedder) -> pd.DataFrame:
         If it is not fitted.
     ValueError
         If it has no components, as that of a graph without edges.
+
+    See Also
+    --------
+    SpectralEmbedder : Its ``n_components`` is the number to choose.
+    skginr.plotting.plot_spectrum : Draws these hints.
+    skginr.plotting.ComponentsDisplay : Where a signal is known: draws held-out scores of a search
+        over ``n_components``.
 
     References
     ----------

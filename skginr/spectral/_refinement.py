@@ -17,7 +17,7 @@ def refine_model(model: _Model, graph: Graph) -> _Model:
     """Return a fitted model that names the nodes of a finer graph, without training again.
 
     The nodes that it knows keep their coordinates, and so their predictions; between them
-    coordinates go on as smoothly as can be, which is one sparse linear system and no eigenproblem.
+    coordinates continue as smoothly as possible, by one sparse linear system and no eigenproblem.
     So a signal learned on a coarse mesh is predicted on a fine one: super-resolution.
 
     Parameters
@@ -52,10 +52,11 @@ def refine_model(model: _Model, graph: Graph) -> _Model:
 
     See Also
     --------
+    Graph.refine : Makes a finer mesh; it comes before.
     SpectralEmbedder.extend : For a graph that has grown and whose edges are still there, as when a
         road is built. The edges of a coarse mesh are not those of a fine one, and the equations of
         its coordinates do not hold there.
-    align : For graphs that have not all nodes in common.
+    align : For graphs that have only some of their nodes in common.
 
     Notes
     -----

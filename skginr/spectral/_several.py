@@ -30,7 +30,7 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
     """Coordinates on several graphs, each embedded by itself.
 
     For signals that live on graphs of their own, as the fields on many surfaces do, and are
-    learned by one network. Coordinates of two graphs have nothing in common but their scale.
+    learned by one network. Coordinates of two graphs have only their scale in common.
 
     Parameters
     ----------
@@ -56,6 +56,13 @@ class MultiGraphEmbedder(TransformerMixin, NodeEstimator):
     ValueError
         If ``embedder`` has another ``output`` than "array", X has not two columns or names a graph
         or node that is not there, or the graphs have unequal numbers of coordinates.
+
+    See Also
+    --------
+    SpectralEmbedder : For one graph.
+    SIRENRegressor : The network that comes next in a pipeline.
+    SharedCorrector : Learns from signals on several graphs too, and predicts on graphs that it has
+        never seen.
 
     Examples
     --------

@@ -68,8 +68,8 @@ from skginr.stacking._uncertainty import Spread, find_spread
 class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
     """Several smoothers of a signal on a graph, and a network that corrects them.
 
-    Each smoother finds its strength once; its predictions of rows held out, fold by fold, are
-    what a :class:`ResidualCorrector` blends and learns to correct.
+    Each smoother chooses its strength once. It then predicts rows that are held out, fold by fold.
+    A :class:`ResidualCorrector` blends these predictions and learns to correct the blend.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
     corrector : estimator, optional
         Final estimator; by default ``ResidualCorrector()``.
     structural_features : bool, default True
-        Whether the corrector also sees where in the graph a node is by itself: the square root of
-        its degree, and that averaged over neighbours up to three times.
+        Whether the corrector also sees the surroundings of a node: the square root of its degree,
+        and that averaged over neighbours up to three times.
     cv : int, splitter or iterable, default 10
         Folds of the smoothers' predictions. To predict whole regions, a
         :class:`~skginr.GraphBlockKFold`; defaults of smoothers and corrector then choose by its
@@ -129,6 +129,13 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
     -----
     UserWarning
         If no default smoother predicts held-out rows better than the mean of y.
+
+    See Also
+    --------
+    GraphSmoother : One smoother alone, in a fraction of the time; for very large graphs.
+    SpatialGaussianProcessRegressor : For a map, nearly as good alone and much faster.
+    default_smoothers : The list of smoothers, to change and give as ``smoothers``.
+    predict_frame : Puts predictions and intervals into a table; it comes after ``fit``.
 
     References
     ----------

@@ -32,14 +32,14 @@ _CLIP = 5.0
 
 
 class ResidualCorrector(RegressorMixin, BaseEstimator):
-    """Blend of predictions, corrected by a regressor that has learned where the blend errs.
+    """Blend of predictions, corrected by a regressor that has learned where the blend is wrong.
 
     The final estimator of a stack: X holds out-of-fold predictions of the same signal, as
-    :class:`sklearn.ensemble.StackingRegressor` makes them. Their offset is a mean of them, weighed
-    by what they were worth but not far from equally where rows are few, and of the mean of y; a
-    regressor learns what is left of y from the offset, from how the
-    predictions differ from it, and from any further columns; and its correction counts as much
-    as it was surely worth on rows that it had not seen, which may be nothing.
+    :class:`sklearn.ensemble.StackingRegressor` makes them. They are blended first: the blend is a
+    weighted mean of them and of the mean of y. More exact predictions get larger weights; where
+    rows are few, weights stay nearly equal. A regressor then learns the rest of y from the blend,
+    from how the predictions differ from it, and from any further columns. Its correction counts as
+    much as it surely helped on rows that it had not seen, which may be nothing.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     n_prediction_columns : int, optional
         How many of the first columns are predictions; by default all.
     blend : array-like of shape (n_prediction_columns,), optional
-        Weights of the predictions, not negative, of a sum of at most 1: what is left is that of the
-        mean of y. By default they are chosen.
+        Weights of the predictions, not negative, with a sum of at most 1; the rest is the weight of
+        the mean of y. By default they are chosen.
     cv : int, splitter or iterable, default 5
         Folds by which the correction is judged. Its mean over their regressors is used.
     random_state : int, default 0
@@ -60,7 +60,7 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     blend_ : ndarray of shape (n_prediction_columns,)
-        Weights of the predictions in the offset.
+        Weights of the predictions in the blend.
     mean_ : float
         Mean of y. Its weight is ``1 - blend_.sum()``.
     weight_ : float
@@ -76,6 +76,12 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     ------
     ValueError
         If X has fewer columns than ``n_prediction_columns``, or is not finite.
+
+    See Also
+    --------
+    CorrectedSmoother : Makes the out-of-fold predictions of smoothers itself, and ends in this.
+    sklearn.ensemble.StackingRegressor : Makes them of any regressors; give this as
+        ``final_estimator``.
 
     Examples
     --------

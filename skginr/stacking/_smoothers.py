@@ -52,15 +52,15 @@ def default_smoothers(
 ) -> list[tuple[str, Any]]:
     """Return the smoothers of a :class:`CorrectedSmoother`, to change and pass on.
 
-    Order 1 of the combinatorial Laplacian, and from 1,000 nodes on order 1 of the symmetric one
-    and order 2 of both, which forget with distance (kappa). Up to 5,000 nodes a
+    Order 1 of the combinatorial Laplacian, and from 1,000 nodes on order 1 of the symmetric one and
+    order 2 of both, whose influence fades with distance (kappa). Up to 5,000 nodes a
     :class:`~skginr.GraphGaussianProcessRegressor`, and where the graph has positions a
     :class:`~skginr.SpatialGaussianProcessRegressor`; the last of these once more on normal scores,
     for heavy tails.
 
     On a mesh order 1 of the combinatorial Laplacian; order 2 of the combinatorial, the symmetric
-    and the cotangent one and order 3 of the random walk and the cotangent one, which forget with
-    distance; and up to 20,000 nodes a :class:`~skginr.ThinPlateSplineRegressor`.
+    and the cotangent one and order 3 of the random walk and the cotangent one, whose influence
+    fades with distance; and up to 20,000 nodes a :class:`~skginr.ThinPlateSplineRegressor`.
 
     Parameters
     ----------
@@ -78,6 +78,11 @@ def default_smoothers(
     ------
     TypeError
         If ``graph`` is not a Graph.
+
+    See Also
+    --------
+    CorrectedSmoother : Takes the list as ``smoothers``; it comes next.
+    GraphSmoother : What to add for smoothing of another order or Laplacian.
 
     Examples
     --------
