@@ -7,6 +7,8 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
+import skginr
+
 DOCS = Path(__file__).parents[1] / "docs"
 # Of which every block of code is run.
 PAGES = {path.stem: path for path in DOCS.glob("howto/*.md")}
@@ -166,3 +168,15 @@ def test_pictures_of_concepts_say_what_the_page_says(tmp_path):
     page = (DOCS / "concepts.md").read_text()
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert pictures == set(re.findall(r"images/(\S+\.png)", page))
+
+
+def test_the_picture_of_models_names_what_there_is(tmp_path):
+    mpl.use("Agg")
+    named = runpy.run_path(str(DOCS / "decision_picture.py"))["main"](tmp_path)
+    page = (DOCS / "models.md").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["which_model.png"]
+    assert "images/which_model.png" in page
+    for code in named:
+        name = code.partition("(")[0]
+        assert isinstance(getattr(skginr, name), type)
+        assert f"`{name}" in page

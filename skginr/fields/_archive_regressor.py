@@ -166,9 +166,9 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         X : array-like or DataFrame of shape (n_rows, n_features)
             Any nodes of the graph, in columns as of ``fit``.
         return_std : bool, default False
-            Whether to also return standard deviations of the signal.
+            Whether to also return standard deviations of the signal, without noise.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -210,7 +210,7 @@ class ArchiveRegressor(SignalsMixin, NodeEstimator):
         n_samples : int, default 1
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether draws are of new rows, about which there is noise, and not of the signal.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------

@@ -506,10 +506,11 @@ class ConditionedCorrector(RegressorMixin, NodeEstimator):
         ----------
         X : array-like or DataFrame of shape (n_rows, 1)
         return_std : bool, default False
-            Whether to also return standard deviations: ``mean +- 1.645 std`` held for 90% of the
-            nodes that were not observed, of graphs held out in ``fit``.
+            Whether to also return standard deviations of the signal, without noise. They are scaled
+            until ``mean +- 1.645 std`` held for 90% of the values that were held out in ``fit``:
+            where these values are noisy, their noise has widened them already.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------

@@ -306,7 +306,7 @@ default "combinatorial"
             Of these signals. Default: at random, as often as in the archive.
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether to draw rows, about which there is noise, and not signals.
+            Whether draws are of new observations, noise included, and not of signals.
 
         Returns
         -------

@@ -135,12 +135,13 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         ----------
         X : array-like of shape (n_rows, n_features)
         return_std : bool, default False
-            Whether to also return standard deviations, of preset "predict" only: those of the last
-            layer, times a factor by which intervals ``mean +- 1.645 std`` of rows hold for 90% of
-            the rows that were held out, whole blocks of them with ``validation``. Infinite if no
-            row is left to tell the noise by.
+            Whether to also return standard deviations of the signal, without noise; with preset
+            "predict" only. They are those of the last layer, times a factor. With it, intervals
+            ``mean +- 1.645 std`` of new observations hold for 90% of the rows that were held out:
+            single rows, or whole blocks with ``validation``. Infinite if no row is left to tell the
+            noise by.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -186,7 +187,7 @@ class SIRENRegressor(RegressorMixin, SIRENEstimator):
         n_samples : int, default 1
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether draws are of new rows, about which there is noise, and not of the signal.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------

@@ -182,10 +182,9 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_rows, n_features)
         return_std : bool, default False
-            Whether to also return standard deviations of the signal, the noise of a row not
-            included.
+            Whether to also return standard deviations of the signal, without noise.
         with_noise : bool, default False
-            Whether these are of new rows, noise included.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -229,7 +228,7 @@ class TangentKernelRegressor(RegressorMixin, BaseEstimator):
         n_samples : int, default 1
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether to draw new rows, noise included.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------

@@ -26,10 +26,12 @@ _RIGHT_WRONG = ("#92c5de", "#b2182b")
 
 
 class SignalDisplay:
-    """Three pictures: a signal as observed, as predicted, and the error.
+    """Three pictures: a signal as observed, as predicted, and the residual.
 
     Made by :meth:`from_estimator` or :meth:`from_predictions`. The first two share one scale of
-    colours; that of the error is symmetric about zero. Of classes the third says right or wrong.
+    colours. The residual is the observed value minus the predicted value, as in
+    :func:`~skginr.predict_frame`; its scale is symmetric about zero. For classes the third picture
+    says right or wrong.
 
     Parameters
     ----------
@@ -37,14 +39,14 @@ class SignalDisplay:
         What is drawn on, as for :func:`plot_signal`.
     y_true, y_pred : array-like of shape (n_nodes,)
         In the order of the nodes, or with an index that holds their labels. What is not known is
-        grey, and an error is not known where either is not.
+        grey, and a residual is not known where either is not.
     geometry : GeoDataFrame or GeoSeries, optional
         The map of the graph, as for :func:`plot_signal`.
 
     Attributes
     ----------
     axes_ : ndarray of three matplotlib Axes
-        Observed, predicted, error.
+        Observed, predicted, residual.
     figure_ : matplotlib Figure
 
     Raises
@@ -70,7 +72,7 @@ class SignalDisplay:
     >>> fields = gpd.GeoDataFrame(geometry=[box(i, 0, i + 1, 1) for i in range(3)])
     >>> display = SignalDisplay.from_predictions(fields, [1.0, 2.0, None], [1.2, 1.9, 2.5])
     >>> [ax.get_title() for ax in display.axes_]
-    ['observed', 'predicted', 'error: predicted - observed']
+    ['observed', 'predicted', 'residual: observed - predicted']
     """
 
     def __init__(
@@ -225,7 +227,7 @@ class SignalDisplay:
         y_true = in_order("y_true", self.y_true, self.graph)
         y_pred = in_order("y_pred", self.y_pred, self.graph)
         observed, predicted = _read_both(y_true, y_pred, canvas)
-        error = _error(observed, predicted)
+        residual = _residual(observed, predicted)
         scale = Scale.of(observed, cmap=cmap, clim=clim)
         limits = None if scale.classes else (scale.low, scale.high)
         wrong = require("matplotlib.colors", extra="plot", purpose="SignalDisplay").ListedColormap(
@@ -235,17 +237,17 @@ class SignalDisplay:
             ("observed", observed, scale, label),
             ("predicted", predicted, Scale.of(predicted, cmap=cmap, clim=limits), label),
             (
-                "error: predicted - observed",
-                error,
-                Scale.of(error, cmap=wrong if error.classes else None, centred=True),
-                None if error.classes else label,
+                "residual: observed - predicted",
+                residual,
+                Scale.of(residual, cmap=wrong if residual.classes else None, centred=True),
+                None if residual.classes else label,
             ),
         ]
         axes = axes_of(ax, 3, purpose="SignalDisplay", figsize=figure_size(canvas.extent, 15, 3))
         for one, (title, values, own, name) in zip(axes, pictures, strict=True):
             drawn = canvas.draw(one, values.numbers, own)
             own.explain(one, drawn, name)
-            one.set_title("right or wrong" if values is error and error.classes else title)
+            one.set_title("right or wrong" if values is residual and residual.classes else title)
         self.axes_ = np.array(axes, dtype=object)
         self.figure_ = axes[0].figure
         return self
@@ -263,11 +265,11 @@ def _read_both(y_true: Any, y_pred: Any, canvas: Canvas) -> tuple[Values, Values
     return tuple(values.with_classes(classes) for values in both)  # type: ignore[return-value]
 
 
-def _error(observed: Values, predicted: Values) -> Values:
+def _residual(observed: Values, predicted: Values) -> Values:
     known = observed.known & predicted.known
     if not known.any():
         raise ValueError("y_true and y_pred must both be known at some node; at none they are.")
     if observed.classes is None:
-        return Values(predicted.numbers - observed.numbers)
+        return Values(observed.numbers - predicted.numbers)
     differ = (predicted.numbers != observed.numbers).astype(float)
     return Values(np.where(known, differ, np.nan), ("right", "wrong"))

@@ -273,11 +273,12 @@ default "combinatorial"
         X : array-like or DataFrame of shape (n_rows, n_features)
             Node labels, and the covariates of ``fit``.
         return_std : bool, default False
-            Whether to also return standard deviations of the rate, those of its lognormal
-            distribution, which takes a solve per distinct node; infinite where nothing is known.
+            Whether to also return standard deviations of the signal, without noise: here the rate,
+            which has a lognormal distribution. This takes a solve per distinct node. They are
+            infinite where nothing is known.
         with_noise : bool, default False
-            Whether these are of a new row of exposure 1, about whose rate there is noise, and not
-            of the rate. For intervals of counts see :meth:`predict_counts`.
+            Whether these are of a new observation instead, noise included: here a count at
+            exposure 1. For intervals of counts see :meth:`predict_counts`.
 
         Returns
         -------

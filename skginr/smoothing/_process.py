@@ -171,11 +171,10 @@ class NodeProcess(SignalsMixin, NodePredictor, ABC):
         ----------
         X : array-like or DataFrame of shape (n_rows, n_features)
         return_std : bool, default False
-            Whether to also return standard deviations of the signal, the noise of a row not
-            included.
+            Whether to also return standard deviations of the signal, without noise.
         with_noise : bool, default False
-            Whether these are of new rows, noise included. With ``normal_scores``, of which noise is
-            not the same everywhere, they are not the root of two sums.
+            Whether these are of a new observation instead, noise included. With ``normal_scores``
+            noise is not the same everywhere, and the two variances do not differ by one number.
 
         Returns
         -------
@@ -212,7 +211,7 @@ class NodeProcess(SignalsMixin, NodePredictor, ABC):
         n_samples : int, default 1
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether to draw new rows, noise included.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------
@@ -279,8 +278,8 @@ class NodeProcess(SignalsMixin, NodePredictor, ABC):
         splits : iterable of (train, test)
             As by ``cv.split(X, y)``; a row in one test set, or NaN if in none.
         return_std : bool, default False
-            Whether to also return standard deviations of rows of weight 1 about these, noise
-            included.
+            Whether to also return standard deviations of rows of weight 1, noise included, as
+            ``predict`` does with ``with_noise=True``.
 
         Returns
         -------
@@ -296,8 +295,8 @@ class NodeProcess(SignalsMixin, NodePredictor, ABC):
         ----------
         parts : list of iterables of (train, test)
         return_std : bool, default False
-            Whether to also return standard deviations of rows of weight 1 about these, noise
-            included.
+            Whether to also return standard deviations of rows of weight 1, noise included, as
+            ``predict`` does with ``with_noise=True``.
 
         Returns
         -------

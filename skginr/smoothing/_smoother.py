@@ -258,11 +258,11 @@ default "combinatorial"
         X : array-like or DataFrame of shape (n_rows, n_features)
             Node labels, and the covariates of ``fit``.
         return_std : bool, default False
-            Whether to also return standard deviations, which takes a solve per distinct node and
-            likely strength; infinite where nothing is known, and everywhere if no row is left to
-            tell the noise by.
+            Whether to also return standard deviations of the signal, without noise. This takes a
+            solve per distinct node and likely strength. They are infinite where nothing is known,
+            and everywhere if no row is left to tell the noise by.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -309,7 +309,7 @@ default "combinatorial"
             Each takes one solve.
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether draws are of new rows, about which there is noise, and not of the signal.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------
@@ -427,8 +427,8 @@ default "combinatorial"
         splits : iterable of (train, test)
             As by ``cv.split(X, y)``; a row in one test set, or NaN if in none.
         return_std : bool, default False
-            Whether to also return standard deviations of rows of weight 1 about these, noise
-            included.
+            Whether to also return standard deviations of rows of weight 1, noise included, as
+            ``predict`` does with ``with_noise=True``.
 
         Returns
         -------

@@ -311,10 +311,10 @@ default "combinatorial"
         X : array-like or DataFrame of shape (n_rows, n_features)
             Any nodes of the graph, any times, and the covariates of ``fit``.
         return_std : bool, default False
-            Whether to also return standard deviations, of 64 draws, or of 16 where nodes by times
-            are more than a million.
+            Whether to also return standard deviations of the signal, without noise. They are those
+            of 64 draws, or of 16 where nodes by times are more than a million.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -360,7 +360,7 @@ default "combinatorial"
             Each takes one solve.
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether draws are of new rows, about which there is noise, and not of the signal.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------

@@ -272,12 +272,13 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         X : array-like or DataFrame of shape (n_rows, 1 + n_covariates)
             As for :meth:`fit`.
         return_std : bool, default False
-            Whether to also return standard deviations: those of the two smoothers that count most
-            among those that know theirs, and how far smoothers differ, times a factor by which
-            intervals ``mean +- 1.645 std`` of rows hold for 90% of the rows that were held out in
-            the folds of ``cv``. The first call finds the factor.
+            Whether to also return standard deviations of the signal, without noise. They are made
+            of those of the two smoothers that count most among those that know theirs, and of how
+            far smoothers differ, times a factor. With it, intervals ``mean +- 1.645 std`` of new
+            observations hold for 90% of the rows that were held out in the folds of ``cv``. The
+            first call finds the factor.
         with_noise : bool, default False
-            Whether these are of new rows, about which there is noise, and not of the signal.
+            Whether these are of a new observation instead, noise included.
 
         Returns
         -------
@@ -328,7 +329,7 @@ class CorrectedSmoother(SignalsMixin, NodeEstimator, _BaseComposition):
         n_samples : int, default 1
         random_state : int, RandomState instance or None, default 0
         with_noise : bool, default False
-            Whether draws are of new rows, about which there is noise, and not of the signal.
+            Whether draws are of new observations, noise included, and not of the signal.
 
         Returns
         -------

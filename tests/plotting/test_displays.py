@@ -39,7 +39,8 @@ def test_a_prediction_is_drawn_beside_what_was_observed(fields):
     drawn = drawn_on(display)
     np.testing.assert_array_equal(drawn[0], observed[:3])
     np.testing.assert_array_equal(drawn[1], predicted)
-    np.testing.assert_array_equal(drawn[2], [0.5, 0.0, -1.0])
+    np.testing.assert_array_equal(drawn[2], [-0.5, 0.0, 1.0])
+    assert display.axes_[2].get_title() == "residual: observed - predicted"
     limits = [ax.collections[-1].get_clim() for ax in display.axes_]
     assert limits[0] == limits[1]
     assert limits[2][0] == -limits[2][1]
@@ -72,7 +73,7 @@ def test_signals_go_by_their_index(fields):
     drawn = drawn_on(display)
     np.testing.assert_array_equal(drawn[0], [1, 2, 3])
     np.testing.assert_array_equal(drawn[1], [1.5, 2, 2, 9])
-    np.testing.assert_array_equal(drawn[2], [0.5, 0.0, -1.0])
+    np.testing.assert_array_equal(drawn[2], [-0.5, 0.0, 1.0])
     with pytest.raises(ValueError, match="y_pred must have a row for every node"):
         SignalDisplay.from_predictions(fields, observed, predicted.set_axis([5, 6, 7, 8]))
 
@@ -117,7 +118,7 @@ def test_the_graph_is_found_in_the_model(grid, grid_table, fitted):
     nodes = grid.locate(rows["node"])
     predicted = fitted.predict(rows[["node"]])
     for values, known, drawn in zip(
-        (y.to_numpy(), predicted, predicted - y.to_numpy()),
+        (y.to_numpy(), predicted, y.to_numpy() - predicted),
         (nodes[10:], nodes, nodes[10:]),
         drawn_on(display),
         strict=True,
