@@ -82,7 +82,7 @@ def rows_of(models, data, name, graph, y, others):
             start = time.perf_counter()
             if method in models:
                 model = model.condition(graph, X.iloc[known], y[known])
-                mean, std = model.predict(X.iloc[rest], return_std=True)
+                mean, std = model.predict(X.iloc[rest], return_std=True, with_noise=True)
             else:
                 mean, std = model(graph, X, known, rest, y[known]), np.nan
             error = y[rest] - mean

@@ -46,7 +46,7 @@ from skginr.plotting import SignalDisplay
 NEIGHBOURS, RECOMMENDED = "nearest neighbours on the map", "CorrectedSmoother"
 
 
-def main(signal, output, n_jobs=2, n_splits=4):
+def main(signal, output, n_jobs=2, n_splits=3):
     mpl.use("Agg")
     # Of no concern: joblib says it when it replaces a process that has grown.
     warnings.filterwarnings("ignore", "A worker stopped", UserWarning)

@@ -311,10 +311,14 @@ class SharedCorrector(BaseEstimator):
         found = np.where(known, 0.0, found * (hats @ self._worth))
         mean = np.where(known, seen.predictions[:, 0], offset + unit * found)
         deviation = unit * np.exp(self._clues(seen, hats, found, unit) @ self._spread)
-        deviation = np.where(known, seen.deviation, deviation * max(misfit, 1.0))
+        deviation *= max(misfit, 1.0)
+        # What was learned covers values held out, noise included: its share is that of the process.
+        of_signal, noise = seen.deviation**2, self.kernel_.noise
+        total = np.where(known, of_signal + noise, deviation**2)
+        share = of_signal / np.maximum(of_signal + noise, np.finfo(float).tiny)
         conditioned.graph_, conditioned._mean = graph, centre + spread * mean
-        conditioned._variance = (spread * deviation) ** 2
-        conditioned._noise = spread**2 * self.kernel_.noise
+        conditioned._variance = spread**2 * total * share
+        conditioned._noise = spread**2 * total * (1 - share)
         return conditioned
 
     def _signals(
@@ -492,7 +496,7 @@ class ConditionedCorrector(RegressorMixin, NodeEstimator):
     stretch_: float
     _mean: NDArray[np.float64]
     _variance: NDArray[np.float64]
-    _noise: float
+    _noise: NDArray[np.float64]
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -506,11 +510,10 @@ class ConditionedCorrector(RegressorMixin, NodeEstimator):
         ----------
         X : array-like or DataFrame of shape (n_rows, 1)
         return_std : bool, default False
-            Whether to also return standard deviations of the signal, without noise. They are scaled
-            until ``mean +- 1.645 std`` held for 90% of the values that were held out in ``fit``:
-            where these values are noisy, their noise has widened them already.
+            Whether to also return standard deviations of the signal, without noise.
         with_noise : bool, default False
-            Whether these are of a new observation instead, noise included.
+            Whether these are of a new observation instead, noise included: ``mean +- 1.645 std``
+            held for 90% of the values that were held out in ``fit``.
 
         Returns
         -------
@@ -524,8 +527,8 @@ class ConditionedCorrector(RegressorMixin, NodeEstimator):
         nodes = locate_nodes(self, X, self.graph_, reset=False)
         if not return_std:
             return self._mean[nodes]
-        noise = self._noise if with_noise else 0.0
-        return self._mean[nodes], np.sqrt(self._variance[nodes] + noise)
+        variance = self._variance + self._noise if with_noise else self._variance
+        return self._mean[nodes], np.sqrt(variance[nodes])
 
 
 def _learned_kernel(masks: list[_Mask], rng: np.random.Generator) -> LocalKernel:

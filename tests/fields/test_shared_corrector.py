@@ -200,12 +200,30 @@ def test_intervals_hold(model, new):
     X, known = names(graph), observed(graph)
     found = model.condition(graph, X.iloc[known], signal[known])
     rest = np.setdiff1d(np.arange(graph.n_nodes), known)
-    mean, std = found.predict(X, return_std=True)
-    assert 0.8 < (np.abs(mean - signal)[rest] < 1.645 * std[rest]).mean() < 0.99
-    noisy = found.predict(X, return_std=True, with_noise=True)[1]
-    np.testing.assert_allclose(noisy**2 - std**2, found._noise)
+    mean, noisy = found.predict(X, return_std=True, with_noise=True)
+    assert 0.8 < (np.abs(mean - signal)[rest] < 1.645 * noisy[rest]).mean() < 0.99
+    std = found.predict(X, return_std=True)[1]
+    assert (std < noisy).all()
     assert std[known].max() < np.median(std[rest]) < std[rest].max() < 2 * signal.std()
     np.testing.assert_allclose(mean[known], signal[known], atol=0.1)
+
+
+def test_intervals_of_noisy_signals_are_of_signal_and_of_observation():
+    rng = np.random.default_rng(5)
+    noisy = TABLE.assign(y=TABLE["y"] + 0.5 * rng.standard_normal(len(TABLE)))
+    model = SharedCorrector(GRAPHS, **SMALL).fit(noisy[["mesh", "node", "signal"]], noisy["y"])
+    graph = bumpy_sphere(3, 7)
+    signal = 7 + 3 * field(graph, 20)
+    values = signal + 0.5 * rng.standard_normal(graph.n_nodes)
+    known = observed(graph, 0.2)
+    found = model.condition(graph, names(graph).iloc[known], values[known])
+    rest = np.setdiff1d(np.arange(graph.n_nodes), known)
+    X = names(graph).iloc[rest]
+    mean, std = found.predict(X, return_std=True)
+    of_observation = found.predict(X, return_std=True, with_noise=True)[1]
+    assert 0.83 < (np.abs(mean - values[rest]) < 1.645 * of_observation).mean() < 0.97
+    assert 0.8 < (np.abs(mean - signal[rest]) < 1.645 * std).mean() < 0.99
+    assert np.median(of_observation**2 - std**2) == pytest.approx(0.5**2, rel=0.3)
 
 
 def test_a_signal_unlike_those_learned_is_said(model, new):
@@ -215,7 +233,7 @@ def test_a_signal_unlike_those_learned_is_said(model, new):
     rest = np.setdiff1d(np.arange(graph.n_nodes), known)
     with pytest.warns(UserWarning, match="y_obs is unlike the signals of fit"):
         found = model.condition(graph, names(graph).iloc[known], noise[known])
-    mean, std = found.predict(names(graph).iloc[rest], return_std=True)
+    mean, std = found.predict(names(graph).iloc[rest], return_std=True, with_noise=True)
     assert np.mean(np.abs(mean - noise[rest]) < 1.645 * std) > 0.8
 
 
