@@ -29,8 +29,9 @@ model = GraphPoissonRegressor(graph=graph).fit(X, raw, sample_weight=births)
 rates = {"raw": raw, "smoothed": model.predict(X)}
 
 # %%
-# Left: the maps. Right: the same counties by number of births. Extreme raw rates are those of small
-# counties. The smoothed rates of these lie close to those of their neighbours.
+# Left: the maps. Right: the same counties by number of births. All raw rates of 0, and the two
+# highest, are of counties with less than 1,600 births. Smoothed rates of such counties are pulled
+# to those of their neighbours.
 
 figure, axes = pyplot.subplot_mosaic(
     "AC;BC", figsize=(7, 4), width_ratios=(3, 2), layout="constrained"
@@ -40,6 +41,8 @@ for pane, name, colour in (("A", "raw", "0.6"), ("B", "smoothed", "C3")):
     axes[pane].set_title(f"{name} rates")
     axes["C"].scatter(births, rates[name], s=12, color=colour, label=name)
 axes["C"].set(xscale="log", xlabel="births, thousands", ylabel="deaths per 1,000 births")
+axes["C"].set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+axes["C"].set_xticks([], minor=True)
 axes["C"].legend()
 pyplot.show()
 
@@ -53,6 +56,6 @@ for name, rate in rates.items():
     print(f"{name:17} {distance:.2f} per 1,000")
 
 # %%
-# The smoothed map is nearer than the raw one. The mean of the state is as near as the smoothed map:
-# most of the differences between raw rates do not come back. More on such data, with intervals and
-# covariates: :doc:`/howto/rates`.
+# The smoothed map is nearer than the raw one. A map with the mean of the state in every county is
+# as near as the smoothed one: where the raw rates differ, they do not tell much of the later ones.
+# More on such data, with intervals and covariates: :doc:`/howto/rates`.

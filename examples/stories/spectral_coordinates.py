@@ -37,14 +37,14 @@ pyplot.show()
 #
 # A map on the surface is a weighted sum of coordinates. The more there are, the finer the detail.
 
-figure, axes = pyplot.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
-plot_signal(graph, depth, ax=axes[0], clim=(-10, 10), cmap="RdBu_r", label="mm", **side)
+figure, axes = pyplot.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+style = side | {"clim": (-1.5, 1.5), "cmap": "RdBu_r", "legend": False}
+plot_signal(graph, depth, ax=axes[0], **style)
 axes[0].set_title("depth of the folds")
 for ax, size in zip(axes[1:], (20, 200), strict=True):
     fit = LinearRegression().fit(coordinates[:, :size], depth)
-    drawn = fit.predict(coordinates[:, :size])
-    plot_signal(graph, drawn, ax=ax, clim=(-10, 10), cmap="RdBu_r", label="mm", **side)
-    ax.set_title(f"of {size} coordinates")
+    plot_signal(graph, fit.predict(coordinates[:, :size]), ax=ax, **style)
+    ax.set_title(f"sum of {size} coordinates")
     print(f"{size} coordinates: R² {fit.score(coordinates[:, :size], depth):.2f}")
 pyplot.show()
 
