@@ -46,6 +46,8 @@ numpydoc_validation_exclude = {r"\.set_\w+_request$", r"\.set_output$"}
 html_theme = "pydata_sphinx_theme"
 html_title = "skginr"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["gallery.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
