@@ -1,6 +1,6 @@
 """
-Coordinates of a surface, from its edges
-========================================
+Spectral coordinates of a surface
+=================================
 
 A model needs numbers for each node. ``SpectralEmbedder`` makes them from the mesh alone. Here is
 what they look like on the cortex of a human brain, and how many of them a map of it needs.
