@@ -1,13 +1,9 @@
 """How ``make docs`` builds the pages: Markdown as it lies here, the API, and a gallery."""
 
 import importlib.metadata
-import os
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Where saved_pictures.py lies.
-sys.path.insert(0, str(ROOT / "docs"))
 
 project = "skginr"
 author = "The skginr developers"
@@ -51,6 +47,8 @@ numpydoc_validation_exclude = {r"\.set_\w+_request$", r"\.set_output$"}
 html_theme = "pydata_sphinx_theme"
 html_title = "skginr"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["gallery.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
@@ -61,16 +59,14 @@ html_theme_options = {
 html_sidebars = {"index": [], "changelog": [], "migration": []}
 
 
+# Stories only: they need no folder of data. experiments.md lists the other scripts.
 sphinx_gallery_conf = {
-    "examples_dirs": str(ROOT / "examples"),
+    "examples_dirs": str(ROOT / "examples" / "stories"),
     "gallery_dirs": "gallery",
-    # Small as they are, most read the folder of real data; the demo takes minutes.
-    "filename_pattern": r"(?<!county_signals)(?<!reproduce)\.py$"
-    if "SKGINR_DATA" in os.environ
-    else r"(intervals|block_model|standard_inr)\.py$",
-    "ignore_pattern": r"(reproduce|weather_peers)\.py$",
-    "image_scrapers": ("saved_pictures",),
+    "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
+    # What is printed, and pictures; not what the last line of a cell happens to return.
+    "capture_repr": (),
     "download_all_examples": False,
     "show_memory": False,
     "write_computation_times": False,

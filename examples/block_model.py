@@ -1,7 +1,4 @@
 """A model trained on one random graph and used on others: stochastic block models.
-================================================================================
-
-::
 
     python examples/block_model.py           # 300 nodes, nine kinds of graph, in seconds
     python examples/block_model.py --full    # 1,000 nodes, a hundred kinds, in about five minutes

@@ -1,7 +1,4 @@
 """A signal on US counties: from a table to held-out scores and a map.
-======================================================================
-
-::
 
     python examples/county_signals.py                      # unemployment, 2009
     python examples/county_signals.py --signal election    # 2012, with SKGINR_DATA set

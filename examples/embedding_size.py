@@ -1,7 +1,4 @@
 """How many coordinates a network needs to tell the places of a surface apart.
-===========================================================================
-
-::
 
     python examples/embedding_size.py           # a coarser bunny, in seconds
     python examples/embedding_size.py --full    # 2 to 300 coordinates, in about ten minutes

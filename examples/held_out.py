@@ -1,7 +1,4 @@
 """Table 2 of the paper: nodes that were not observed, by networks with and without the graph.
-===========================================================================================
-
-::
 
     python examples/held_out.py           # a coarser bunny, one protein, half the coordinates
     python examples/held_out.py --full    # the bunny and all fifteen proteins, in about an hour

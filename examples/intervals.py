@@ -1,7 +1,4 @@
 """Intervals around predictions, and how often the truth lies within.
-==================================================================
-
-::
 
     python examples/intervals.py           # one part of ten, in seconds
     python examples/intervals.py --full    # all parts, and an election (needs SKGINR_DATA)

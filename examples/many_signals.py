@@ -1,7 +1,4 @@
 """Many signals in one network: electrostatic potentials of proteins, each on its own surface.
-===========================================================================================
-
-::
 
     python examples/many_signals.py           # four surfaces, a short training
     python examples/many_signals.py --full    # all fifteen, and fourteen and the fifteenth

@@ -1,7 +1,4 @@
 """A new signal on nodes of which another one was learned, without training again.
-===============================================================================
-
-::
 
     python examples/new_signal.py           # the election alone, a short training
     python examples/new_signal.py --full    # and winds, trainings to their end

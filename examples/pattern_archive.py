@@ -1,5 +1,4 @@
 """New patterns like those of an archive: spots that a Gaussian field does not have.
-=================================================================================
 
 Spots grow on a sphere from noise, by the Gray-Scott model. Of the patterns that it made from forty
 seeds ``SignalGenerator`` learns to make others out of noise, by a diffusion model on the graph;

@@ -1,7 +1,4 @@
 """A pattern that grows on a surface: learned at every tenth step, and asked for between them.
-===========================================================================================
-
-::
 
     python examples/reaction_diffusion.py           # 300 steps on 453 vertices, in seconds
     python examples/reaction_diffusion.py --full    # 3,000 steps on 8,146, in about ten minutes

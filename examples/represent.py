@@ -1,7 +1,4 @@
 """Table 1 of the paper: how exactly a network holds a signal, all nodes observed.
-===============================================================================
-
-::
 
     python examples/represent.py           # one of each, small, in seconds
     python examples/represent.py --full    # to the paper's precision, all fifteen proteins

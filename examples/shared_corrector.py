@@ -1,7 +1,4 @@
 """A signal on a surface never seen, completed by what signals on another have taught.
-===================================================================================
-
-::
 
     python examples/shared_corrector.py    # in half a minute
 

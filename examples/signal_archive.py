@@ -1,5 +1,4 @@
 """A map from sixteen stations, by an archive of maps: reconstruction and simulation.
-===================================================================================
 
 Hourly temperatures over Great Britain. The archive is the first week; what is asked for is an hour
 of the days after it, of which 1% of the places report. ``SignalDistribution`` has learned the mean

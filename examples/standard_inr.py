@@ -1,7 +1,4 @@
 """Signals on plain coordinates, without any graph: an image, a solid, a video and a sound.
-========================================================================================
-
-::
 
     python examples/standard_inr.py           # small ones, in seconds
     python examples/standard_inr.py --full    # larger ones, in about ten minutes

@@ -1,7 +1,4 @@
 """A signal on a coarse mesh, predicted on a finer one, in space and in space and time.
-====================================================================================
-
-::
 
     python examples/super_resolution.py           # 1,887 vertices to 7,548, in seconds
     python examples/super_resolution.py --full    # 8,146 to 32,590, and in time, in ten minutes

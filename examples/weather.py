@@ -1,5 +1,4 @@
 """Weather between months, hours and grid points: better than interpolation?
-=========================================================================
 
 A field is known at every second (or sixth) time, at every second latitude and longitude, or both,
 and wanted at all others. Ours is a SpaceTimeSmoother; beside it stand splines along the axes of the

@@ -1,16 +1,30 @@
 import importlib.util
+import runpy
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 from sklearn.model_selection import ShuffleSplit
 
 from skginr import GraphSmoother
 from skginr.datasets import fetch_protein_surface
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+# What each story prints, of what its text says.
+STORIES = {
+    "fill_a_map": ["Missouri:        95% of 115", "single counties: 93% of 260", "MI     31%"],
+    "folds_and_questions": ["single counties: best with 32", "whole regions: best with 2"],
+    "rates_of_few": [
+        "raw               0.85",
+        "smoothed          0.66",
+        "mean of the state 0.66",
+    ],
+    "spectral_coordinates": ["20 coordinates: R²", "200 coordinates: R²"],
+    "to_a_finer_mesh": ["network              0.98", "linear interpolation 0.97"],
+}
 
 
 def load(name):
@@ -18,6 +32,28 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("stories/*.py")), ids=lambda path: path.stem)
+def test_stories(path, capsys, monkeypatch):
+    pictures = []
+    monkeypatch.setattr(pyplot, "show", lambda: pictures.append(pyplot.gcf()))
+    try:
+        runpy.run_path(str(path))
+        assert pictures
+        assert all(picture.axes for picture in pictures)
+    finally:
+        pyplot.close("all")
+    printed = capsys.readouterr().out
+    for line in STORIES[path.stem]:
+        assert line in printed
+
+
+def test_every_script_is_listed():
+    page = (EXAMPLES.parent / "docs" / "experiments.md").read_text()
+    # What a script is compared with lies beside it.
+    scripts = {path.name for path in EXAMPLES.glob("*.py")} - {"weather_peers.py"}
+    assert not {name for name in scripts if name not in page}
 
 
 # Of two folds, half of the counties are unlike the others.
