@@ -81,6 +81,8 @@ def load(signal):
         data = fetch_us_election(2012)
         return data.frame, data.graph, "election", "Republican lead 2012, standardised"
     counties = load_us_unemployment()
+    # No edge leads to the others, so that of a region there is nothing to predict them by.
+    counties = counties[~counties["state"].isin(["AK", "HI", "PR"])]
     graph = Graph.from_geodataframe(counties, labels="fips", method="queen")
     return counties, graph, "unemployment", "unemployment 2009, %"
 

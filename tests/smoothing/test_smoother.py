@@ -496,7 +496,7 @@ def test_standard_deviations_allow_for_other_strengths(grid, grid_table):
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_nominal_intervals_hold_at_a_strength_that_was_chosen(order):
-    """``benchmarks/coverage.py`` in small."""
+    """``benchmarks/interval_coverage.py`` in small."""
     lattice = nx.to_numpy_array(nx.grid_2d_graph(12, 12))
     values, vectors = np.linalg.eigh(np.diag(lattice.sum(axis=1)) - lattice)
     root = vectors[:, 1:] * values[1:] ** (-order / 2)
