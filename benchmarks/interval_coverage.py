@@ -1,8 +1,8 @@
 """How often the smoother's intervals hold: signals drawn from its own prior.
 
-    python benchmarks/interval_coverage.py            # the table of docs/models.md, about five minutes
+    python benchmarks/interval_coverage.py            # docs/models.md's, five minutes
     python benchmarks/interval_coverage.py --draws 5  # a look
-    python benchmarks/interval_coverage.py --ways     # ways to allow for an unknown strength, compared
+    python benchmarks/interval_coverage.py --ways     # ways to allow for an unknown strength
 
 Nominal 90% intervals, ``mean +- 1.645 std``, of the signal at nodes that were not observed. Prior
 of unit mean variance, noise .3, graphs of 400 nodes.
