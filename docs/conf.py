@@ -48,7 +48,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skginr"
 html_show_sourcelink = False
 html_static_path = ["_static"]
-html_css_files = ["gallery.css"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

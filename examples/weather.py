@@ -77,16 +77,16 @@ def main(full=False, output=Path("build")):
 
 
 def draw(field, ours, linear, picture):
-    """Save a time not observed: the truth, ours, and the errors of ours and of lines."""
+    """Save a time not observed: the truth, ours, and the residuals of ours and of lines."""
     t = field.shape[0] // (2 * field.steps[0]) * field.steps[0] + field.steps[0] // 2
     truth, ours, linear = (f[:, 0].reshape(field.shape)[t] for f in (field.truth, ours, linear))
     low, high, widest = *np.quantile(truth, [0.005, 0.995]), np.abs(linear - truth).max() / 2
     figure, axes = pyplot.subplots(2, 2, figsize=(14, 8), layout="constrained")
     places = {"origin": "lower", "extent": [*field.axes[2][[0, -1]], *field.axes[1][[0, -1]]]}
     panels = {f"{field.columns[0]}, {str(field.axes[0][t])[:13]}": truth, "ours": ours}
-    errors = {"error, ours": ours - truth, "error, linear": linear - truth}
-    for axis, (title, values) in zip(axes.flat, (panels | errors).items(), strict=True):
-        of = ("RdBu_r", -widest, widest) if title in errors else ("viridis", low, high)
+    residuals = {"residual, ours": truth - ours, "residual, linear": truth - linear}
+    for axis, (title, values) in zip(axes.flat, (panels | residuals).items(), strict=True):
+        of = ("RdBu_r", -widest, widest) if title in residuals else ("viridis", low, high)
         figure.colorbar(axis.imshow(values, of[0], vmin=of[1], vmax=of[2], **places), ax=axis)
         axis.set_title(title)
     picture.parent.mkdir(parents=True, exist_ok=True)

@@ -57,12 +57,12 @@ plot_signal(coarse, values, ax=axes[0, 0], clim=(-2, 2), **view)
 axes[0, 0].set_title("learned on 288 vertices")
 plot_signal(fine, on_fine, ax=axes[0, 1], clim=(-2, 2), **view)
 axes[0, 1].set_title("evaluated on 4,608")
-error = make_signal(fine) - weights @ values
-plot_signal(fine, error, ax=axes[1, 0], clim=(-0.5, 0.5), **view)
-axes[1, 0].set_title("error of linear interpolation")
-error = make_signal(fine) - on_fine
-plot_signal(fine, error, ax=axes[1, 1], clim=(-0.5, 0.5), **view)
-axes[1, 1].set_title("error of the network")
+residual = make_signal(fine) - weights @ values
+plot_signal(fine, residual, ax=axes[1, 0], clim=(-0.5, 0.5), **view)
+axes[1, 0].set_title("residual of linear interpolation")
+residual = make_signal(fine) - on_fine
+plot_signal(fine, residual, ax=axes[1, 1], clim=(-0.5, 0.5), **view)
+axes[1, 1].set_title("residual of the network")
 pyplot.show()
 
 # %%
