@@ -23,7 +23,7 @@ from skginr._core import (
     level_sizes,
 )
 from skginr.spectral.eigen._basis import errors_of
-from skginr.spectral.eigen._davidson import smallest_eigenvectors
+from skginr.spectral.eigen._davidson import basis_size, smallest_eigenvectors
 from skginr.spectral.eigen._iterative import iterative_operator
 from skginr.spectral.eigen._lanczos import (
     Operator,
@@ -82,6 +82,8 @@ _COLUMNS = 16
 _MOST_VECTORS = 4
 _SPARE_BLOCKS = 24
 _MAX_STEPS = 2_000
+# Copies of the matrix that multigrid holds, with what is coarser.
+_MATRICES = 4
 # Bytes that a basis may have beyond the room that an iteration needs, and blocks beside it.
 _BASIS_BYTES, _BLOCKS_AT_WORK = 5e9, 4
 # Share of the tolerance that Davidson's method keeps to: what is believed is computed anew.
@@ -441,14 +443,12 @@ def _vectors(
     n_known = 0 if start is None else len(start.values)
     keep = problem.keep
     keeper = None if keep is None else _Keeper(problem, keep, n_block, n_known)
+    if solver == "multigrid" and attempt == 0:
+        return _by_davidson(problem, n_block, accuracy, start, keeper)
     size = max(_MOST_VECTORS * k, k + _SPARE_BLOCKS * n_block)
     affordable = max(int(_BASIS_BYTES / (8 * problem.n)), k + 4 * n_block)
     size = min(size, affordable, problem.n - n_block - 1)
-    check_fits(
-        8 * problem.n * (k + (4 + _BLOCKS_AT_WORK) * n_block),
-        f"{k} eigenvectors of {problem.n:,} nodes",
-        "Ask for fewer.",
-    )
+    _check_room(problem, 8 * problem.n * (k + (4 + _BLOCKS_AT_WORK) * n_block))
 
     def largest(operator: Operator) -> NDArray[np.float64] | None:
         return largest_eigenvectors(
@@ -463,20 +463,6 @@ def _vectors(
             report=problem.report,
         )
 
-    if solver == "multigrid" and attempt == 0:
-        problem.report("coarsening", 0)
-        cycle = MultigridCycle(matrix, kernel, shift=_FACTORED[0][0])
-        return smallest_eigenvectors(
-            matrix,
-            kernel,
-            k,
-            lambda block: by_columns(cycle, block),
-            accuracy.times(_ROOM),
-            n_block=n_block,
-            start=start,
-            keeper=keeper,
-            report=problem.report,
-        )
     if solver != "iterative":
         return largest(inverse_of(problem, solver, accuracy, attempt))
     for nearness in _NEARNESS:
@@ -486,6 +472,38 @@ def _vectors(
             # Indefinite, or infinite: LAPACK's word for products beyond the range of numbers.
             continue
     return None
+
+
+def _by_davidson(
+    problem: Problem,
+    n_block: int,
+    accuracy: Accuracy,
+    start: Start | None,
+    keeper: _Keeper | None,
+) -> NDArray[np.float64] | None:
+    """Return vectors that span the pairs, by one cycle of multigrid a step; None if that fails."""
+    n_columns = basis_size(problem.k, n_block) + _BLOCKS_AT_WORK * n_block
+    # The matrix of a level is kept as it is, with the shift, and scaled; and so are all coarser.
+    n_bytes = 8 * problem.n * n_columns + _MATRICES * 12 * problem.matrix.nnz
+    _check_room(problem, n_bytes)
+    problem.report("coarsening", 0)
+    cycle = MultigridCycle(problem.matrix, problem.kernel, shift=_FACTORED[0][0])
+    return smallest_eigenvectors(
+        problem.matrix,
+        problem.kernel,
+        problem.k,
+        lambda block: by_columns(cycle, block),
+        accuracy.times(_ROOM),
+        n_block=n_block,
+        start=start,
+        keeper=keeper,
+        report=problem.report,
+    )
+
+
+def _check_room(problem: Problem, n_bytes: int) -> None:
+    what = f"{problem.k} eigenvectors of {problem.n:,} nodes"
+    check_fits(n_bytes, what, "Ask for fewer.")
 
 
 def inverse_of(problem: Problem, solver: str, accuracy: Accuracy, attempt: int = 0) -> Operator:

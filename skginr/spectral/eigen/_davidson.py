@@ -70,7 +70,7 @@ def smallest_eigenvectors(
     sparse symmetric matrices", SIAM J. Sci. Stat. Comput. 7, 1986.
     """
     n_begun = min(k + _GUARDS, len(kernel) - 1)
-    space = RitzSpace(matrix, kernel, min(n_begun + _STEPS_OF_ROOM * n_block, len(kernel) - 1))
+    space = RitzSpace(matrix, kernel, min(basis_size(k, n_block), len(kernel) - 1))
     space.begin(precondition, n_begun, n_block, start)
     converged = np.zeros(k, dtype=bool)
     for step in range(1, _MAX_STEPS + _MORE_STEPS * k + 1):
@@ -94,6 +94,11 @@ def smallest_eigenvectors(
                 space.compress(n_begun)
             space.grow(precondition(residuals[:, ~good] / lengths[~good]))
     return None
+
+
+def basis_size(k: int, n_block: int) -> int:
+    """Return how many vectors a basis for k pairs has."""
+    return k + _GUARDS + _STEPS_OF_ROOM * n_block
 
 
 class RitzSpace(Subspace):
