@@ -123,27 +123,17 @@ def predict_held_out(model, known, column, folds, n_jobs):
 
 
 def arrange(counties):
-    """Return the map as it is printed: Alaska, Hawaii and Puerto Rico below the rest."""
-    plane = "EPSG:5070"
-    # First digits of the code: projection, scale, and place of the middle in metres.
-    insets = {
-        "02": ("EPSG:3338", 0.33, (-1_850_000, 480_000)),
-        "15": ("EPSG:32604", 0.9, (-950_000, 330_000)),
-        "72": ("EPSG:32620", 1.2, (1_900_000, 350_000)),
-    }
-    state = counties["fips"].str[:2]
-    # Numbers above those of the states are far islands.
-    parts = [counties[~state.isin(insets) & (state <= "56")].to_crs(plane)]
-    for code, (crs, scale, (east, north)) in insets.items():
-        part = counties[state == code].to_crs(crs)
-        if part.empty:
-            continue
-        west, south, right, top = part.total_bounds
-        move = [scale, 0, 0, scale]
-        move += [east - scale * (west + right) / 2, north - scale * (south + top) / 2]
-        moved = part.geometry.affine_transform(move).set_crs(plane, allow_override=True)
-        parts.append(part.set_geometry(moved))
-    return gpd.GeoDataFrame(pd.concat(parts))
+    """Return the map as it is printed: Hawaii, where it is part of it, below the rest."""
+    plane, hawaii = "EPSG:5070", counties["fips"].str.startswith("15")
+    rest = counties[~hawaii].to_crs(plane)
+    if not hawaii.any():
+        return rest
+    islands = counties[hawaii].to_crs("EPSG:32604")
+    west, south, east, north = islands.total_bounds
+    # Its middle goes below New Mexico, in metres.
+    moved = islands.geometry.translate(-950_000 - (west + east) / 2, 350_000 - (south + north) / 2)
+    islands = islands.set_geometry(moved.set_crs(plane, allow_override=True))
+    return gpd.GeoDataFrame(pd.concat([rest, islands]))
 
 
 def draw(counties, scores, column, label, output):
