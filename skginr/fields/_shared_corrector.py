@@ -288,18 +288,19 @@ class SharedCorrector(BaseEstimator):
         seen = see(place, observed, scaled, nodes, self.kernel_)
         if seen.spacing[0] > self._knots[-1] + _BEYOND:
             warn(
-                f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes, which are farther "
-                f"from each other, beside what varies, than those of any mask of fit: what was "
-                f"learned says little of that. Fit with another observed; got {self.observed}."
+                f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes. For this signal they "
+                f"are farther from each other than the observed nodes of any mask in fit, so that "
+                f"what was learned is of little use. Fit with a smaller observed; got "
+                f"{self.observed}."
             )
         # Rougher or noisier than what was learned: observations tell each other less well.
         misfit = misfit_of(left_out, self.kernel_, conditioned.stretch_) / self._misfit
         if misfit > _UNLIKE:
             warn(
-                f"y_obs is unlike the signals of fit: observations are foretold by those next to "
-                f"them {misfit:.2g} times as badly as these were, beside what was expected. "
-                f"Standard deviations are larger by that. Is it of their kind, and are edges as "
-                f"long beside what varies?"
+                f"y_obs is unlike the signals of fit: observations are predicted from those next "
+                f"to them with errors {misfit:.2g} times as large as in fit, relative to what was "
+                f"expected. Standard deviations are multiplied by that. Check that the signal is of "
+                f"the same kind, and that its mesh is as fine."
             )
         known = np.isin(nodes, observed)
         # At what is observed there is nothing to correct, nor was anything learned there.

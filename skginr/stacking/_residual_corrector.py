@@ -38,8 +38,9 @@ class ResidualCorrector(RegressorMixin, BaseEstimator):
     :class:`sklearn.ensemble.StackingRegressor` makes them. They are blended first: the blend is a
     weighted mean of them and of the mean of y. More exact predictions get larger weights; where
     rows are few, weights stay nearly equal. A regressor then learns the rest of y from the blend,
-    from how the predictions differ from it, and from any further columns. Its correction counts as
-    much as it surely helped on rows that it had not seen, which may be nothing.
+    from how the predictions differ from it, and from any further columns. Its correction is
+    multiplied by a weight: how much it helped on rows that it had not seen, less the standard error
+    of that. If it did not help, the weight is 0.
 
     Parameters
     ----------
