@@ -288,8 +288,8 @@ class SharedCorrector(BaseEstimator):
         seen = see(place, observed, scaled, nodes, self.kernel_)
         if seen.spacing[0] > self._knots[-1] + _BEYOND:
             warn(
-                f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes. For this signal they "
-                f"are farther from each other than the observed nodes of any mask in fit, so that "
+                f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes. For this signal "
+                f"they are farther from each other than the observed nodes of any mask in fit, so that "
                 f"what was learned is of little use. Fit with a smaller observed; got "
                 f"{self.observed}."
             )
@@ -299,8 +299,8 @@ class SharedCorrector(BaseEstimator):
             warn(
                 f"y_obs is unlike the signals of fit: observations are predicted from those next "
                 f"to them with errors {misfit:.2g} times as large as in fit, relative to what was "
-                f"expected. Standard deviations are multiplied by that. Check that the signal is of "
-                f"the same kind, and that its mesh is as fine."
+                f"expected. Standard deviations are multiplied by that. Check that the signal is "
+                f"of the same kind, and that its mesh is as fine."
             )
         known = np.isin(nodes, observed)
         # At what is observed there is nothing to correct, nor was anything learned there.

@@ -390,9 +390,7 @@ def test_observations_that_say_too_little(model, new):
             model.condition(graph, X.iloc[rows], y)
     with pytest.raises(ValueError, match="one column"):
         model.condition(graph, X.assign(x=1), signal)
-    with pytest.warns(
-        UserWarning, match="X_obs names 1.56% of the nodes. For this signal they are farther"
-    ):
+    with pytest.warns(UserWarning, match="X_obs names 1.56% of the nodes. For this signal"):
         model.condition(graph, X[:10], signal[:10])
 
 
