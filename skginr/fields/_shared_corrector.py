@@ -289,8 +289,8 @@ class SharedCorrector(BaseEstimator):
         if seen.spacing[0] > self._knots[-1] + _BEYOND:
             warn(
                 f"X_obs names {len(observed) / graph.n_nodes:.2%} of the nodes. For this signal "
-                f"they are farther from each other than the observed nodes of any mask in fit, so that "
-                f"what was learned is of little use. Fit with a smaller observed; got "
+                f"they are farther from each other than the observed nodes of any mask in fit, so "
+                f"that what was learned is of little use. Fit with a smaller observed; got "
                 f"{self.observed}."
             )
         # Rougher or noisier than what was learned: observations tell each other less well.
