@@ -12,11 +12,19 @@ from matplotlib.patches import Rectangle
 # Questions from top to bottom. An answer is a condition or nothing, an estimator, and the reason.
 STEPS = [
     (
-        "Is the signal known\nat all nodes?",
-        [("", 'SIRENRegressor("represent")', "holds, compresses or refines it; does not predict")],
+        "Are the values classes?",
+        [("", "GraphSmootherClassifier", "gives a probability for each class")],
     ),
     (
-        "Do you have many signals\nof the same kind?",
+        "Are they counts of few events\n(cases, deaths), or their rates?",
+        [("", "GraphPoissonRegressor", "knows that few events make a rate uncertain")],
+    ),
+    (
+        "Do nodes have values\nat many times?",
+        [("", "SpaceTimeSmoother", "is smooth along edges and in time; fills gaps")],
+    ),
+    (
+        "Do you have an archive of\nother signals of the kind?",
         [
             ("All on one graph:", "SignalDistribution", "learns how nodes vary together"),
             (
@@ -27,16 +35,14 @@ STEPS = [
         ],
     ),
     (
-        "Do nodes have values\nat many times?",
-        [("", "SpaceTimeSmoother", "is smooth along edges and in time; fills gaps")],
-    ),
-    (
-        "Are the values classes?",
-        [("", "GraphSmootherClassifier", "gives a probability for each class")],
-    ),
-    (
-        "Are they counts, or rates\nof few events?",
-        [("", "GraphPoissonRegressor", "knows that few events make a rate uncertain")],
+        "Is the signal known at all\nnodes, and without noise?",
+        [
+            (
+                "After SpectralEmbedder:",
+                'SIRENRegressor("represent")',
+                "holds it, also on a finer mesh; does not predict",
+            )
+        ],
     ),
     (
         "Are there more than\n100,000 nodes?",
