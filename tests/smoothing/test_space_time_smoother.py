@@ -74,8 +74,8 @@ def tuned(fitted):
 def test_gaps_of_any_shape_are_filled(fitted, table, truth, gaps):
     assert fitted.periods_ == (24.0,)
     assert 0.05 < fitted.noise_variance_ < 0.15
-    # A node without a record: strengths that are equally likely leave .91 or .94, by how a processor
-    # rounds.
+    # Of the node without a record, strengths that are equally likely leave .91 or .94: which of
+    # them are chosen depends on how the processor rounds.
     for label, least in (("n5", 0.9), ("n2", 0.98)):
         rows = gaps & (table["node"] == label).to_numpy()
         assert r2_score(truth[rows], fitted.predict(table[rows])) > least
