@@ -4,7 +4,7 @@ PYTHON ?= .venv/bin/python
 .PHONY: help demo bench-embedding bench-training bench-heldout peers bench-memory bench-scaling bench-small bench-counts bench-spacetime bench-fields bench-draws bench-surrogates bench-campaigns bench-gpu reproduce docs test wheel-check lint format
 
 help:
-	@echo "make demo    county unemployment: four models' scores and a map, in about two minutes"
+	@echo "make demo    county unemployment: four models' scores and a map, in two to three minutes"
 	@echo "make bench-embedding  eigensolvers against peers: time, memory, accuracy; about 45 minutes"
 	@echo "make bench-training  the paper's recipe and ours: time, accuracy, costs; about 75 minutes"
 	@echo "make peers   environments of peers of bench-heldout, bench-spacetime and bench-fields, into build/peers; some minutes and 8 GB"
