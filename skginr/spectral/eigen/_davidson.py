@@ -18,9 +18,9 @@ _GUARDS = 16
 _STEPS_OF_ROOM = 4
 # Cycles that make random vectors smooth.
 _SMOOTHINGS = 2
-# Steps without an end after which the rough inverse is no good: on meshes, grids and neighbours of
-# points it takes a third of that.
-_MAX_STEPS, _MORE_STEPS = 60, 4
+# Steps without an end after which the rough inverse is no good, and more for each pair: it takes a
+# quarter of these on meshes, and half on neighbours of points.
+_MAX_STEPS, _MORE_STEPS = 100, 6
 
 Precondition = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
