@@ -21,7 +21,7 @@ help:
 	@echo "make bench-surrogates  random maps as smooth as a given one, beside brainsmash's; about 40 minutes"
 	@echo "make reproduce  every experiment of the paper, in full, into docs/reproduction.md; about six hours"
 	@echo "make docs    the documentation, into build/docs, its links checked; about five minutes"
-	@echo "make test    the test suite, in about six minutes"
+	@echo "make test    the test suite, in 10 to 25 minutes"
 	@echo "make wheel-check  builds the wheel, and runs the README's first lines from it alone; two minutes"
 	@echo "make lint    style, format and types"
 	@echo "make format  apply style and format"
