@@ -232,11 +232,13 @@ def on_a_cluster(frequency):
     )
     print("|---|---|---|---|")
     alone = None
-    for n_workers, graphs in ((1, ()), (2, ()), (2, (graph,))):
+    for how, n_workers, graphs in (
+        ("one worker, one after the other", 1, ()),
+        ("two workers, graph in every task", 2, ()),
+        ("two workers, graph shared", 2, (graph,)),
+    ):
         seconds, n_bytes = search_on(n_workers, search, table, y, splits, graphs)
         alone = alone or seconds
-        how = f"{n_workers} workers, graph " + ("shared" if graphs else "in every task")
-        how = "one worker, one after the other" if n_workers == 1 else how
         print(f"| {how} | {seconds:.1f} | {alone / seconds:.2f} | {n_bytes:,} |", flush=True)
 
 
